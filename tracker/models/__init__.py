@@ -1,0 +1,1 @@
+"""WHAT IS STORED. Typed tables and named constraints; no Flask."""

@@ -1,0 +1,1 @@
+"""WHAT PAGES READ. Named reads that return rows or domain values."""

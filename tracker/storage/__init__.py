@@ -1,0 +1,1 @@
+"""Evidence bytes, named by their digest."""

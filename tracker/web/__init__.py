@@ -1,0 +1,1 @@
+"""HOW IT IS SHOWN. Blueprints, forms, access, error table; static files."""
