@@ -210,8 +210,8 @@ def next_state(
     """Return the state that `action` leads to, or raise the rule that forbids it.
 
     `changed`: the content differs from what was signed last. `claim`: the kind that is claimed (to claim) or was
-    claimed (to accept). `reason`: why, or what changed. `stands_alone`: the checklist names no confirmer, so that a submission
-    or claim settles the duty at once, and its submitter may still withdraw it.
+    claimed (to accept). `reason`: why, or what changed. `stands_alone`: the checklist names no confirmer, so that a
+    submission or claim settles the duty at once, and its submitter may still withdraw it.
 
     Raises NotAllowed (another part does this), WrongState (not now), Invalid (reason or kind of claim missing).
     """
