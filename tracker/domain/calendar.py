@@ -1,10 +1,10 @@
-"""Chinese working days: the State Council's holidays and make-up workdays, weekdays beyond them, and local overrides."""
+"""Chinese working days: the State Council's holidays and make-up workdays, weekdays beyond, and overrides."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import chinese_calendar
 
@@ -13,7 +13,7 @@ _NO_WORK = 366  # days without a working day after which the override table must
 _SATURDAY = 5
 
 
-@lru_cache(maxsize=None)
+@cache
 def is_official(year: int) -> bool:
     """Whether the holidays of that year have been announced and are known; if not, dates are shown as provisional."""
     try:
