@@ -1,0 +1,102 @@
+"""Settings: frozen, from the environment (`TRACKER_…`, or `TRACKER_…_FILE` for a secret), every error at once."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SECRETS = ("secret_key", "password_salt")
+
+
+class SettingsError(Exception):
+    """The environment does not make a complete set of settings; the message names each thing that is wrong."""
+
+
+class Settings(BaseSettings):
+    """How one installation runs. Sizes are in bytes, times in the unit that the name says."""
+
+    model_config = SettingsConfigDict(env_prefix="TRACKER_", frozen=True, extra="ignore")
+
+    data_dir: Path = Path("instance")
+    database_url: str = ""
+    secret_key: SecretStr
+    password_salt: SecretStr
+    queue_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    https: bool = False
+    trusted_proxies: int = Field(default=0, ge=0, le=5)
+    password_profile: Literal["gb22239", "asvs"] = "gb22239"
+    second_factor_roles: str = ""
+    file_limit: int = Field(default=50 * 1024**2, gt=0)
+    request_limit: int = Field(default=200 * 1024**2, gt=0)
+    organization_limit: int = Field(default=5 * 1024**3, gt=0)
+    free_space_floor: int = Field(default=500 * 1024**2, ge=0)
+    clamd: str = ""
+    fangsong_font: Path | None = None
+    biaosong_font: Path | None = None
+    demo: bool = False
+    allow_old_sqlite: bool = False
+
+    @property
+    def database(self) -> str:
+        """The database URL; by default a SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'tracker.sqlite3'}"
+
+    @property
+    def store_dir(self) -> Path:
+        """The folder of the evidence store."""
+        return self.data_dir.resolve() / "evidence"
+
+    @property
+    def preview_dir(self) -> Path:
+        """The folder of re-encoded previews, which can be made anew at any time."""
+        return self.data_dir.resolve() / "previews"
+
+    @property
+    def result_dir(self) -> Path:
+        """The folder of files that jobs made."""
+        return self.data_dir.resolve() / "results"
+
+    @property
+    def font_dir(self) -> Path:
+        """The folder of prepared fonts."""
+        return self.data_dir.resolve() / "fonts"
+
+
+def _secret_of_installation(data_dir: Path, name: str) -> str:
+    """Return the installation's own random secret, made on first use in the data folder, readable by its owner only."""
+    path = data_dir / "keys" / name
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    return path.read_text().strip()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Return the settings of this process, or raise `SettingsError` that lists everything wrong.
+
+    Secrets come from `TRACKER_SECRET_KEY` / `TRACKER_SECRET_KEY_FILE`, else from the data folder.
+    """
+    data_dir = Path(str(overrides.get("data_dir") or os.environ.get("TRACKER_DATA_DIR") or "instance"))
+    values: dict[str, object] = {key: value for key, value in overrides.items() if value is not None}
+    for name in SECRETS:
+        variable = f"TRACKER_{name.upper()}"
+        if name in values or variable in os.environ:
+            continue
+        file = os.environ.get(f"{variable}_FILE")
+        values[name] = Path(file).read_text().strip() if file else _secret_of_installation(data_dir, name)
+    try:
+        return Settings(**values)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        lines = [f"TRACKER_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("\n".join(lines)) from error

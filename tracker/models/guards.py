@@ -1,0 +1,100 @@
+"""What the database itself refuses: triggers, the same rules on SQLite and PostgreSQL.
+
+Nothing is deleted from any table that holds a fact. A fact's row may change in one way only: `superseded_at` or
+`sealed_at` is set, once. A text goes away only together with `sealed_at`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, MetaData, Table, event, text
+
+from tracker.models.base import Base, Recorded
+
+FROZEN = (
+    "access_log",
+    "checklist_version",
+    "handover",
+    "handover_signature",
+    "log_entry",
+    "rectification_step",
+    "sign_off_doer",
+)
+SEALABLE = {"evidence_fact": "sentence", "log_payload": "body", "sign_off": "reason"}
+SET_ONCE = ("superseded_at", "sealed_at")
+KEPT = (
+    "account",
+    "cycle",
+    "duty",
+    "evidence",
+    "finding",
+    "inspection",
+    "job",
+    "log_chain",
+    "organization",
+    "person",
+    "seal",
+    "seat",
+)
+
+_POSTGRESQL_FUNCTION = """CREATE OR REPLACE FUNCTION tracker_refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION '% of % is refused: it is kept as it was written', TG_OP, TG_TABLE_NAME; END $$"""
+
+
+def _history_tables() -> set[str]:
+    return {mapper.class_.__tablename__ for mapper in Base.registry.mappers if issubclass(mapper.class_, Recorded)}
+
+
+def fixed_tables() -> list[str]:
+    """Names of the tables whose rows may not be updated, but for what is set once."""
+    return sorted({*FROZEN, *SEALABLE, "stored_file", *_history_tables()})
+
+
+def kept_tables() -> list[str]:
+    """Names of all tables from which nothing may be deleted."""
+    return sorted({*fixed_tables(), *KEPT})
+
+
+def _illegal_update(table: Table) -> str:
+    sealed_text = SEALABLE.get(table.name)
+    terms = []
+    for column in table.columns:
+        old, new = f'OLD."{column.name}"', f'NEW."{column.name}"'
+        if column.name in SET_ONCE:
+            terms.append(f"({old} IS NOT NULL AND {new} IS DISTINCT FROM {old})")
+        elif column.name == sealed_text:
+            terms.append(
+                f"({new} IS DISTINCT FROM {old} AND ({new} IS NOT NULL OR OLD.sealed_at IS NOT NULL OR NEW.sealed_at IS NULL))"
+            )
+        else:
+            terms.append(f"{new} IS DISTINCT FROM {old}")
+    return " OR ".join(terms)
+
+
+def _statement(name: str, moment: str, table: str, when: str, dialect: str) -> str:
+    head = f"CREATE TRIGGER {name} BEFORE {moment} ON {table}"
+    condition = f" WHEN ({when})" if when else ""
+    if dialect == "sqlite":
+        message = f"{moment} of {table} is refused: it is kept as it was written"
+        return f"{head} FOR EACH ROW{condition} BEGIN SELECT RAISE(ABORT, '{message}'); END"
+    rows = "STATEMENT" if moment == "TRUNCATE" else "ROW"
+    return f"{head} FOR EACH {rows}{condition} EXECUTE FUNCTION tracker_refuse()"
+
+
+def guard_statements(metadata: MetaData, dialect: str) -> Iterator[str]:
+    """Yield the SQL that creates every guard, for `sqlite` or `postgresql`."""
+    if dialect == "postgresql":
+        yield _POSTGRESQL_FUNCTION
+    for name in fixed_tables():
+        yield _statement(f"{name}_is_fixed", "UPDATE", name, _illegal_update(metadata.tables[name]), dialect)
+    for name in kept_tables():
+        yield _statement(f"{name}_is_kept", "DELETE", name, "", dialect)
+        if dialect == "postgresql":
+            yield _statement(f"{name}_is_not_emptied", "TRUNCATE", name, "", dialect)
+
+
+@event.listens_for(Base.metadata, "after_create")
+def _create_guards(target: MetaData, connection: Connection, **_: object) -> None:
+    for statement in guard_statements(target, connection.dialect.name):
+        connection.execute(text(statement.replace(":", r"\:")))

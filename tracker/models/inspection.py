@@ -1,0 +1,185 @@
+"""Supervision checks: scope, team, sampled duties, verdicts, findings and their rectification."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from tracker.domain.inspection import (
+    InspectionKind,
+    InspectionState,
+    MemberRole,
+    RectificationAction,
+    RectificationState,
+    Severity,
+)
+from tracker.domain.score import Verdict as VerdictValue
+from tracker.models.base import LongText, Numbered, Recorded, choice
+from tracker.models.cycle import Cycle
+from tracker.models.duty import Duty
+from tracker.models.organization import Organization
+from tracker.models.person import Person
+
+
+class Inspection(Numbered):
+    """One check. Its key is its number. `state` is a cache of the fact in force."""
+
+    __tablename__ = "inspection"
+    number: Mapped[int] = mapped_column(unique=True)
+    cycle_id: Mapped[int] = mapped_column(ForeignKey("cycle.id"))
+    state: Mapped[InspectionState] = mapped_column(choice(InspectionState, "state"))
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    created_at: Mapped[datetime]
+
+    cycle: Mapped[Cycle] = relationship()
+
+
+class InspectionFact(Recorded):
+    """What the check is: title, basis, dates. `items` names the items in scope (empty: all of them).
+
+    `sample` says how the duties were chosen: `all` in scope, or picked by `hand`.
+    """
+
+    __tablename__ = "inspection_fact"
+    __table_args__ = (
+        CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
+        CheckConstraint("period_ends_on >= period_starts_on", name="period_ends_after_start"),
+        CheckConstraint("sample IN ('all', 'hand')", name="sample"),
+    )
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
+    title: Mapped[str]
+    basis: Mapped[str] = mapped_column(LongText)
+    kind: Mapped[InspectionKind] = mapped_column(choice(InspectionKind, "kind"))
+    state: Mapped[InspectionState] = mapped_column(choice(InspectionState, "state"))
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+    period_starts_on: Mapped[date]
+    period_ends_on: Mapped[date]
+    items: Mapped[list[str]]
+    sample: Mapped[str]
+    entered_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+
+
+class InspectionMember(Recorded):
+    """Somebody in the team."""
+
+    __tablename__ = "inspection_member"
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), index=True)
+    role: Mapped[MemberRole] = mapped_column(choice(MemberRole, "role"))
+
+    person: Mapped[Person] = relationship()
+
+
+class InspectionUnit(Recorded):
+    """A unit that is visited."""
+
+    __tablename__ = "inspection_unit"
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"), index=True)
+
+    organization: Mapped[Organization] = relationship()
+
+
+class InspectionDuty(Recorded):
+    """A duty in the sample."""
+
+    __tablename__ = "inspection_duty"
+    __table_args__ = (Index("ix_inspection_duty_inspection_id_duty_id", "inspection_id", "duty_id"),)
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
+    duty_id: Mapped[int] = mapped_column(ForeignKey("duty.id"), index=True)
+
+    duty: Mapped[Duty] = relationship()
+
+
+class Verdict(Recorded):
+    """An inspector's judgement of one sampled duty; revised by a new row.
+
+    `submitter_id` is whoever submitted the duty: the database refuses that they judge it themselves.
+    """
+
+    __tablename__ = "verdict"
+    __table_args__ = (
+        Index("ix_verdict_inspection_id_duty_id", "inspection_id", "duty_id"),
+        CheckConstraint("submitter_id IS NULL OR submitter_id <> person_id", name="doer_is_not_judge"),
+    )
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
+    duty_id: Mapped[int] = mapped_column(ForeignKey("duty.id"))
+    unit_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    submitter_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    value: Mapped[VerdictValue] = mapped_column(choice(VerdictValue, "value"))
+    note: Mapped[str] = mapped_column(LongText)
+
+    duty: Mapped[Duty] = relationship()
+    person: Mapped[Person] = relationship(foreign_keys=[person_id])
+
+
+class Overrule(Recorded):
+    """Points that an inspector gives to an item of an organization instead of the worked-out ones, in tenths."""
+
+    __tablename__ = "overrule"
+    __table_args__ = (CheckConstraint("tenths >= 0", name="points_not_negative"),)
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    seat_id: Mapped[int] = mapped_column(ForeignKey("seat.id"))
+    item_id: Mapped[str]
+    tenths: Mapped[int]
+    reason: Mapped[str] = mapped_column(LongText)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+
+
+class Finding(Numbered):
+    """A problem found. Key: `INSPECTION-n`. `state` and `deadline` are caches of the steps."""
+
+    __tablename__ = "finding"
+    __table_args__ = (UniqueConstraint("inspection_id", "number"),)
+    key: Mapped[str] = mapped_column(unique=True)
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
+    number: Mapped[int]
+    unit_id: Mapped[int] = mapped_column(ForeignKey("organization.id"), index=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
+    duty_id: Mapped[int | None] = mapped_column(ForeignKey("duty.id"))
+    state: Mapped[RectificationState] = mapped_column(choice(RectificationState, "state"))
+    created_at: Mapped[datetime]
+
+    inspection: Mapped[Inspection] = relationship()
+    duty: Mapped[Duty | None] = relationship()
+    organization: Mapped[Organization] = relationship(foreign_keys=[organization_id])
+
+
+class FindingFact(Recorded):
+    """What the finding says. `basis` names the regulation and article, `post` the post responsible."""
+
+    __tablename__ = "finding_fact"
+    finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id"), index=True)
+    problem: Mapped[str] = mapped_column(LongText)
+    basis: Mapped[str] = mapped_column(LongText)
+    post: Mapped[str]
+    severity: Mapped[Severity] = mapped_column(choice(Severity, "severity"))
+    demand: Mapped[str] = mapped_column(LongText)
+    deadline: Mapped[date]
+    entered_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+
+
+class RectificationStep(Numbered):
+    """One step from notice to closing: a row that is never changed. `reporter_id` may not be who closes."""
+
+    __tablename__ = "rectification_step"
+    __table_args__ = (
+        UniqueConstraint("finding_id", "number"),
+        CheckConstraint(
+            "action NOT IN ('close', 'return') OR reporter_id IS NULL OR person_id <> reporter_id", name="doer_does_not_close"
+        ),
+    )
+    finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id"))
+    number: Mapped[int]
+    action: Mapped[RectificationAction] = mapped_column(choice(RectificationAction, "action"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    reporter_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    evidence_id: Mapped[int | None] = mapped_column(ForeignKey("evidence.id"))
+    text: Mapped[str] = mapped_column(LongText)
+    deadline: Mapped[date | None]
+    at: Mapped[datetime]

@@ -1,0 +1,69 @@
+"""The log, chained, inside the business transaction; and the access log beside it, outside the chain."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from tracker.models.base import Numbered
+
+
+class LogChain(Numbered):
+    """One chain for each unit (its code) and one for the system (`system`): how long it is, and its head."""
+
+    __tablename__ = "log_chain"
+    key: Mapped[str] = mapped_column(unique=True)
+    length: Mapped[int]
+    head: Mapped[str]
+
+
+class LogPayload(Numbered):
+    """What happened, as stored bytes. Sealing empties `body`; the digest stays in the entry."""
+
+    __tablename__ = "log_payload"
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sealed_at: Mapped[datetime | None]
+
+
+class LogEntry(Numbered):
+    """One entry of one chain: who, in which appointment, did what, to what, when, in which request."""
+
+    __tablename__ = "log_entry"
+    __table_args__ = (
+        UniqueConstraint("chain_id", "seq"),
+        Index("ix_log_entry_object_kind_object_key", "object_kind", "object_key"),
+        Index("ix_log_entry_at", "at"),
+    )
+    chain_id: Mapped[int] = mapped_column(ForeignKey("log_chain.id"))
+    seq: Mapped[int]
+    at: Mapped[datetime]
+    act_id: Mapped[str] = mapped_column(index=True)
+    actor: Mapped[str] = mapped_column(index=True)
+    appointment: Mapped[str | None]
+    verb: Mapped[str]
+    object_kind: Mapped[str]
+    object_key: Mapped[str]
+    request_id: Mapped[str]
+    payload_id: Mapped[int] = mapped_column(ForeignKey("log_payload.id"))
+    payload_digest: Mapped[str]
+    previous: Mapped[str]
+    digest: Mapped[str]
+
+    chain: Mapped[LogChain] = relationship()
+    payload: Mapped[LogPayload] = relationship()
+
+
+class AccessLog(Numbered):
+    """Somebody opened or exported something of a unit. The unit can read it."""
+
+    __tablename__ = "access_log"
+    __table_args__ = (Index("ix_access_log_unit_id_at", "unit_id", "at"),)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))
+    verb: Mapped[str]
+    object_kind: Mapped[str]
+    object_key: Mapped[str]
+    request_id: Mapped[str]

@@ -1,0 +1,282 @@
+"""WHO MAY. `can` answers for one object, `visible` is the same rule as a SQL filter; every page, file, export and job asks here.
+
+What a person may do in an organization comes from appointments; inspector, administrator and auditor are roles. A person
+sees the subtrees of their own seats, and an inspector what the inspections of their teams cover. Administrators see the
+tree, the people and the year, but no evidence; auditors see the logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, cast, false, literal, or_, select, true
+from sqlalchemy.orm import Session, aliased
+
+from tracker.domain.actor import Actor, RoleName
+from tracker.domain.errors import NotAllowed
+from tracker.domain.inspection import InspectionState
+from tracker.domain.text import _n
+from tracker.models import (
+    AccessLog,
+    Appointment,
+    Duty,
+    Evidence,
+    EvidenceFile,
+    EvidenceLink,
+    Finding,
+    Handover,
+    Inspection,
+    InspectionFact,
+    InspectionMember,
+    InspectionUnit,
+    Job,
+    LogChain,
+    LogEntry,
+    Organization,
+    OrganizationAncestor,
+    Person,
+    Seat,
+    StoredFile,
+)
+
+
+class Act(StrEnum):
+    """What somebody wants to do."""
+
+    VIEW = "view"
+    PREPARE = "prepare"  # enter evidence, draft a tick
+    SIGN = "sign"  # submit or claim
+    WITHDRAW = "withdraw"
+    CONFIRM = "confirm"  # confirm, return, accept, refuse, reopen
+    DECIDE = "decide"  # local decisions on what an organization owes
+    ADMINISTER = "administer"  # roster, year, checklists, accounts, seals
+    INSPECT = "inspect"  # plan a check; judge within it
+    AUDIT = "audit"  # read the logs of everybody
+    USE = "use"  # anything a signed-in person may do
+
+
+Rule = Callable[[Session, Actor, Any], bool]
+
+
+def _own_subtree(actor: Actor) -> ColumnElement[bool]:
+    """Organizations at or below one in which the person sits."""
+    roots = {sitting.organization_id for sitting in actor.sittings}
+    if not roots:
+        return false()
+    below = select(OrganizationAncestor.descendant_id).where(OrganizationAncestor.ancestor_id.in_(roots))
+    return Organization.id.in_(below)
+
+
+def _my_inspections(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of inspection ids
+    return select(InspectionMember.inspection_id).where(
+        InspectionMember.person_id == actor.person_id, InspectionMember.superseded_at.is_(None)
+    )
+
+
+def _inspects(actor: Actor) -> bool:
+    return actor.has(RoleName.INSPECTOR) and actor.person_id is not None
+
+
+def _inspected_units(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of organization ids
+    return select(InspectionUnit.organization_id).where(
+        InspectionUnit.inspection_id.in_(_my_inspections(actor)), InspectionUnit.superseded_at.is_(None)
+    )
+
+
+def _organizations(actor: Actor) -> ColumnElement[bool]:
+    if actor.has(RoleName.ADMINISTRATOR):
+        return true()
+    seen = _own_subtree(actor)
+    if _inspects(actor):
+        seen = or_(seen, Organization.unit_id.in_(_inspected_units(actor)))
+    return seen
+
+
+def _subtree_of(actor: Actor, column: Any) -> ColumnElement[bool]:  # noqa: ANN401  a column of organization ids
+    return column.in_(select(Organization.id).where(_own_subtree(actor)))
+
+
+def _item_in_scope(fact: Any, item_id: Any) -> ColumnElement[bool]:  # noqa: ANN401  aliased entity and column
+    """An inspection's list of items is empty (all of them) or contains the item; it is stored as JSON."""
+    listed = cast(fact.items, Text)
+    return or_(listed == "[]", listed.like(literal('%"').concat(item_id).concat('"%')))
+
+
+def _inspected_duties(actor: Actor) -> ColumnElement[bool]:
+    fact, unit = aliased(InspectionFact), aliased(InspectionUnit)
+    return (
+        select(fact.id)
+        .join(unit, and_(unit.inspection_id == fact.inspection_id, unit.superseded_at.is_(None)))
+        .where(
+            fact.superseded_at.is_(None),
+            fact.inspection_id.in_(_my_inspections(actor)),
+            unit.organization_id == Duty.unit_id,
+            fact.period_starts_on <= Duty.period_ends_on,
+            fact.period_ends_on >= Duty.period_starts_on,
+            _item_in_scope(fact, Duty.item_id),
+        )
+        .correlate(Duty)
+        .exists()
+    )
+
+
+def _duties(actor: Actor) -> ColumnElement[bool]:
+    seen = _subtree_of(actor, Duty.organization_id)
+    if _inspects(actor):
+        seen = or_(seen, _inspected_duties(actor))
+    return seen
+
+
+def _evidence(actor: Actor) -> ColumnElement[bool]:
+    """Records of the own subtree, and records that serve a duty that is seen."""
+    served = select(EvidenceLink.evidence_id).join(Duty, Duty.id == EvidenceLink.duty_id).where(_duties(actor))
+    return or_(_subtree_of(actor, Evidence.organization_id), Evidence.id.in_(served))
+
+
+def _evidence_files(actor: Actor) -> ColumnElement[bool]:
+    return EvidenceFile.evidence_id.in_(select(Evidence.id).where(_evidence(actor)))
+
+
+def _stored_files(actor: Actor) -> ColumnElement[bool]:
+    return StoredFile.id.in_(select(EvidenceFile.stored_file_id).where(_evidence_files(actor)))
+
+
+def _inspections(actor: Actor) -> ColumnElement[bool]:
+    if actor.has(RoleName.ADMINISTRATOR):
+        return true()
+    return Inspection.id.in_(_my_inspections(actor)) if _inspects(actor) else false()
+
+
+def _findings(actor: Actor) -> ColumnElement[bool]:
+    return or_(
+        _subtree_of(actor, Finding.unit_id),
+        Finding.inspection_id.in_(select(Inspection.id).where(_inspections(actor))),
+    )
+
+
+def _seats(actor: Actor) -> ColumnElement[bool]:
+    return Seat.organization_id.in_(select(Organization.id).where(_organizations(actor)))
+
+
+def _handovers(actor: Actor) -> ColumnElement[bool]:
+    parties = select(Appointment.id).where(Appointment.person_id == actor.person_id)
+    own = or_(Handover.outgoing_id.in_(parties), Handover.incoming_id.in_(parties))
+    return or_(own, Handover.seat_id.in_(select(Seat.id).where(_subtree_of(actor, Seat.organization_id))))
+
+
+def _people(actor: Actor) -> ColumnElement[bool]:
+    if actor.has(RoleName.ADMINISTRATOR):
+        return true()
+    seated = select(Appointment.person_id).join(Seat, Seat.id == Appointment.seat_id).where(_seats(actor))
+    return or_(Person.id == actor.person_id, Person.id.in_(seated))
+
+
+def _jobs(actor: Actor) -> ColumnElement[bool]:
+    return Job.asked_by_id == actor.person_id
+
+
+def _log_entries(actor: Actor) -> ColumnElement[bool]:
+    if actor.has(RoleName.AUDITOR):
+        return true()
+    units = select(Organization.code).where(_own_subtree(actor), Organization.is_unit.is_(True))
+    return LogEntry.chain_id.in_(select(LogChain.id).where(LogChain.key.in_(units)))
+
+
+def _access_log(actor: Actor) -> ColumnElement[bool]:
+    if actor.has(RoleName.AUDITOR):
+        return true()
+    units = select(Organization.id).where(_own_subtree(actor), Organization.is_unit.is_(True))
+    return AccessLog.unit_id.in_(units)
+
+
+_VISIBLE: dict[type[Any], Callable[[Actor], ColumnElement[bool]]] = {
+    AccessLog: _access_log,
+    Duty: _duties,
+    Evidence: _evidence,
+    EvidenceFile: _evidence_files,
+    Finding: _findings,
+    Handover: _handovers,
+    Inspection: _inspections,
+    Job: _jobs,
+    LogEntry: _log_entries,
+    Organization: _organizations,
+    Person: _people,
+    Seat: _seats,
+    StoredFile: _stored_files,
+}
+
+
+def visible(actor: Actor, model: type[Any]) -> ColumnElement[bool]:
+    """Return the filter on `model` that leaves what this person may see."""
+    return _VISIBLE[model](actor)
+
+
+def sees(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  any model in the table above
+    """Whether this person may see this object."""
+    model = type(thing)
+    return session.scalar(select(model.id).where(model.id == thing.id, visible(actor, model))) is not None
+
+
+def _sits_above(session: Session, actor: Actor, organization: Organization) -> bool:
+    """Whether the person signs for an organization that is properly above this one."""
+    seats = {sitting.organization_id for sitting in actor.sittings if sitting.may_sign}
+    above = select(OrganizationAncestor.ancestor_id).where(
+        OrganizationAncestor.descendant_id == organization.id, OrganizationAncestor.distance > 0
+    )
+    return bool(seats & set(session.scalars(above)))
+
+
+def _may_sign_duty(_: Session, actor: Actor, duty: Duty) -> bool:
+    sitting = actor.sitting_in(duty.seat_id)
+    return sitting is not None and sitting.may_sign
+
+
+def _may_prepare(_: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  a duty, a record or an organization
+    if isinstance(thing, Duty):
+        return actor.sitting_in(thing.seat_id) is not None
+    organization_id = thing.organization_id if isinstance(thing, Evidence) else thing.id
+    return any(sitting.organization_id == organization_id for sitting in actor.sittings)
+
+
+def _may_confirm(_: Session, actor: Actor, duty: Duty) -> bool:
+    sitting = actor.sitting_in(duty.waiting_seat_id) if duty.waiting_seat_id else None
+    return sitting is not None and sitting.may_sign
+
+
+def _may_inspect(session: Session, actor: Actor, inspection: Inspection | None) -> bool:
+    if inspection is None:
+        return actor.has(RoleName.INSPECTOR) or actor.has(RoleName.ADMINISTRATOR)
+    if inspection.state is InspectionState.CLOSED or not _inspects(actor):
+        return False
+    return inspection.id in set(session.scalars(_my_inspections(actor)))
+
+
+def _may_decide(session: Session, actor: Actor, organization: Organization) -> bool:
+    return actor.has(RoleName.ADMINISTRATOR) or _sits_above(session, actor, organization)
+
+
+_RULES: dict[Act, Rule] = {
+    Act.VIEW: lambda session, actor, thing: thing is None or sees(session, actor, thing),
+    Act.PREPARE: _may_prepare,
+    Act.SIGN: _may_sign_duty,
+    Act.WITHDRAW: lambda _, actor, duty: actor.person_id is not None and duty.submitted_by_id == actor.person_id,
+    Act.CONFIRM: _may_confirm,
+    Act.DECIDE: _may_decide,
+    Act.ADMINISTER: lambda _, actor, __: actor.has(RoleName.ADMINISTRATOR),
+    Act.INSPECT: _may_inspect,
+    Act.AUDIT: lambda _, actor, __: actor.has(RoleName.AUDITOR),
+    Act.USE: lambda _, actor, __: actor.person_id is not None,
+}
+
+
+def can(session: Session, actor: Actor, act: Act, thing: Any = None) -> bool:  # noqa: ANN401  any model, or None
+    """Whether this person may do this to this object (or at all, where there is no object)."""
+    return _RULES[act](session, actor, thing)
+
+
+def require(session: Session, actor: Actor, act: Act, thing: Any = None) -> None:  # noqa: ANN401  any model, or None
+    """Raise `NotAllowed` unless this person may; services ask inside the transaction that writes."""
+    if not can(session, actor, act, thing):
+        raise NotAllowed(_n("您没有办理这件事的权限。如有疑问，请联系本单位管理员核对任职和角色。"))
