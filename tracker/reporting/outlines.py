@@ -44,7 +44,7 @@ def title_of(font: TTFont) -> str:
 
 def may_be_embedded(font: TTFont) -> bool:
     """Tell whether the font's licence bits permit to embed it in a document."""
-    return (font["OS/2"].fsType & 0x000F) != RESTRICTED_EMBEDDING
+    return bool((font["OS/2"].fsType & 0x000F) != RESTRICTED_EMBEDDING)
 
 
 def characters_of(font: TTFont) -> frozenset[int]:
