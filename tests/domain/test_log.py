@@ -1,0 +1,134 @@
+"""The chained log: no entry can be changed, dropped or swapped without the chain saying where."""
+
+import hashlib
+import json
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.domain.canonical import digest
+from tracker.domain.log import FAULT_TEXTS, Break, Entry, Fault, entry_digest, verify_chain
+
+START = datetime(2026, 5, 8, 1, 30, tzinfo=UTC)
+LENGTH = 6
+
+
+def chained(length=LENGTH):
+    entries, previous = [], None
+    for seq in range(1, length + 1):
+        payload = f'{{"after":{seq}}}'.encode()
+        values = {
+            "chain": "unit-1",
+            "seq": seq,
+            "at": START + timedelta(minutes=seq),
+            "act_id": f"act-{seq}",
+            "actor": "p-asha",
+            "appointment": "a-1",
+            "verb": "duty.submit",
+            "object_kind": "duty",
+            "object_key": f"2026/hs-1/I-07/M05/{seq}",
+            "payload_digest": digest(payload),
+            "request_id": None,
+            "previous": previous,
+        }
+        entries.append(Entry(**values, digest=entry_digest(**values), payload=payload))
+        previous = entries[-1].digest
+    return entries
+
+
+ENTRIES = chained()
+CHANGES = {
+    "chain": "unit-2",
+    "seq": 99,
+    "at": START,
+    "act_id": "act-x",
+    "actor": "p-omar",
+    "appointment": None,
+    "verb": "duty.confirm",
+    "object_kind": "evidence",
+    "object_key": "elsewhere",
+    "payload_digest": "0" * 64,
+    "request_id": "r-1",
+    "previous": "0" * 64,
+    "digest": "0" * 64,
+    "payload": b"{}",
+}
+
+
+def test_an_untouched_chain_holds():
+    assert verify_chain(ENTRIES) is None
+    assert verify_chain([]) is None
+
+
+def test_an_entry_can_be_redone_by_hand():
+    first = ENTRIES[0]
+    by_hand = {
+        "form": "tracker/log-entry/1",
+        "chain": "unit-1",
+        "seq": 1,
+        "at": "2026-05-08T01:31:00.000000Z",
+        "act_id": "act-1",
+        "actor": "p-asha",
+        "appointment": "a-1",
+        "verb": "duty.submit",
+        "object_kind": "duty",
+        "object_key": "2026/hs-1/I-07/M05/1",
+        "payload_digest": hashlib.sha256(b'{"after":1}').hexdigest(),
+        "request_id": None,
+        "previous": None,
+    }
+    data = json.dumps(by_hand, sort_keys=True, separators=(",", ":")).encode()
+    assert first.digest == hashlib.sha256(data).hexdigest()
+
+
+def test_every_member_of_an_entry_is_tried():
+    assert set(CHANGES) == {field.name for field in fields(Entry)}
+
+
+@given(st.integers(0, LENGTH - 1), st.sampled_from(sorted(CHANGES)))
+def test_any_single_change_is_found_at_its_place(index, member):
+    changed = list(ENTRIES)
+    changed[index] = replace(changed[index], **{member: CHANGES[member]})
+    broken = verify_chain(changed, chain="unit-1")
+    assert broken is not None
+    assert broken.seq == index + 1
+
+
+@given(st.integers(0, LENGTH - 2))
+def test_a_dropped_entry_is_found(index):
+    assert verify_chain(ENTRIES[:index] + ENTRIES[index + 1 :]) == Break(index + 1, Fault.GAP)
+
+
+@given(st.integers(0, LENGTH - 1))
+def test_an_entry_that_stands_twice_is_found(index):
+    doubled = [*ENTRIES[: index + 1], *ENTRIES[index:]]
+    assert verify_chain(doubled) == Break(index + 2, Fault.GAP)
+
+
+def test_an_entry_rewritten_with_a_fitting_digest_breaks_the_next_one():
+    values = {f.name: getattr(ENTRIES[2], f.name) for f in fields(Entry) if f.name not in {"digest", "payload"}}
+    forged = replace(ENTRIES[2], actor="p-omar", digest=entry_digest(**{**values, "actor": "p-omar"}))
+    assert verify_chain([*ENTRIES[:2], forged, *ENTRIES[3:]]) == Break(4, Fault.PREVIOUS)
+
+
+def test_a_sealed_payload_leaves_the_chain_whole():
+    assert verify_chain([*ENTRIES[:2], replace(ENTRIES[2], payload=None), *ENTRIES[3:]]) is None
+
+
+def test_a_cut_tail_shows_against_a_recorded_head():
+    heads = {5: ENTRIES[4].digest}
+    assert verify_chain(ENTRIES, heads=heads) is None
+    assert verify_chain(ENTRIES[:3]) is None
+    assert verify_chain(ENTRIES[:3], heads=heads) == Break(4, Fault.TAIL)
+
+
+def test_a_chain_written_anew_shows_against_a_recorded_head():
+    assert verify_chain(ENTRIES, heads={3: "0" * 64}) == Break(3, Fault.HEAD)
+
+
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_is_said_in_words(fault):
+    assert Break(1, fault).message == FAULT_TEXTS[fault]
