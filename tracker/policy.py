@@ -21,6 +21,8 @@ from tracker.domain.text import _n
 from tracker.models import (
     AccessLog,
     Appointment,
+    ChecklistVersion,
+    Cycle,
     Duty,
     Evidence,
     EvidenceFile,
@@ -177,6 +179,10 @@ def _jobs(actor: Actor) -> ColumnElement[bool]:
     return Job.asked_by_id == actor.person_id
 
 
+def _everybody(actor: Actor) -> ColumnElement[bool]:
+    return true() if actor.person_id is not None else false()
+
+
 def _log_entries(actor: Actor) -> ColumnElement[bool]:
     if actor.has(RoleName.AUDITOR):
         return true()
@@ -193,6 +199,8 @@ def _access_log(actor: Actor) -> ColumnElement[bool]:
 
 _VISIBLE: dict[type[Any], Callable[[Actor], ColumnElement[bool]]] = {
     AccessLog: _access_log,
+    ChecklistVersion: _everybody,
+    Cycle: _everybody,
     Duty: _duties,
     Evidence: _evidence,
     EvidenceFile: _evidence_files,

@@ -16,7 +16,7 @@ class LogChain(Numbered):
     __tablename__ = "log_chain"
     key: Mapped[str] = mapped_column(unique=True)
     length: Mapped[int]
-    head: Mapped[str]
+    head: Mapped[str | None]
 
 
 class LogPayload(Numbered):
@@ -48,7 +48,7 @@ class LogEntry(Numbered):
     request_id: Mapped[str]
     payload_id: Mapped[int] = mapped_column(ForeignKey("log_payload.id"))
     payload_digest: Mapped[str]
-    previous: Mapped[str]
+    previous: Mapped[str | None]
     digest: Mapped[str]
 
     chain: Mapped[LogChain] = relationship()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
 from tracker.domain.canonical import canonical_json, digest
-from tracker.domain.log import GENESIS, entry_digest
+from tracker.domain.log import entry_digest
 from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization
 
 SYSTEM = "system"
@@ -89,7 +89,7 @@ def _digest_of(chain: str, entry: LogEntry) -> str:
 def _locked_chain(session: Session, key: str) -> LogChain:
     chain = session.scalar(select(LogChain).where(LogChain.key == key).with_for_update().execution_options(populate_existing=True))
     if chain is None:
-        chain = LogChain(key=key, length=0, head=GENESIS)
+        chain = LogChain(key=key, length=0, head=None)
         session.add(chain)
         session.flush()
     return chain

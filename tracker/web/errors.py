@@ -1,0 +1,72 @@
+"""What HTTP makes of a refusal: one table, one page that says what happened and what to do."""
+
+from __future__ import annotations
+
+from flask import Flask, g, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from tracker.domain.errors import Conflict, Invalid, NotAllowed, NotFound, RuleError, TooLarge, WrongState
+from tracker.domain.text import _n
+
+STATUS: dict[type[RuleError], int] = {
+    NotAllowed: 403,
+    Invalid: 400,
+    WrongState: 409,
+    Conflict: 409,
+    TooLarge: 413,
+    NotFound: 404,
+}
+
+SENTENCES: dict[int, str] = {
+    400: _n("提交的内容不完整或格式不对，请返回检查后重新提交。"),
+    401: _n("登录已失效，请重新登录后再办理。"),
+    403: _n("您没有办理这件事的权限。如有疑问，请联系本单位管理员核对任职和角色。"),
+    404: _n("没有找到这个页面，或者它不在您的查看范围内。请从首页重新进入。"),
+    405: _n("这个地址不接受这种操作，请从页面上的按钮进入。"),
+    409: _n("情况已经变化，请刷新后查看最新状态再办理。"),
+    413: _n("上传的内容超过了大小限制。请压缩或分开上传，限制见上传页面的说明。"),
+    429: _n("操作过于频繁，请稍等一分钟再试。"),
+    500: _n("系统出现故障，没有保存任何改动。请稍后重试；若仍不行，请把下面的编号告诉管理员。"),
+    503: _n("系统暂时不能写入，可以查看，请稍后再提交。"),
+}
+
+
+def status_of(error: RuleError) -> int:
+    """The HTTP status that stands for a refusal."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 400)
+
+
+def sentence_of(error: RuleError) -> str:
+    """The refusal in the language of the page."""
+    return gettext(error.message, **error.values)
+
+
+def _page(status: int, sentence: str) -> ResponseReturnValue:
+    if request.accept_mimetypes.best == "application/json":
+        return {"error": sentence, "request": g.get("request_id", "")}, status
+    return render_template("errors/refusal.html", status=status, sentence=sentence), status
+
+
+def _rule_error(error: RuleError) -> ResponseReturnValue:
+    return _page(status_of(error), sentence_of(error))
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()
+    return _page(status, gettext(SENTENCES.get(status, SENTENCES[400])))
+
+
+def _csrf_error(_: CSRFError) -> ResponseReturnValue:
+    return _page(400, gettext("页面停留时间过长，安全校验已失效。请返回上一页刷新后重新提交，填写的内容仍在。"))
+
+
+def init_app(app: Flask) -> None:
+    """Register the table."""
+    app.register_error_handler(RuleError, _rule_error)
+    app.register_error_handler(CSRFError, _csrf_error)
+    app.register_error_handler(HTTPException, _http_error)

@@ -1,0 +1,61 @@
+"""Chinese first, English by a switch."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, redirect, request, session
+from flask.typing import ResponseReturnValue
+from flask_babel import Babel
+from flask_login import current_user
+
+from tracker.db import transaction
+from tracker.models import Account
+from tracker.web.access import public
+from tracker.web.forms import Confirmation
+
+LANGUAGES = {"zh": "中文", "en": "English"}
+LOCALES = {"zh": "zh_Hans_CN", "en": "en"}
+
+bp = Blueprint("language", __name__, url_prefix="/language")
+
+
+def current_language() -> str:
+    """The language of this request: chosen in this session, else that of the account, else Chinese."""
+    chosen = session.get("language")
+    if chosen in LANGUAGES:
+        return str(chosen)
+    if current_user and current_user.is_authenticated and current_user.language in LANGUAGES:
+        return str(current_user.language)
+    return "zh"
+
+
+def current_locale() -> str:
+    """The locale of this request, as Babel names it."""
+    return LOCALES[current_language()]
+
+
+def _safe_target() -> str:
+    target = request.form.get("next", "/")
+    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
+
+
+@bp.post("/<language>")
+@public
+def choose(language: str) -> ResponseReturnValue:
+    """Switch the language, for this session and, if somebody is signed in, for good."""
+    if language in LANGUAGES and Confirmation().validate_on_submit():
+        session["language"] = language
+        if current_user.is_authenticated:
+            with transaction() as database:
+                account = database.get_one(Account, current_user.id)
+                account.language = language
+    return redirect(_safe_target())
+
+
+def init_app(app: Flask) -> None:
+    """Set up the translations."""
+    app.config.setdefault("BABEL_DEFAULT_LOCALE", "zh_Hans_CN")
+    app.config.setdefault("BABEL_DEFAULT_TIMEZONE", "Asia/Shanghai")
+    app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
+    Babel(app, locale_selector=current_locale)
+    app.register_blueprint(bp)
+    app.jinja_env.globals.update(current_language=current_language, languages=LANGUAGES)
