@@ -118,7 +118,7 @@ def can_raise(frequency: Frequency, times: int) -> None:
         raise Invalid(_n("次数应在 1 到 %(most)s 之间。"), field="times", most=MOST_TIMES)
     if frequency.basis == "regulation" and times < frequency.times:
         raise Invalid(
-            _n("不能少于党内法规规定的次数：每期 %(least)s 次。请填写 %(least)s 或更大的数。"),
+            _n("不能少于法规规定的次数：每期 %(least)s 次。请填写 %(least)s 或更大的数。"),
             field="times",
             least=frequency.times,
         )
