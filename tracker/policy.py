@@ -97,7 +97,8 @@ def _organizations(actor: Actor) -> ColumnElement[bool]:
 
 
 def _subtree_of(actor: Actor, column: Any) -> ColumnElement[bool]:  # noqa: ANN401  a column of organization ids
-    return column.in_(select(Organization.id).where(_own_subtree(actor)))
+    inside: ColumnElement[bool] = column.in_(select(Organization.id).where(_own_subtree(actor)))
+    return inside
 
 
 def _item_in_scope(fact: Any, item_id: Any) -> ColumnElement[bool]:  # noqa: ANN401  aliased entity and column

@@ -66,7 +66,7 @@ class Duty(Numbered):
     submitted_at: Mapped[datetime | None]
     waiting_seat_id: Mapped[int | None] = mapped_column(ForeignKey("seat.id"))
     last_sign_off_id: Mapped[int | None]
-    version: Mapped[int]
+    version: Mapped[int] = mapped_column()
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  two people, one duty: the second one is told
 

@@ -21,7 +21,9 @@ class Organization(Numbered):
     code: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"), index=True)
-    unit_id: Mapped[int] = mapped_column(ForeignKey("organization.id"), index=True)
+    unit_id: Mapped[int] = mapped_column(
+        ForeignKey("organization.id", deferrable=True, initially="DEFERRED"), index=True
+    )  # a unit points at itself, which has no number before it is there: the check waits for the commit
     level: Mapped[str]
     tags: Mapped[list[str]]
     is_unit: Mapped[bool]
@@ -31,9 +33,7 @@ class Organization(Numbered):
     term_ends_on: Mapped[date | None]
 
     parent: Mapped[Organization | None] = relationship(foreign_keys=[parent_id], remote_side="Organization.id")
-    unit: Mapped[Organization] = relationship(
-        foreign_keys=[unit_id], remote_side="Organization.id", post_update=True
-    )
+    unit: Mapped[Organization] = relationship(foreign_keys=[unit_id], remote_side="Organization.id", viewonly=True)
 
 
 class OrganizationFact(Recorded):

@@ -1,1 +1,25 @@
 """HOW IT IS SHOWN. Blueprints, forms, access, error table; static files."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask
+from flask_bootstrap import Bootstrap5
+from flask_wtf import CSRFProtect
+
+from tracker.web import access, errors, headers, language, layout
+
+BLUEPRINTS: tuple[Blueprint, ...] = ()
+
+
+def init_app(app: Flask) -> None:
+    """Register everything that pages are made of."""
+    app.config.update(BOOTSTRAP_SERVE_LOCAL=True, WTF_CSRF_TIME_LIMIT=12 * 3600)
+    Bootstrap5(app)
+    CSRFProtect(app)
+    headers.init_app(app)
+    language.init_app(app)
+    access.init_app(app)
+    errors.init_app(app)
+    layout.init_app(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)

@@ -41,7 +41,7 @@ def status_of(error: RuleError) -> int:
 
 def sentence_of(error: RuleError) -> str:
     """The refusal in the language of the page."""
-    return gettext(error.message, **error.values)
+    return str(gettext(error.message, **error.values))
 
 
 def _page(status: int, sentence: str) -> ResponseReturnValue:

@@ -1,0 +1,126 @@
+"""What stands around every page: navigation for what this person does, words for states, and addresses of static files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from flask import Flask, current_app, request, url_for
+from flask_babel import gettext
+
+from tracker.domain.actor import Actor, RoleName
+from tracker.domain.duty import ACTION_NAMES, STATE_NAMES, TIMELINESS_NAMES, State, Timeliness
+from tracker.domain.text import _n
+from tracker.web import clock
+from tracker.web.access import current_actor
+from tracker.web.forms import Confirmation
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the navigation."""
+
+    endpoint: str
+    label: str
+    icon: str
+    shown_to: Callable[[Actor], bool]
+
+
+def _signs(actor: Actor) -> bool:
+    return any(sitting.may_sign for sitting in actor.sittings)
+
+
+def _sits(actor: Actor) -> bool:
+    return bool(actor.sittings)
+
+
+def _administers(actor: Actor) -> bool:
+    return actor.has(RoleName.ADMINISTRATOR)
+
+
+def _inspects(actor: Actor) -> bool:
+    return actor.has(RoleName.INSPECTOR)
+
+
+NAVIGATION = (
+    Entry("duties.home", _n("我的任务"), "check2-square", _sits),
+    Entry("sign_offs.queue", _n("待我确认"), "pen", _signs),
+    Entry("board.show", _n("看板"), "grid-3x3", lambda actor: _sits(actor) or _inspects(actor)),
+    Entry("inspections.index", _n("督查"), "clipboard2-check", lambda actor: _inspects(actor) or _administers(actor)),
+    Entry("organizations.index", _n("组织"), "diagram-3", lambda actor: _sits(actor) or _administers(actor)),
+    Entry("cycles.index", _n("年度"), "calendar3", _administers),
+    Entry("checklists.index", _n("清单"), "list-check", lambda _: True),
+    Entry("jobs.index", _n("文件"), "file-earmark-pdf", lambda _: True),
+    Entry("log.index", _n("日志"), "journal-text", lambda actor: actor.has(RoleName.AUDITOR) or _sits(actor)),
+    Entry("accounts.index", _n("账号"), "people", _administers),
+)
+
+STATE_SIGNS: dict[State, tuple[str, str]] = {
+    State.OPEN: ("circle", "open"),
+    State.SUBMITTED: ("hourglass-split", "waiting"),
+    State.RETURNED: ("arrow-return-left", "alert"),
+    State.CONFIRMED: ("check-circle-fill", "good"),
+    State.CLAIMED: ("chat-left-text", "waiting"),
+    State.NOT_APPLICABLE: ("dash-circle", "quiet"),
+    State.EXCUSED: ("slash-circle", "quiet"),
+}
+
+TIMELINESS_SIGNS: dict[Timeliness, tuple[str, str]] = {
+    Timeliness.NOT_YET_DUE: ("calendar", "quiet"),
+    Timeliness.DUE_SOON: ("bell", "waiting"),
+    Timeliness.OVERDUE: ("exclamation-triangle-fill", "alert"),
+    Timeliness.IN_TIME: ("check2", "good"),
+    Timeliness.RECORDED_LATE: ("clock-history", "late"),
+    Timeliness.MADE_UP: ("arrow-repeat", "late"),
+    Timeliness.MISSED: ("x-octagon", "alert"),
+}
+
+
+def navigation() -> list[Entry]:
+    """The entries for whoever is signed in."""
+    actor = current_actor()
+    if actor.person_id is None:
+        return []
+    return [e for e in NAVIGATION if e.endpoint in current_app.view_functions and e.shown_to(actor)]
+
+
+@cache
+def _digest_of(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def static_url(name: str) -> str:
+    """The address of a static file, which changes with its content so that browsers may keep it for good."""
+    return url_for("static", filename=name, v=_digest_of(Path(str(current_app.static_folder)) / name))
+
+
+def is_current(endpoint: str) -> bool:
+    """Whether the page belongs to the same part of the site as this endpoint."""
+    return (request.blueprint or "") == endpoint.split(".")[0] and (
+        endpoint == request.endpoint or not any(e.endpoint == request.endpoint for e in NAVIGATION)
+    )
+
+
+def _name_of(names: object, value: object) -> str:
+    return gettext(names[value]) if isinstance(names, dict) else str(value)  # the tables are plain dicts
+
+
+def init_app(app: Flask) -> None:
+    """Give templates what every page needs."""
+    app.jinja_env.globals.update(
+        navigation=navigation,
+        actor=current_actor,
+        static_url=static_url,
+        is_current=is_current,
+        state_name=lambda state: _name_of(STATE_NAMES, State(state)),
+        state_sign=lambda state: STATE_SIGNS[State(state)],
+        timeliness_name=lambda value: _name_of(TIMELINESS_NAMES, Timeliness(value)),
+        timeliness_sign=lambda value: TIMELINESS_SIGNS[Timeliness(value)],
+        action_name=lambda action: _name_of(ACTION_NAMES, action),
+        button_form=Confirmation,
+        config_endpoints=lambda: current_app.view_functions,
+        today=clock.today,
+    )

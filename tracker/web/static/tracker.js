@@ -1,0 +1,26 @@
+// Small helps that every page works without.
+
+// A form is sent once: the second press of an impatient finger is ignored until the answer is here.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.sent === "yes") {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  window.setTimeout(() => delete form.dataset.sent, 8000);
+});
+
+// The list of problems is read out and seen first.
+document.querySelector(".problems")?.focus();
+
+// "All of them" above a list of check boxes.
+for (const all of document.querySelectorAll("[data-check-all]")) {
+  const boxes = () => document.querySelectorAll(`input[type=checkbox][name="${all.dataset.checkAll}"]`);
+  all.addEventListener("change", () => boxes().forEach((box) => { box.checked = all.checked; }));
+}
+
+// Print without opening a menu.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.addEventListener("click", () => window.print());
+}
