@@ -29,6 +29,8 @@ INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff"
     "\U000e0000-\U000e007f]"
 )
+DEEP = re.compile(r"(?:[\[{]\s*){17}|(?:[-?] +){17}")
+WIDE_COLON = re.compile(r"\s*(?:- +)?[a-z_]{2,20}：")
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 Data = str | None | list["Data"] | dict[str, "Data"]
@@ -121,6 +123,9 @@ def _look_over(text: str, tree: Tree) -> None:
     """Refuse cheaply, before any parsing, what no honest list contains."""
     for found in INVISIBLE.finditer(text):
         _complain_of_character(tree, _end_of(text[: found.start()]), found.group())
+    deep = DEEP.search(text)
+    if deep:
+        _too_deep(tree, _end_of(text[: deep.end() - 1]))
     lines = text.split("\n")
     if len(lines) > MAX_LINES:
         _stop(tree, (MAX_LINES, 1), "too-many-lines", _n("文件超过 %(limit)s 行"), _n("拆分清单"), limit=MAX_LINES)
@@ -143,6 +148,20 @@ def _look_at_line(number: int, line: str, tree: Tree) -> None:
     blank = line[: len(line) - len(line.lstrip())]
     if "\t" in blank:
         _complain(tree, (number, blank.index("\t") + 1), "tab", _n("缩进用了制表符（Tab）"), _n("改用空格，每级两个"))
+
+    wide = WIDE_COLON.match(line)
+    if wide:
+        _complain(
+            tree,
+            (number, wide.end()),
+            "wide-colon",
+            _n("键后面是全角冒号"),
+            _n("改为半角冒号，冒号后空一格，如“title: …”"),
+        )
+
+
+def _too_deep(tree: Tree, place: Place) -> None:
+    _stop(tree, place, "too-deep", _n("嵌套超过 %(limit)s 层"), _n("减少括号或缩进的层数"), limit=MAX_DEPTH)
 
 
 def _complain_of_character(tree: Tree, place: Place, character: str) -> None:
@@ -233,14 +252,7 @@ class _Walk:
                 limit=MAX_NODES,
             )
         if depth > MAX_DEPTH:
-            _stop(
-                self.tree,
-                _place(event),
-                "too-deep",
-                _n("嵌套超过 %(limit)s 层"),
-                _n("减少括号或缩进的层数"),
-                limit=MAX_DEPTH,
-            )
+            _too_deep(self.tree, _place(event))
         self.tree.values[path] = _place(event)
         self._refuse_extras(event)
         if isinstance(event, yaml.ScalarEvent):
