@@ -16,12 +16,13 @@ from tracker.domain.sign_off import (
     duty_content,
     signature_content,
     signature_digest,
+    text_digest,
 )
 
 PHOTO = FileContent("现场.jpg", "a" * 64, 120_000)
 MINUTES = FileContent("记录.pdf", "b" * 64, 30_000)
-RECORD = EvidenceContent("r-1", date(2026, 5, 8), "召开支部大会", {"people": 12, "sessions": 1}, (PHOTO, MINUTES))
-OTHER = EvidenceContent("r-2", date(2026, 5, 9), "补充材料", {}, ())
+RECORD = EvidenceContent("r-1", date(2026, 5, 8), text_digest("召开支部大会"), {"people": 12, "sessions": 1}, (PHOTO, MINUTES))
+OTHER = EvidenceContent("r-2", date(2026, 5, 9), text_digest("补充材料"), {}, ())
 DUTY = {
     "duty_key": "2026/hs-1/I-07/M05/1",
     "item_id": "I-07",
@@ -36,7 +37,7 @@ SIGNED = {
     "appointment": "a-1",
     "at": datetime(2026, 5, 10, 1, 2, 3, 4, tzinfo=UTC),
     "previous": None,
-    "reason": "",
+    "reason_sha256": None,
 }
 
 
@@ -57,7 +58,7 @@ def test_the_content_can_be_redone_by_hand():
             {
                 "id": "r-1",
                 "act_on": "2026-05-08",
-                "sentence": "召开支部大会",
+                "sentence_sha256": hashlib.sha256("召开支部大会".encode()).hexdigest(),
                 "counts": {"people": 12, "sessions": 1},
                 "files": [
                     {"name": "现场.jpg", "sha256": "a" * 64, "size": 120_000},
@@ -77,7 +78,7 @@ def test_a_signature_can_be_redone_by_hand():
         "appointment": "a-1",
         "at": "2026-05-10T01:02:03.000004Z",
         "previous": None,
-        "reason": "",
+        "reason_sha256": None,
     }
     data = json.dumps(by_hand, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     assert signature_content(**SIGNED) == data
@@ -104,7 +105,7 @@ def test_the_same_record_twice_is_refused():
     [
         {"public_id": "r-9"},
         {"act_on": date(2026, 5, 7)},
-        {"sentence": "召开党小组会"},
+        {"sentence_sha256": text_digest("召开党小组会")},
         {"counts": {"people": 13, "sessions": 1}},
         {"files": (PHOTO,)},
         {"files": (PHOTO, replace(MINUTES, sha256="e" * 64))},
@@ -125,7 +126,7 @@ def test_any_change_of_a_record_changes_the_content(change):
         {"item_digest": "e" * 64},
         {"period": "M06"},
         {"occurrence": 2},
-        {"claim": ClaimContent("excused", "防汛值守")},
+        {"claim": ClaimContent("excused", text_digest("防汛值守"))},
     ],
     ids=str,
 )
@@ -142,7 +143,7 @@ def test_any_change_of_the_duty_changes_the_content(change):
         {"appointment": None},
         {"at": datetime(2026, 5, 10, 1, 2, 3, 5, tzinfo=UTC)},
         {"previous": "f" * 64},
-        {"reason": "补充签到表"},
+        {"reason_sha256": text_digest("补充签到表")},
     ],
     ids=str,
 )
