@@ -92,14 +92,10 @@ class City:
             "closed_on": None,
             "term_ends_on": None,
         }
-        organization = Organization(code=code, unit_id=1, **values)
-        with self.session.no_autoflush:
-            if above is None or is_unit:
-                organization.unit = organization
-            else:
-                organization.unit_id = above.unit_id
-            self.session.add(organization)
+        organization = Organization(code=code, unit_id=0 if above is None or is_unit else above.unit_id, **values)
+        self.session.add(organization)
         self.session.flush()
+        organization.unit_id = organization.unit_id or organization.id
         self.session.add(OrganizationFact(organization_id=organization.id, valid_from=date(2020, 1, 1), recorded_at=BEGIN, **values))
         self.session.add(OrganizationAncestor(ancestor_id=organization.id, descendant_id=organization.id, distance=0))
         distance, node = 1, above

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from flask_migrate import Migrate
 
 from tracker import web
 from tracker.config import CHECKOUT, Settings, load_settings
@@ -27,6 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         MAX_FORM_PARTS=500,
     )
     db.init_app(app)
+    Migrate(app, db, directory=str(CHECKOUT / "migrations"), render_as_batch=True)
     with app.app_context():
         prepare(db.engine)
     web.init_app(app)

@@ -1,1 +1,41 @@
-"""The operator's commands."""
+"""The operator's commands. Exit codes: 0 fine, 1 findings, 2 wrong use, 3 environment."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from flask.cli import FlaskGroup
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from tracker import create_app
+from tracker.cli.checklist import checklist
+from tracker.config import SettingsError
+from tracker.db import OldSqlite
+from tracker.domain.errors import RuleError
+
+WRONG_USE, ENVIRONMENT = 2, 3
+
+cli = FlaskGroup(
+    name="tracker",
+    help="The tracker of responsibility checklists: the operator's commands.",
+    create_app=lambda: create_app(),
+    add_version_option=False,
+)
+for command in (checklist,):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command that was given, and say in one line what stands in its way."""
+    try:
+        cli.main(prog_name="tracker")
+    except RuleError as error:
+        click.echo(f"tracker: {error}", err=True)
+        sys.exit(WRONG_USE)
+    except (SettingsError, OldSqlite) as error:
+        click.echo(f"tracker: {error}", err=True)
+        sys.exit(ENVIRONMENT)
+    except (OperationalError, ProgrammingError) as error:
+        click.echo(f"tracker: the database does not answer as expected: {error.orig}\nrun: tracker db upgrade", err=True)
+        sys.exit(ENVIRONMENT)

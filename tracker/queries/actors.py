@@ -28,7 +28,7 @@ def sittings_of(session: Session, person_id: int, *, today: date) -> tuple[Sitti
         )
     )
     return tuple(
-        Sitting(a.id, a.key, seat.id, seat.key, seat.post, seat.organization_id, a.kind) for a, seat in rows.tuples()
+        Sitting(a.id, a.key, seat.id, seat.key, seat.post, seat.organization_id, a.kind) for a, seat in rows
     )
 
 
