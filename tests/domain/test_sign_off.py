@@ -21,7 +21,8 @@ from tracker.domain.sign_off import (
 
 PHOTO = FileContent("现场.jpg", "a" * 64, 120_000)
 MINUTES = FileContent("记录.pdf", "b" * 64, 30_000)
-RECORD = EvidenceContent("r-1", date(2026, 5, 8), text_digest("召开支部大会"), {"people": 12, "sessions": 1}, (PHOTO, MINUTES))
+SENTENCE = text_digest("召开支部大会")
+RECORD = EvidenceContent("r-1", date(2026, 5, 8), SENTENCE, {"people": 12, "sessions": 1}, (PHOTO, MINUTES))
 OTHER = EvidenceContent("r-2", date(2026, 5, 9), text_digest("补充材料"), {}, ())
 DUTY = {
     "duty_key": "2026/hs-1/I-07/M05/1",
