@@ -10,7 +10,6 @@ import fcntl
 import json
 import multiprocessing
 import os
-import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -202,10 +201,14 @@ def _make(jobs: list[_Job], progress: Progress | None) -> dict[str, Any]:
     workers = min(len(jobs), len(os.sched_getaffinity(0)))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = {pool.submit(_make_font, job): job for job in jobs}
-        for future in as_completed(futures):
-            made[futures[future]] = future.result()
-            if progress is not None:
-                progress(len(made), len(jobs), made[futures[future]].family)
+        try:
+            for future in as_completed(futures):
+                made[futures[future]] = future.result()
+                if progress is not None:
+                    progress(len(made), len(jobs), made[futures[future]].family)
+        except FontError:
+            pool.shutdown(cancel_futures=True)  # one that cannot be used is told at once
+            raise
     codes = frozenset[int]().union(*(font.codes for font in made.values()))
     return {
         "files": {job.target.name: job.target.stat().st_size for job in jobs},
@@ -215,19 +218,20 @@ def _make(jobs: list[_Job], progress: Progress | None) -> dict[str, Any]:
     }
 
 
+def _read(path: Path, family: str) -> _Made:
+    with outlines.open_face(path, family) as font:
+        return _Made(outlines.family_of(font), outlines.title_of(font), outlines.characters_of(font))
+
+
 def _make_font(job: _Job) -> _Made:
     """Make one font beside its place and move it there, so that a half-written one is never read."""
     beside = job.target.with_suffix(".part")
     try:
-        font = outlines.open_face(job.source, job.family)
-        if not outlines.may_be_embedded(font):
-            raise FontError(f"the licence of {job.source} forbids to embed it in documents")
-        codes = outlines.characters_of(font)
-        if "glyf" in font and job.characters is None and "ttcf" not in _magic(job.source):
-            shutil.copyfile(job.source, beside)
-        else:
+        with outlines.open_face(job.source, job.family) as font:
+            if not outlines.may_be_embedded(font):
+                raise FontError(f"the licence of {job.source} forbids to embed it in documents")
             codes = outlines.write_truetype(font, beside, job.characters)
-        made = _Made(outlines.family_of(font), outlines.title_of(font), codes)
+            made = _Made(outlines.family_of(font), outlines.title_of(font), codes)
     except FontError:
         raise
     except Exception as error:
@@ -266,9 +270,9 @@ def _system_contents(directory: Path, paths: list[Path]) -> tuple[tuple[str, ...
     kept = _read_json(directory / "system-fonts.json")
     if kept is None or kept.get("key") != key:
         families = {face.source: face.family for face in FACES}
-        fonts = [outlines.open_face(path, families[path.name]) for path in paths]
-        codes = frozenset[int]().union(*map(outlines.characters_of, fonts))
-        kept = {"key": key, "names": list(map(outlines.title_of, fonts)), "coverage": _ranges(codes)}
+        fonts = [_read(path, families[path.name]) for path in paths]
+        codes = frozenset[int]().union(*(font.codes for font in fonts))
+        kept = {"key": key, "names": [font.title for font in fonts], "coverage": _ranges(codes)}
         _write(directory / "system-fonts.json", json.dumps(kept, ensure_ascii=False))
     return tuple(kept["names"]), _codes(kept["coverage"])
 
@@ -330,11 +334,6 @@ def _locked(path: Path) -> Iterator[None]:
 def _find(name: str) -> Path | None:
     found = (path for folder in SYSTEM_FOLDERS if folder.is_dir() for path in sorted(folder.rglob(name)))
     return next(found, None)
-
-
-def _magic(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(4).decode("latin-1")
 
 
 def _identity(path: Path) -> list[Any]:

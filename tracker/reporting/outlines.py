@@ -20,7 +20,7 @@ TOLERANCE = 0.5  # largest distance of a converted outline from the drawn one, i
 
 
 def open_face(path: Path, family: str = "") -> TTFont:
-    """Return the font in `path`; of a collection, the one of that `family`, or the first where none has the name."""
+    """Return the font in `path`, to be closed; of a collection the one of that `family`, or the first without it."""
     with path.open("rb") as file:
         is_collection = file.read(4) == b"ttcf"
     if not is_collection:
@@ -56,7 +56,11 @@ def write_truetype(font: TTFont, target: Path, characters: frozenset[int] | None
     """Write `font` to `target` with quadratic outlines and only `characters` (all, where none are given).
 
     Returns the code points that the new font draws. Layout features are left out: Chinese text needs none of them.
+    A font that has quadratic outlines and is wanted whole is taken as it is.
     """
+    if characters is None and "glyf" in font:
+        font.save(target)
+        return characters_of(font)
     cmap = {code: name for code, name in font.getBestCmap().items() if characters is None or code in characters}
     order = [".notdef", *sorted(set(cmap.values()) - {".notdef"}, key=font.getGlyphID)]
     builder = FontBuilder(font["head"].unitsPerEm, isTTF=True)
