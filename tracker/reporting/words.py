@@ -1,0 +1,107 @@
+"""The fixed words and forms of printed documents: signs with words for every key, numerals, dates, sizes, points."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+
+from tracker.domain.text import _n
+
+Translate = Callable[[str], str]
+
+# A sign stands before each word so that a status reads in black and white and from afar; every sign is in GB 2312.
+VERDICT_WORDS = {
+    "": ("", _n("未核查")),
+    "met": ("√", _n("符合")),
+    "partly": ("△", _n("部分符合")),
+    "missing": ("×", _n("缺失")),
+    "not_applicable": ("—", _n("不适用")),
+}
+TIMELINESS_WORDS = {
+    "": ("", _n("无")),
+    "not_due": ("—", _n("未到期")),
+    "in_time": ("●", _n("按时")),
+    "recorded_late": ("◎", _n("迟录")),
+    "made_up": ("○", _n("补做")),
+    "missed": ("×", _n("未履行")),
+}
+STATE_WORDS = {
+    "open": ("○", _n("待履行")),
+    "submitted": ("◇", _n("已提交")),
+    "returned": ("×", _n("已退回")),
+    "confirmed": ("●", _n("已确认")),
+    "claimed": ("△", _n("待认定")),
+    "not_applicable": ("—", _n("不适用")),
+    "excused": ("□", _n("经同意未做")),
+}
+
+# China has kept one offset, without summer time, for every year that a document can speak of.
+BEIJING = timezone(timedelta(hours=8))
+_DIGITS = "〇一二三四五六七八九"
+_UNITS = ("B", "KB", "MB", "GB")
+
+
+def numeral(number: int) -> str:
+    """Return 1–99 as it numbers a heading: 一, 十, 十二, 二十一."""
+    tens, ones = divmod(number, 10)
+    head = "" if tens == 0 else ("" if tens == 1 else _DIGITS[tens]) + "十"
+    return head + (_DIGITS[ones] if ones else "")
+
+
+def long_date(day: date, translate: Translate) -> str:
+    """Return a date in running text: 2026年3月5日, no leading zeros."""
+    return translate(_n("%(year)s年%(month)s月%(day)s日")) % {"year": day.year, "month": day.month, "day": day.day}
+
+
+def short_date(day: date | datetime) -> str:
+    """Return a date for a column: 2026-03-05; of a moment, its day in Beijing time."""
+    if isinstance(day, datetime):
+        day = day.astimezone(BEIJING)
+    return day.strftime("%Y-%m-%d")
+
+
+def moment(instant: datetime, translate: Translate) -> str:
+    """Return a moment in running text, to the second, in Beijing time."""
+    local = instant.astimezone(BEIJING)
+    return translate(_n("%(day)s %(time)s（北京时间）")) % {
+        "day": long_date(local.date(), translate),
+        "time": local.strftime("%H:%M:%S"),
+    }
+
+
+def file_size(size: int) -> str:
+    """Return a size in bytes as a person says it: 512 B, 1.4 MB."""
+    value, unit = Decimal(size), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
+
+
+def points(value: Decimal | None) -> str:
+    """Return points with at most two decimals and no trailing zeros; a dash where nothing was judged."""
+    if value is None:
+        return "—"
+    return f"{value.quantize(Decimal('0.01')):f}".rstrip("0").rstrip(".")
+
+
+def share(part: int, whole: int) -> str:
+    """Return part of whole as a percentage with one decimal, or a dash of nothing."""
+    return f"{100 * part / whole:.1f}%" if whole else "—"
+
+
+def grouped(digest: str) -> str:
+    """Return a hex digest in groups of eight, so that an eye can compare it."""
+    return " ".join(digest[start : start + 8] for start in range(0, len(digest), 8))
+
+
+def one_line(text: str, characters: int) -> str:
+    """Return `text` on one line, cut to so many full-width characters with an ellipsis where it is longer."""
+    line, room = "", characters * 2
+    for character in text.replace("\n", ""):
+        room -= 2 if unicodedata.east_asian_width(character) in "WFA" else 1
+        if room < 0:
+            return line[:-1] + "…"
+        line += character
+    return line
