@@ -20,7 +20,7 @@ from tracker.domain.text import _n
 MAX_BYTES = 512 * 1024  # about ten times the longest list known; the parser reads that much within a second
 MAX_LINES = 20_000
 MAX_LINE = 4_000  # characters
-MAX_NODES = 25_000
+MAX_NODES = 30_000  # about 400 items
 MAX_DEPTH = 16
 MAX_FINDINGS = 500
 
@@ -29,7 +29,7 @@ INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\ud800-\udfff"
     "\U000e0000-\U000e007f]"
 )
-DEEP = re.compile(r"(?:[\[{]\s*){17}|(?:[-?] +){17}")
+DEEP = re.compile(r"(?:[\[{]\s*){16}[\[{]|(?:[-?] +){16}[-?](?= )")
 WIDE_COLON = re.compile(r"\s*(?:- +)?[a-z_]{2,20}：")
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -129,6 +129,8 @@ def _look_over(text: str, tree: Tree) -> None:
     lines = text.split("\n")
     if len(lines) > MAX_LINES:
         _stop(tree, (MAX_LINES, 1), "too-many-lines", _n("文件超过 %(limit)s 行"), _n("拆分清单"), limit=MAX_LINES)
+    if sum(map(text.count, ",:\n")) > MAX_NODES:  # every entry ends with one of these
+        _too_many(tree, (1, 1))
     for number, line in enumerate(lines, 1):
         _look_at_line(number, line, tree)
     if tree.findings:
@@ -162,6 +164,10 @@ def _look_at_line(number: int, line: str, tree: Tree) -> None:
 
 def _too_deep(tree: Tree, place: Place) -> None:
     _stop(tree, place, "too-deep", _n("嵌套超过 %(limit)s 层"), _n("减少括号或缩进的层数"), limit=MAX_DEPTH)
+
+
+def _too_many(tree: Tree, place: Place) -> None:
+    _stop(tree, place, "too-many-nodes", _n("清单内容超过 %(limit)s 项"), _n("拆分清单"), limit=MAX_NODES)
 
 
 def _complain_of_character(tree: Tree, place: Place, character: str) -> None:
@@ -243,14 +249,7 @@ class _Walk:
         """Read one node; positions are kept under its path."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            _stop(
-                self.tree,
-                _place(event),
-                "too-many-nodes",
-                _n("清单内容超过 %(limit)s 项"),
-                _n("拆分清单"),
-                limit=MAX_NODES,
-            )
+            _too_many(self.tree, _place(event))
         if depth > MAX_DEPTH:
             _too_deep(self.tree, _place(event))
         self.tree.values[path] = _place(event)
