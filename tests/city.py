@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from tracker.domain.actor import Actor, AppointmentKind, RoleName
+from tracker.domain.actor import Actor, AppointmentKind
 from tracker.models import (
     Account,
     Appointment,
@@ -96,11 +96,14 @@ class City:
         self.session.add(organization)
         self.session.flush()
         organization.unit_id = organization.unit_id or organization.id
-        self.session.add(OrganizationFact(organization_id=organization.id, valid_from=date(2020, 1, 1), recorded_at=BEGIN, **values))
-        self.session.add(OrganizationAncestor(ancestor_id=organization.id, descendant_id=organization.id, distance=0))
-        distance, node = 1, above
+        fact = OrganizationFact(
+            organization_id=organization.id, valid_from=date(2020, 1, 1), recorded_at=BEGIN, **values
+        )
+        self.session.add(fact)
+        distance, node = 0, organization
         while node is not None:
-            self.session.add(OrganizationAncestor(ancestor_id=node.id, descendant_id=organization.id, distance=distance))
+            link = OrganizationAncestor(ancestor_id=node.id, descendant_id=organization.id, distance=distance)
+            self.session.add(link)
             distance, node = distance + 1, node.parent
         self.session.flush()
         self.organizations[code] = organization

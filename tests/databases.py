@@ -7,7 +7,6 @@ import pwd
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +22,10 @@ def free_port() -> int:
         return port
 
 
-def _as_postgres(command: list[str]) -> list[str]:
-    """PostgreSQL refuses to run as root; the package brings a user for it."""
-    return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command
+def _run(program: str, *arguments: str) -> None:
+    """Run a program of PostgreSQL, which refuses to run as root; the package brings a user for it."""
+    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    subprocess.run([*user, str(BIN / program), *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
 @contextmanager
@@ -40,17 +40,12 @@ def postgresql_server(folder: Path) -> Iterator[str]:
                 break
             parent.chmod(parent.stat().st_mode | 0o011)
     data, port = folder / "data", free_port()
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
-    subprocess.run(
-        _as_postgres([str(BIN / "initdb"), "-D", str(data), "-U", "tracker", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]),
-        **quiet,
-    )
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c max_connections=60"
-    start = [str(BIN / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start"]
-    subprocess.run(_as_postgres(start), **quiet)
+    _run("initdb", "-D", str(data), "-U", "tracker", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+    settings = ("listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off", "max_connections=60")
+    options = " ".join([f"-p {port}", *(f"-c {setting}" for setting in settings)])
+    _run("pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
     try:
         yield f"postgresql+psycopg://tracker@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run(_as_postgres([str(BIN / "pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop"]), **quiet)
-        time.sleep(0)
+        _run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
         shutil.rmtree(data, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tracker.domain.inspection import (
@@ -21,6 +21,12 @@ from tracker.models.cycle import Cycle
 from tracker.models.duty import Duty
 from tracker.models.organization import Organization
 from tracker.models.person import Person
+
+
+def _one_in_force(table: str, *columns: str) -> Index:
+    """An index that lets only one row not superseded stand for these columns."""
+    in_force = text("superseded_at IS NULL")
+    return Index(f"uq_{table}_in_force", *columns, unique=True, sqlite_where=in_force, postgresql_where=in_force)
 
 
 class Inspection(Numbered):
@@ -44,6 +50,7 @@ class InspectionFact(Recorded):
 
     __tablename__ = "inspection_fact"
     __table_args__ = (
+        _one_in_force("inspection_fact", "inspection_id"),
         CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
         CheckConstraint("period_ends_on >= period_starts_on", name="period_ends_after_start"),
         CheckConstraint("sample IN ('all', 'hand')", name="sample"),
@@ -87,7 +94,7 @@ class InspectionDuty(Recorded):
     """A duty in the sample."""
 
     __tablename__ = "inspection_duty"
-    __table_args__ = (Index("ix_inspection_duty_inspection_id_duty_id", "inspection_id", "duty_id"),)
+    __table_args__ = (_one_in_force("inspection_duty", "inspection_id", "duty_id"),)
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
     duty_id: Mapped[int] = mapped_column(ForeignKey("duty.id"), index=True)
 
@@ -102,7 +109,7 @@ class Verdict(Recorded):
 
     __tablename__ = "verdict"
     __table_args__ = (
-        Index("ix_verdict_inspection_id_duty_id", "inspection_id", "duty_id"),
+        _one_in_force("verdict", "inspection_id", "duty_id"),
         CheckConstraint("submitter_id IS NULL OR submitter_id <> person_id", name="doer_is_not_judge"),
     )
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
@@ -118,15 +125,20 @@ class Verdict(Recorded):
 
 
 class Overrule(Recorded):
-    """Points that an inspector gives to an item of an organization instead of the worked-out ones, in tenths."""
+    """Points that an inspector gives to an item of an organization instead of the worked-out ones, in tenths.
+
+    One that is taken back is superseded by a row without `tenths`.
+    """
 
     __tablename__ = "overrule"
-    __table_args__ = (CheckConstraint("tenths >= 0", name="points_not_negative"),)
+    __table_args__ = (
+        _one_in_force("overrule", "inspection_id", "organization_id", "item_id"),
+        CheckConstraint("tenths IS NULL OR tenths >= 0", name="points_not_negative"),
+    )
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
-    seat_id: Mapped[int] = mapped_column(ForeignKey("seat.id"))
     item_id: Mapped[str]
-    tenths: Mapped[int]
+    tenths: Mapped[int | None]
     reason: Mapped[str] = mapped_column(LongText)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
 
@@ -154,6 +166,7 @@ class FindingFact(Recorded):
     """What the finding says. `basis` names the regulation and article, `post` the post responsible."""
 
     __tablename__ = "finding_fact"
+    __table_args__ = (_one_in_force("finding_fact", "finding_id"),)
     finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id"), index=True)
     problem: Mapped[str] = mapped_column(LongText)
     basis: Mapped[str] = mapped_column(LongText)

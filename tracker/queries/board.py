@@ -1,0 +1,182 @@
+"""The board: duties counted by unit and dimension, item, organization; every number opens the list behind it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from tracker.domain.actor import Actor
+from tracker.domain.board import ASIDE, SOON_DAYS, STANDS, Cell, Column
+from tracker.domain.duty import State
+from tracker.models import Cycle, CycleState, Duty, Organization, Seat
+from tracker.policy import visible
+
+PAGE = 100
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the board is narrowed to; empty fields do not narrow. A duty's period must touch the days `period_…`."""
+
+    cycle_id: int
+    today: date
+    unit: str | None = None
+    organization: str | None = None
+    level: str | None = None
+    post: str | None = None
+    dimension: str | None = None
+    item: str | None = None
+    state: State | None = None
+    changed: bool = False
+    column: Column | None = None
+    period_from: date | None = None
+    period_to: date | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One duty in the list behind a number."""
+
+    key: str
+    item_id: str
+    organization: str
+    organization_code: str
+    seat: str
+    period: str
+    occurrence: int
+    due_on: date
+    act_on: date | None
+    first_submitted_on: date | None
+    state: State
+    is_changed: bool
+    column: Column
+
+
+def column_expression(today: date, *, closed: ColumnElement[bool] | bool) -> ColumnElement[str]:
+    """The same rule as `domain.board.column_of`, as SQL."""
+    stands = and_(Duty.state.in_(STANDS), Duty.act_on.is_not(None), Duty.first_submitted_on.is_not(None))
+    is_closed = closed if isinstance(closed, ColumnElement) else literal(closed)
+    return case(
+        (Duty.state.in_(ASIDE), Column.ASIDE.value),
+        (and_(stands, Duty.act_on > Duty.due_on), Column.MADE_UP.value),
+        (and_(stands, Duty.first_submitted_on > Duty.due_on), Column.RECORDED_LATE.value),
+        (stands, Column.IN_TIME.value),
+        (is_closed.is_(True), Column.MISSED.value),
+        (Duty.due_on < today, Column.OVERDUE.value),
+        (Duty.due_on <= today + timedelta(days=SOON_DAYS), Column.DUE_SOON.value),
+        else_=Column.NOT_YET_DUE.value,
+    )
+
+
+def _is_closed(session: Session, cycle_id: int) -> bool:
+    return session.scalar(select(Cycle.state).where(Cycle.id == cycle_id)) is CycleState.CLOSED
+
+
+def _conditions(session: Session, actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [visible(actor, Duty), Duty.cycle_id == filters.cycle_id, Duty.in_force.is_(True)]
+    for column, value in (
+        (Duty.level, filters.level),
+        (Duty.post, filters.post),
+        (Duty.dimension, filters.dimension),
+        (Duty.item_id, filters.item),
+        (Duty.state, filters.state),
+    ):
+        if value:
+            conditions.append(column == value)
+    conditions += _place_and_time(filters)
+    if filters.changed:
+        conditions.append(Duty.is_changed.is_(True))
+    if filters.column:
+        closed = _is_closed(session, filters.cycle_id)
+        conditions.append(column_expression(filters.today, closed=closed) == filters.column.value)
+    return conditions
+
+
+def _place_and_time(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.unit:
+        conditions.append(Duty.unit_id.in_(select(Organization.id).where(Organization.code == filters.unit)))
+    if filters.organization:
+        node = select(Organization.id).where(Organization.code == filters.organization)
+        conditions.append(Duty.organization_id.in_(node))
+    if filters.period_from:
+        conditions.append(Duty.period_ends_on >= filters.period_from)
+    if filters.period_to:
+        conditions.append(Duty.period_starts_on <= filters.period_to)
+    return conditions
+
+
+def _counted(
+    session: Session, actor: Actor, filters: Filters, *by: InstrumentedAttribute[Any]
+) -> Iterable[tuple[Any, ...]]:
+    column = column_expression(filters.today, closed=_is_closed(session, filters.cycle_id)).label("stands_in")
+    query: Select[*tuple[Any, ...]] = select(*by, column, func.count()).where(*_conditions(session, actor, filters))
+    return [tuple(row) for row in session.execute(query.group_by(*by, column))]
+
+
+def matrix(
+    session: Session, actor: Actor, filters: Filters, *, by: InstrumentedAttribute[Any]
+) -> dict[tuple[int, str], Cell]:
+    """Counts by unit (its row number) and `by`: `Duty.dimension` or `Duty.item_id`."""
+    return _cells(_counted(session, actor, filters, Duty.unit_id, by))
+
+
+def organizations_of_unit(session: Session, actor: Actor, filters: Filters) -> dict[tuple[int, str], Cell]:
+    """Counts by organization (its row number) and dimension, for the page of one unit."""
+    return _cells(_counted(session, actor, filters, Duty.organization_id, Duty.dimension))
+
+
+def _cells(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[int, str], Cell]:
+    counts: dict[tuple[int, str], dict[Column, int]] = defaultdict(dict)
+    for place, heading, column, number in rows:
+        counts[place, heading][Column(column)] = number
+    return {key: Cell(value) for key, value in counts.items()}
+
+
+def totals(session: Session, actor: Actor, filters: Filters) -> Cell:
+    """All duties in view as one cell."""
+    return Cell({Column(column): number for column, number in _counted(session, actor, filters)})
+
+
+def organizations_named(session: Session, ids: Iterable[int]) -> list[tuple[int, str, str]]:
+    """Number, code and name of organizations, in their official order."""
+    query = select(Organization.id, Organization.code, Organization.name).where(Organization.id.in_(set(ids)))
+    return [(row[0], row[1], row[2]) for row in session.execute(query.order_by(Organization.position, Organization.code))]
+
+
+def duties_behind(
+    session: Session, actor: Actor, filters: Filters, *, after: tuple[date, str] | None = None, size: int = PAGE
+) -> list[Line]:
+    """The list behind a number, by due date and key; `after` is the last line of the page before."""
+    closed = _is_closed(session, filters.cycle_id)
+    query: Select[*tuple[Any, ...]] = (
+        select(
+            Duty.key,
+            Duty.item_id,
+            Organization.name,
+            Organization.code,
+            Seat.key,
+            Duty.period,
+            Duty.occurrence,
+            Duty.due_on,
+            Duty.act_on,
+            Duty.first_submitted_on,
+            Duty.state,
+            Duty.is_changed,
+            column_expression(filters.today, closed=closed),
+        )
+        .join(Organization, Organization.id == Duty.organization_id)
+        .join(Seat, Seat.id == Duty.seat_id)
+        .where(*_conditions(session, actor, filters))
+        .order_by(Duty.due_on, Duty.key)
+        .limit(size)
+    )
+    if after:
+        query = query.where((Duty.due_on > after[0]) | ((Duty.due_on == after[0]) & (Duty.key > after[1])))
+    return [Line(*row[:12], Column(row[12])) for row in session.execute(query)]

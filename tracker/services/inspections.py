@@ -1,0 +1,464 @@
+"""Supervision checks: plan one, judge the duties of its sample, note findings, overrule points, close it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from tracker.domain.actor import Actor
+from tracker.domain.errors import Invalid, NotAllowed, WrongState
+from tracker.domain.inspection import (
+    InspectionKind,
+    InspectionState,
+    MemberRole,
+    RectificationState,
+    Severity,
+)
+from tracker.domain.score import Verdict as VerdictValue
+from tracker.domain.text import _n
+from tracker.models import (
+    Cycle,
+    Duty,
+    Evidence,
+    EvidenceFact,
+    EvidenceFile,
+    EvidenceLink,
+    Finding,
+    FindingFact,
+    Inspection,
+    InspectionDuty,
+    InspectionFact,
+    InspectionMember,
+    InspectionUnit,
+    Organization,
+    Overrule,
+    Person,
+    Verdict,
+)
+from tracker.policy import Act, require
+from tracker.queries.history import known
+from tracker.services import log
+
+NOTE_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a check is about. `items` empty means all of them; `picked` are the duties of a sample picked by hand."""
+
+    title: str
+    basis: str
+    kind: InspectionKind
+    starts_on: date
+    ends_on: date
+    period_starts_on: date
+    period_ends_on: date
+    team: Sequence[tuple[Person, MemberRole]]
+    units: Sequence[Organization]
+    items: Sequence[str] = ()
+    picked: Sequence[Duty] | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a finding says. `basis` names the regulation and article; `post` is the post responsible."""
+
+    problem: str
+    basis: str
+    post: str
+    severity: Severity
+    demand: str
+    deadline: date
+
+
+def plan(session: Session, *, cycle: Cycle, plan: Plan, actor: Actor, now: datetime) -> Inspection:
+    """Set up a check with its scope, team and sample, and return it."""
+    require(session, actor, Act.INSPECT)
+    _check_plan(plan)
+    number = (session.scalar(select(func.max(Inspection.number))) or 0) + 1
+    inspection = Inspection(
+        number=number, cycle_id=cycle.id, state=InspectionState.OPEN, created_by_id=actor.person_id, created_at=now
+    )
+    session.add(inspection)
+    session.flush()
+    session.add(_fact_of(plan, inspection, actor=actor, now=now))
+    for person, role in plan.team:
+        session.add(InspectionMember(inspection_id=inspection.id, person_id=person.id, role=role, recorded_at=now))
+    for unit in plan.units:
+        session.add(InspectionUnit(inspection_id=inspection.id, organization_id=unit.id, recorded_at=now))
+    sample = _in_scope(session, cycle, plan) if plan.picked is None else list(plan.picked)
+    _add_to_sample(session, inspection, sample, now=now)
+    log.record(
+        session,
+        actor=actor,
+        now=now,
+        verb="inspection.plan",
+        kind="inspection",
+        key=str(number),
+        chains={unit.code for unit in plan.units},
+        after=_told(plan, len(sample)),
+    )
+    return inspection
+
+
+def _told(plan: Plan, sampled: int) -> dict[str, object]:
+    return {
+        "title": plan.title,
+        "basis": plan.basis,
+        "kind": plan.kind.value,
+        "dates": [plan.starts_on.isoformat(), plan.ends_on.isoformat()],
+        "periods": [plan.period_starts_on.isoformat(), plan.period_ends_on.isoformat()],
+        "team": sorted(f"{person.key}:{role.value}" for person, role in plan.team),
+        "units": sorted(unit.code for unit in plan.units),
+        "items": sorted(plan.items),
+        "sample": "all" if plan.picked is None else "hand",
+        "duties": sampled,
+    }
+
+
+def _check_plan(plan: Plan) -> None:
+    if not plan.units:
+        raise Invalid(_n("请至少选择一个被检查单位。"), field="units")
+    if not plan.team:
+        raise Invalid(_n("请至少选择一名检查组成员。"), field="team")
+    if plan.ends_on < plan.starts_on:
+        raise Invalid(_n("结束日期早于开始日期，请改正。"), field="ends_on")
+    if plan.period_ends_on < plan.period_starts_on:
+        raise Invalid(_n("检查时段的止日早于起日，请改正。"), field="period_ends_on")
+    not_units = [unit.name for unit in plan.units if not unit.is_unit]
+    if not_units:
+        raise Invalid(_n("%(names)s 不是接受检查的单位，请改选其所属单位。"), field="units", names="、".join(not_units))
+
+
+def _fact_of(plan: Plan, inspection: Inspection, *, actor: Actor, now: datetime) -> InspectionFact:
+    return InspectionFact(
+        inspection_id=inspection.id,
+        title=plan.title,
+        basis=plan.basis,
+        kind=plan.kind,
+        state=InspectionState.OPEN,
+        starts_on=plan.starts_on,
+        ends_on=plan.ends_on,
+        period_starts_on=plan.period_starts_on,
+        period_ends_on=plan.period_ends_on,
+        items=sorted(plan.items),
+        sample="all" if plan.picked is None else "hand",
+        entered_by_id=actor.person_id,
+        recorded_at=now,
+    )
+
+
+def _in_scope(session: Session, cycle: Cycle, plan: Plan) -> list[Duty]:
+    query = select(Duty).where(
+        Duty.cycle_id == cycle.id,
+        Duty.in_force.is_(True),
+        Duty.unit_id.in_([unit.id for unit in plan.units]),
+        Duty.period_starts_on <= plan.period_ends_on,
+        Duty.period_ends_on >= plan.period_starts_on,
+        Duty.due_on <= plan.ends_on,
+    )
+    if plan.items:
+        query = query.where(Duty.item_id.in_(plan.items))
+    return list(session.scalars(query.order_by(Duty.key)))
+
+
+def _add_to_sample(session: Session, inspection: Inspection, duties: Iterable[Duty], *, now: datetime) -> None:
+    session.add_all(InspectionDuty(inspection_id=inspection.id, duty_id=duty.id, recorded_at=now) for duty in duties)
+    session.flush()
+
+
+def add_to_sample(session: Session, inspection: Inspection, duty: Duty, *, actor: Actor, now: datetime) -> None:
+    """Pick one more duty by hand; it must lie in the units of the check."""
+    require(session, actor, Act.INSPECT, inspection)
+    if duty.unit_id not in set(_units(session, inspection)):
+        raise Invalid(_n("这项任务不属于本次检查的单位，不能加入抽查。"))
+    if _sampled(session, inspection, duty) is not None:
+        return
+    _add_to_sample(session, inspection, [duty], now=now)
+    _log(session, inspection, duty.unit, actor=actor, now=now, verb="inspection.sample", after={"duty": duty.key})
+
+
+def _units(session: Session, inspection: Inspection) -> list[int]:
+    query = select(InspectionUnit.organization_id).where(
+        InspectionUnit.inspection_id == inspection.id, known(InspectionUnit)
+    )
+    return list(session.scalars(query))
+
+
+def _sampled(session: Session, inspection: Inspection, duty: Duty) -> InspectionDuty | None:
+    return session.scalar(
+        select(InspectionDuty).where(
+            InspectionDuty.inspection_id == inspection.id, InspectionDuty.duty_id == duty.id, known(InspectionDuty)
+        )
+    )
+
+
+def _log(
+    session: Session,
+    inspection: Inspection,
+    unit: Organization,
+    *,
+    actor: Actor,
+    now: datetime,
+    verb: str,
+    before: object = None,
+    after: object = None,
+) -> None:
+    log.record(
+        session,
+        actor=actor,
+        now=now,
+        verb=verb,
+        kind="inspection",
+        key=str(inspection.number),
+        chains=[unit.code],
+        before=before,
+        after=after,
+    )
+
+
+def judge(
+    session: Session,
+    inspection: Inspection,
+    duty: Duty,
+    *,
+    value: VerdictValue,
+    note: str = "",
+    actor: Actor,
+    now: datetime,
+) -> Verdict:
+    """Give a verdict on a sampled duty, or revise it by a new row; the earlier one is kept."""
+    require(session, actor, Act.INSPECT, inspection)
+    assert actor.person_id is not None  # noqa: S101  an operator is not in any team
+    if _sampled(session, inspection, duty) is None:
+        raise Invalid(_n("这项任务不在本次抽查范围内，请先加入抽查。"))
+    if actor.person_id in _doers(session, duty):
+        raise NotAllowed(_n("您提交或录入过这项任务的内容，不能核查它；请由检查组其他成员核查。"))
+    if value in {VerdictValue.PARTLY, VerdictValue.MISSING} and not note.strip():
+        raise Invalid(_n("结论为部分落实或未落实时，请写明理由。"), field="note")
+    if len(note) > NOTE_LIMIT:
+        raise Invalid(_n("说明超过 %(limit)s 字，请精简。"), field="note", limit=NOTE_LIMIT)
+    old = current_verdict(session, inspection, duty)
+    if old is not None:
+        old.superseded_at = now
+        session.flush()
+    verdict = Verdict(
+        inspection_id=inspection.id,
+        duty_id=duty.id,
+        unit_id=duty.unit_id,
+        person_id=actor.person_id,
+        submitter_id=duty.submitted_by_id,
+        value=value,
+        note=note.strip(),
+        recorded_at=now,
+    )
+    session.add(verdict)
+    session.flush()
+    before = {"value": old.value.value, "note": old.note} if old else None
+    after = {"duty": duty.key, "value": value.value, "note": verdict.note}
+    _log(session, inspection, duty.unit, actor=actor, now=now, verb="inspection.judge", before=before, after=after)
+    return verdict
+
+
+def current_verdict(session: Session, inspection: Inspection, duty: Duty) -> Verdict | None:
+    """The verdict in force, locked so that two inspectors do not judge at once."""
+    return session.scalar(
+        select(Verdict)
+        .where(Verdict.inspection_id == inspection.id, Verdict.duty_id == duty.id, known(Verdict))
+        .with_for_update()
+    )
+
+
+def _doers(session: Session, duty: Duty) -> set[int]:
+    """Everyone who submitted the duty or entered something that serves it."""
+    links = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty.id)
+    entered = (
+        select(Evidence.entered_by_id).where(Evidence.id.in_(links)),
+        select(EvidenceFact.entered_by_id).where(EvidenceFact.evidence_id.in_(links)),
+        select(EvidenceFile.uploaded_by_id).where(EvidenceFile.evidence_id.in_(links)),
+    )
+    people = {person for query in entered for person in session.scalars(query)}
+    return people | ({duty.submitted_by_id} if duty.submitted_by_id else set())
+
+
+def overrule(
+    session: Session,
+    inspection: Inspection,
+    *,
+    organization: Organization,
+    item_id: str,
+    tenths: int | None,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+) -> Overrule:
+    """Give an item of an organization other points than the formula does, in tenths (None takes that back)."""
+    require(session, actor, Act.INSPECT, inspection)
+    assert actor.person_id is not None  # noqa: S101  an operator is not in any team
+    if not reason.strip():
+        raise Invalid(_n("改定得分须写明理由，报告会同时列出计算得分和改定得分。"), field="reason")
+    if organization.unit_id not in set(_units(session, inspection)):
+        raise Invalid(_n("这个组织不属于本次检查的单位。"))
+    old = session.scalar(
+        select(Overrule).where(
+            Overrule.inspection_id == inspection.id,
+            Overrule.organization_id == organization.id,
+            Overrule.item_id == item_id,
+            known(Overrule),
+        )
+    )
+    if old is not None:
+        old.superseded_at = now
+        session.flush()
+    row = Overrule(
+        inspection_id=inspection.id,
+        organization_id=organization.id,
+        item_id=item_id,
+        tenths=tenths,
+        reason=reason.strip(),
+        person_id=actor.person_id,
+        recorded_at=now,
+    )
+    session.add(row)
+    session.flush()
+    before = {"tenths": old.tenths} if old else None
+    after = {"organization": organization.code, "item": item_id, "tenths": tenths, "reason": row.reason}
+    unit = organization.unit
+    _log(session, inspection, unit, actor=actor, now=now, verb="inspection.overrule", before=before, after=after)
+    return row
+
+
+def find(
+    session: Session,
+    inspection: Inspection,
+    *,
+    organization: Organization,
+    duty: Duty | None,
+    problem: Problem,
+    actor: Actor,
+    now: datetime,
+) -> Finding:
+    """Note a problem at an organization, or with one of its duties; its rectification has not begun."""
+    require(session, actor, Act.INSPECT, inspection)
+    if organization.unit_id not in set(_units(session, inspection)):
+        raise Invalid(_n("这个组织不属于本次检查的单位。"), field="organization")
+    _check_problem(problem, now=now)
+    last = session.scalar(select(func.max(Finding.number)).where(Finding.inspection_id == inspection.id)) or 0
+    finding = Finding(
+        key=f"{inspection.number}-{last + 1}",
+        inspection_id=inspection.id,
+        number=last + 1,
+        unit_id=organization.unit_id,
+        organization_id=organization.id,
+        duty_id=duty.id if duty else None,
+        state=RectificationState.NOT_STARTED,
+        created_at=now,
+    )
+    session.add(finding)
+    session.flush()
+    _state(session, finding, problem, duty, actor=actor, now=now, before=None)
+    return finding
+
+
+def correct_finding(
+    session: Session, finding: Finding, *, problem: Problem, actor: Actor, now: datetime
+) -> None:
+    """Put a finding in other words, while its check is open; the earlier wording is kept."""
+    require(session, actor, Act.INSPECT, finding.inspection)
+    _check_problem(problem, now=now)
+    old = session.scalars(select(FindingFact).where(FindingFact.finding_id == finding.id, known(FindingFact))).one()
+    old.superseded_at = now
+    session.flush()
+    before = {"problem": old.problem, "demand": old.demand, "deadline": old.deadline.isoformat()}
+    _state(session, finding, problem, finding.duty, actor=actor, now=now, before=before)
+
+
+def _check_problem(problem: Problem, *, now: datetime) -> None:
+    for field, text in (("problem", problem.problem), ("demand", problem.demand)):
+        if not text.strip():
+            raise Invalid(_n("请写明发现的问题和整改要求。"), field=field)
+        if len(text) > NOTE_LIMIT:
+            raise Invalid(_n("说明超过 %(limit)s 字，请精简。"), field=field, limit=NOTE_LIMIT)
+    if problem.deadline < now.date():
+        raise Invalid(_n("整改期限不能早于今天，请改选日期。"), field="deadline")
+
+
+def _state(
+    session: Session,
+    finding: Finding,
+    problem: Problem,
+    duty: Duty | None,
+    *,
+    actor: Actor,
+    now: datetime,
+    before: object,
+) -> None:
+    assert actor.person_id is not None  # noqa: S101  an operator is not in any team
+    fact = FindingFact(
+        finding_id=finding.id,
+        problem=problem.problem.strip(),
+        basis=problem.basis.strip(),
+        post=problem.post,
+        severity=problem.severity,
+        demand=problem.demand.strip(),
+        deadline=problem.deadline,
+        entered_by_id=actor.person_id,
+        recorded_at=now,
+    )
+    session.add(fact)
+    session.flush()
+    after = {
+        "finding": finding.key,
+        "duty": duty.key if duty else None,
+        "organization": finding.organization.code,
+        "problem": fact.problem,
+        "basis": fact.basis,
+        "post": fact.post,
+        "severity": fact.severity.value,
+        "demand": fact.demand,
+        "deadline": fact.deadline.isoformat(),
+    }
+    verb = "inspection.correct_finding" if before else "inspection.find"
+    unit = finding.organization.unit
+    _log(session, finding.inspection, unit, actor=actor, now=now, verb=verb, before=before, after=after)
+
+
+def close(session: Session, inspection: Inspection, *, actor: Actor, now: datetime) -> None:
+    """Close the check: verdicts stand from now on. Every duty of the sample must have one."""
+    require(session, actor, Act.INSPECT, inspection)
+    fact = session.scalars(
+        select(InspectionFact).where(InspectionFact.inspection_id == inspection.id, known(InspectionFact))
+    ).one()
+    if fact.state is InspectionState.CLOSED:
+        raise WrongState(_n("本次检查已经结束。"))
+    unjudged = _unjudged(session, inspection)
+    if unjudged:
+        raise WrongState(_n("还有 %(number)s 项抽查任务没有核查结论，请核查完再结束。"), number=unjudged)
+    _supersede_fact(session, fact, now=now, state=InspectionState.CLOSED, actor=actor)
+    inspection.state = InspectionState.CLOSED
+    session.flush()
+    for unit in session.scalars(select(Organization).where(Organization.id.in_(_units(session, inspection)))):
+        _log(session, inspection, unit, actor=actor, now=now, verb="inspection.close", after={"state": "closed"})
+
+
+def _unjudged(session: Session, inspection: Inspection) -> int:
+    judged = select(Verdict.duty_id).where(Verdict.inspection_id == inspection.id, known(Verdict))
+    query = select(func.count()).where(
+        InspectionDuty.inspection_id == inspection.id, known(InspectionDuty), InspectionDuty.duty_id.not_in(judged)
+    )
+    return session.scalar(query) or 0
+
+
+def _supersede_fact(
+    session: Session, fact: InspectionFact, *, now: datetime, state: InspectionState, actor: Actor
+) -> None:
+    columns = {c.key for c in InspectionFact.__mapper__.columns} - {"id", "recorded_at", "superseded_at"}
+    values = {name: getattr(fact, name) for name in columns}
+    fact.superseded_at = now
+    session.flush()
+    values |= {"state": state, "entered_by_id": actor.person_id}
+    session.add(InspectionFact(**values, recorded_at=now))
