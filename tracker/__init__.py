@@ -16,7 +16,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Return the application for these settings (by default those of the environment): wiring only."""
     settings = settings or load_settings()
     app = Flask(
-        "tracker", template_folder=str(CHECKOUT / "templates"), static_folder=str(CHECKOUT / "tracker" / "web" / "static")
+        "tracker",
+        template_folder=str(CHECKOUT / "templates"),
+        static_folder=str(CHECKOUT / "tracker" / "web" / "static"),
     )
     app.config.from_mapping(
         TRACKER=settings,

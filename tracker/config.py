@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     https: bool = False
     trusted_proxies: int = Field(default=0, ge=0, le=5)
-    password_profile: Literal["gb22239", "asvs"] = "gb22239"
+    password_profile: Literal["gb22239", "asvs"] = "gb22239"  # noqa: S105  a name, not a password
     second_factor_roles: str = ""
     file_limit: int = Field(default=50 * 1024**2, gt=0)
     request_limit: int = Field(default=200 * 1024**2, gt=0)

@@ -1,8 +1,8 @@
-"""WHO MAY. `can` answers for one object, `visible` is the same rule as a SQL filter; every page, file, export and job asks here.
+"""WHO MAY. `can` answers for one object, `visible` is the same rule as a SQL filter; pages, files and jobs ask here.
 
-What a person may do in an organization comes from appointments; inspector, administrator and auditor are roles. A person
-sees the subtrees of their own seats, and an inspector what the inspections of their teams cover. Administrators see the
-tree, the people and the year, but no evidence; auditors see the logs.
+What a person may do in an organization comes from appointments; inspector, administrator and auditor are roles. A
+person sees the subtrees of their own seats, and an inspector what the inspections of their teams cover. Administrators
+see the tree, the people and the year, but no evidence; auditors see the logs.
 """
 
 from __future__ import annotations

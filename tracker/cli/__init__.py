@@ -19,7 +19,7 @@ WRONG_USE, ENVIRONMENT = 2, 3
 cli = FlaskGroup(
     name="tracker",
     help="The tracker of responsibility checklists: the operator's commands.",
-    create_app=lambda: create_app(),
+    create_app=create_app,
     add_version_option=False,
 )
 for command in (checklist,):
@@ -37,5 +37,5 @@ def main() -> None:
         click.echo(f"tracker: {error}", err=True)
         sys.exit(ENVIRONMENT)
     except (OperationalError, ProgrammingError) as error:
-        click.echo(f"tracker: the database does not answer as expected: {error.orig}\nrun: tracker db upgrade", err=True)
+        click.echo(f"tracker: the database is not as expected: {error.orig}\nrun: tracker db upgrade", err=True)
         sys.exit(ENVIRONMENT)

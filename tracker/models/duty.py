@@ -15,11 +15,11 @@ from tracker.models.person import Seat
 
 
 class Duty(Numbered):
-    """One duty. Its key is `YEAR.SEAT.ITEM.PERIOD.OCCURRENCE`, where the seat's key begins with the organization's code.
+    """One duty. Its key is `YEAR.SEAT.ITEM.PERIOD.OCCURRENCE`; the seat's key begins with the organization's code.
 
-    The columns from `starts_on` on are caches of rows in other tables: the plan in force, the sign-offs and the evidence.
+    The columns from `starts_on` on are caches of rows in other tables: the plan in force, the sign-offs, the evidence.
     `content_digest` is what would be signed now, `signed_digest` what the last submit covered; where a signature stands
-    and the two differ, `is_changed`. `act_on` is the day of the act as fixed by the submissions (`domain.duty.fixed_act_on`).
+    and the two differ, `is_changed`. `act_on` is the day of the act as the submissions fixed it (`fixed_act_on`).
     `waiting_seat_id` is the seat whose confirmation it waits for. `submitted_by_id` is the last submitter.
     """
 
@@ -29,7 +29,9 @@ class Duty(Numbered):
         Index("ix_duty_unit_id_cycle_id_dimension", "unit_id", "cycle_id", "dimension"),
         Index("ix_duty_waiting_seat_id_state", "waiting_seat_id", "state"),
         Index("ix_duty_seat_id_cycle_id", "seat_id", "cycle_id"),
-        CheckConstraint("state IN ('open', 'returned', 'claimed') OR signed_digest IS NOT NULL", name="signed_is_signed"),
+        CheckConstraint(
+            "state IN ('open', 'returned', 'claimed') OR signed_digest IS NOT NULL", name="signed_is_signed"
+        ),
         CheckConstraint("state NOT IN ('submitted', 'claimed') OR submitted_by_id IS NOT NULL", name="submitter_known"),
         CheckConstraint("occurrence >= 1", name="occurrence_from_one"),
     )

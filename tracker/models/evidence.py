@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from tracker.models.base import Json, LongText, Numbered, Recorded
+from tracker.models.base import LongText, Numbered, Recorded
 from tracker.models.organization import Organization
 from tracker.models.person import Person
 

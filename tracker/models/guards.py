@@ -64,9 +64,8 @@ def _illegal_update(table: Table) -> str:
         if column.name in SET_ONCE:
             terms.append(f"({old} IS NOT NULL AND {new} IS DISTINCT FROM {old})")
         elif column.name == sealed_text:
-            terms.append(
-                f"({new} IS DISTINCT FROM {old} AND ({new} IS NOT NULL OR OLD.sealed_at IS NOT NULL OR NEW.sealed_at IS NULL))"
-            )
+            not_a_seal = f"{new} IS NOT NULL OR OLD.sealed_at IS NOT NULL OR NEW.sealed_at IS NULL"
+            terms.append(f"({new} IS DISTINCT FROM {old} AND ({not_a_seal}))")
         else:
             terms.append(f"{new} IS DISTINCT FROM {old}")
     return " OR ".join(terms)

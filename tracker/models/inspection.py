@@ -184,7 +184,8 @@ class RectificationStep(Numbered):
     __table_args__ = (
         UniqueConstraint("finding_id", "number"),
         CheckConstraint(
-            "action NOT IN ('close', 'return') OR reporter_id IS NULL OR person_id <> reporter_id", name="doer_does_not_close"
+            "action NOT IN ('close', 'return') OR reporter_id IS NULL OR person_id <> reporter_id",
+            name="doer_does_not_close",
         ),
     )
     finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id"))

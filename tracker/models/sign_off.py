@@ -26,7 +26,8 @@ class SignOff(Numbered):
             name="doer_is_not_approver",
         ),
         CheckConstraint(
-            "action NOT IN ('return', 'claim', 'refuse', 'reopen') OR reason_sha256 IS NOT NULL", name="reason_is_given"
+            "action NOT IN ('return', 'claim', 'refuse', 'reopen') OR reason_sha256 IS NOT NULL",
+            name="reason_is_given",
         ),
         CheckConstraint("action <> 'claim' OR claim IS NOT NULL", name="claim_says_what"),
         Index("ix_sign_off_duty_id_at", "duty_id", "at"),
@@ -55,7 +56,7 @@ class SignOff(Numbered):
 
 
 class SignOffDoer(Numbered):
-    """Somebody whose entries a confirming sign-off judges: one row for each, so that the database can check them all."""
+    """Somebody whose entries a confirming sign-off judges: a row for each, so that the database checks them all."""
 
     __tablename__ = "sign_off_doer"
     __table_args__ = (

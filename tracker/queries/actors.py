@@ -23,13 +23,11 @@ def in_force_on(day: date) -> ColumnElement[bool]:
 def sittings_of(session: Session, person_id: int, *, today: date) -> tuple[Sitting, ...]:
     """The seats that a person sits in today."""
     rows = session.execute(
-        select(Appointment, Seat).join(Seat, Seat.id == Appointment.seat_id).where(
-            Appointment.person_id == person_id, in_force_on(today)
-        )
+        select(Appointment, Seat)
+        .join(Seat, Seat.id == Appointment.seat_id)
+        .where(Appointment.person_id == person_id, in_force_on(today))
     )
-    return tuple(
-        Sitting(a.id, a.key, seat.id, seat.key, seat.post, seat.organization_id, a.kind) for a, seat in rows
-    )
+    return tuple(Sitting(a.id, a.key, seat.id, seat.key, seat.post, seat.organization_id, a.kind) for a, seat in rows)
 
 
 def actor_of_person(session: Session, person: Person, *, today: date, request_id: str = "") -> Actor:

@@ -58,16 +58,15 @@ class Line:
     column: Column
 
 
-def column_expression(today: date, *, closed: ColumnElement[bool] | bool) -> ColumnElement[str]:
+def column_expression(today: date, *, closed: bool) -> ColumnElement[str]:
     """The same rule as `domain.board.column_of`, as SQL."""
     stands = and_(Duty.state.in_(STANDS), Duty.act_on.is_not(None), Duty.first_submitted_on.is_not(None))
-    is_closed = closed if isinstance(closed, ColumnElement) else literal(closed)
     return case(
         (Duty.state.in_(ASIDE), Column.ASIDE.value),
         (and_(stands, Duty.act_on > Duty.due_on), Column.MADE_UP.value),
         (and_(stands, Duty.first_submitted_on > Duty.due_on), Column.RECORDED_LATE.value),
         (stands, Column.IN_TIME.value),
-        (is_closed.is_(True), Column.MISSED.value),
+        (literal(closed).is_(True), Column.MISSED.value),
         (Duty.due_on < today, Column.OVERDUE.value),
         (Duty.due_on <= today + timedelta(days=SOON_DAYS), Column.DUE_SOON.value),
         else_=Column.NOT_YET_DUE.value,
@@ -79,7 +78,11 @@ def _is_closed(session: Session, cycle_id: int) -> bool:
 
 
 def _conditions(session: Session, actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [visible(actor, Duty), Duty.cycle_id == filters.cycle_id, Duty.in_force.is_(True)]
+    conditions: list[ColumnElement[bool]] = [
+        visible(actor, Duty),
+        Duty.cycle_id == filters.cycle_id,
+        Duty.in_force.is_(True),
+    ]
     for column, value in (
         (Duty.level, filters.level),
         (Duty.post, filters.post),
@@ -147,7 +150,9 @@ def totals(session: Session, actor: Actor, filters: Filters) -> Cell:
 def organizations_named(session: Session, ids: Iterable[int]) -> list[tuple[int, str, str]]:
     """Number, code and name of organizations, in their official order."""
     query = select(Organization.id, Organization.code, Organization.name).where(Organization.id.in_(set(ids)))
-    return [(row[0], row[1], row[2]) for row in session.execute(query.order_by(Organization.position, Organization.code))]
+    return [
+        (row[0], row[1], row[2]) for row in session.execute(query.order_by(Organization.position, Organization.code))
+    ]
 
 
 def duties_behind(
@@ -179,4 +184,8 @@ def duties_behind(
     )
     if after:
         query = query.where((Duty.due_on > after[0]) | ((Duty.due_on == after[0]) & (Duty.key > after[1])))
-    return [Line(*row[:12], Column(row[12])) for row in session.execute(query)]
+    return [_line(list(row)) for row in session.execute(query)]
+
+
+def _line(row: list[Any]) -> Line:
+    return Line(*row[:-1], Column(row[-1]))

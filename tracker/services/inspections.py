@@ -364,9 +364,7 @@ def find(
     return finding
 
 
-def correct_finding(
-    session: Session, finding: Finding, *, problem: Problem, actor: Actor, now: datetime
-) -> None:
+def correct_finding(session: Session, finding: Finding, *, problem: Problem, actor: Actor, now: datetime) -> None:
     """Put a finding in other words, while its check is open; the earlier wording is kept."""
     require(session, actor, Act.INSPECT, finding.inspection)
     _check_problem(problem, now=now)

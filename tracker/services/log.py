@@ -87,7 +87,9 @@ def _digest_of(chain: str, entry: LogEntry) -> str:
 
 
 def _locked_chain(session: Session, key: str) -> LogChain:
-    chain = session.scalar(select(LogChain).where(LogChain.key == key).with_for_update().execution_options(populate_existing=True))
+    chain = session.scalar(
+        select(LogChain).where(LogChain.key == key).with_for_update().execution_options(populate_existing=True)
+    )
     if chain is None:
         chain = LogChain(key=key, length=0, head=None)
         session.add(chain)

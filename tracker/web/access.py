@@ -70,7 +70,9 @@ def public(view: View) -> View:
     return view
 
 
-def guard(act: Act, model: type[Any] | None = None, *, param: str = "key") -> Callable[[Callable[..., ResponseReturnValue]], Any]:
+def guard(
+    act: Act, model: type[Any] | None = None, *, param: str = "key"
+) -> Callable[[Callable[..., ResponseReturnValue]], Any]:
     """Declare the act that a view performs; with `model`, load the object that `param` names and pass it first."""
 
     def decorate(view: Callable[..., ResponseReturnValue]) -> Callable[..., ResponseReturnValue]:

@@ -15,7 +15,7 @@ from tracker.web.errors import sentence_of, status_of
 
 
 class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
-    """A form that can take a refusal. `with form.refusals(), transaction() as session: …` then look at `form.errors`."""
+    """A form that can take a refusal: `with form.refusals(), transaction() as session: …`, then look at `errors`."""
 
     refused_with: int = 0
 

@@ -23,7 +23,9 @@ def _start() -> None:
 def _finish(response: Response) -> Response:
     headers = response.headers
     is_file = "attachment" in headers.get("Content-Disposition", "") or headers.get("X-Evidence") == "1"
-    headers.setdefault("Content-Security-Policy", FILE_POLICY if is_file else PAGE_POLICY.format(nonce=g.get("nonce", "")))
+    headers.setdefault(
+        "Content-Security-Policy", FILE_POLICY if is_file else PAGE_POLICY.format(nonce=g.get("nonce", ""))
+    )
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")

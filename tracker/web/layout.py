@@ -1,4 +1,4 @@
-"""What stands around every page: navigation for what this person does, words for states, and addresses of static files."""
+"""What stands around every page: navigation for this person, words for states, addresses of static files."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def static_url(name: str) -> str:
 
 def is_current(endpoint: str) -> bool:
     """Whether the page belongs to the same part of the site as this endpoint."""
-    return (request.blueprint or "") == endpoint.split(".")[0] and (
+    return (request.blueprint or "") == endpoint.partition(".")[0] and (
         endpoint == request.endpoint or not any(e.endpoint == request.endpoint for e in NAVIGATION)
     )
 
