@@ -6,7 +6,7 @@ from flask import Blueprint, Flask
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 
-from tracker.web import access, errors, headers, language, layout
+from tracker.web import access, errors, headers, language, layout, security
 
 BLUEPRINTS: tuple[Blueprint, ...] = ()
 
@@ -15,9 +15,10 @@ def init_app(app: Flask) -> None:
     """Register everything that pages are made of."""
     app.config.update(BOOTSTRAP_SERVE_LOCAL=True, WTF_CSRF_TIME_LIMIT=12 * 3600)
     Bootstrap5(app)
-    CSRFProtect(app)
     headers.init_app(app)
+    CSRFProtect(app)
     language.init_app(app)
+    security.init_app(app)
     access.init_app(app)
     errors.init_app(app)
     layout.init_app(app)

@@ -19,7 +19,6 @@ from sqlalchemy.orm import InstrumentedAttribute
 from tracker.db import db
 from tracker.domain.actor import Actor
 from tracker.models import (
-    Account,
     ChecklistVersion,
     Cycle,
     Duty,
@@ -114,10 +113,10 @@ def current_actor() -> Actor:
 
 
 def _signed_in() -> Actor | None:
-    account: Account = current_user
     if not current_user.is_authenticated:
         return None
-    return actor_of_person(db.session(), account.person, today=clock.today(), request_id=request_id())
+    person = db.session.get_one(Person, current_user.person_id)
+    return actor_of_person(db.session(), person, today=clock.today(), request_id=request_id())
 
 
 def request_id() -> str:

@@ -1,0 +1,134 @@
+"""Fixtures for pages: the application over a file of its own, with the small city, a year, and everybody signed in.
+
+`client_of("Asha")` is a browser in which Asha is signed in; `post(client, url, …)` fills in a form with its token.
+CSRF stays on. The time is that of `tests.city.NOW`, and it runs. `session` reads the same database: call
+`session.rollback()` to see what a request has written since, and `tracker.db.writing(session)` to write.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from tests.city import BEGIN, NOW, City
+from tracker import create_app
+from tracker.config import CHECKOUT, load_settings
+from tracker.db import engine_options, prepare
+from tracker.domain.actor import operator
+from tracker.models import Account, Base, Organization, Person, Seat
+from tracker.services.accounts import ensure_account
+from tracker.services.checklists import publish
+from tracker.services.cycles import open_cycle
+from tracker.services.password_hash import Hasher
+
+PASSWORD = "Qinghe-2026!"
+SALT = "salt of the tests"
+YEAR = 2026
+
+ClientOf = Callable[[str], FlaskClient]
+
+
+@pytest.fixture(scope="session")
+def filled_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the small city, an account for everybody, a published list and the year 2026."""
+    path = tmp_path_factory.mktemp("template") / "tracker.sqlite3"
+    url = f"sqlite:///{path}"
+    engine = create_engine(url, **engine_options(url))
+    prepare(engine)
+    Base.metadata.create_all(engine)
+    stored = Hasher(SALT).hash(PASSWORD)
+    with Session(engine) as session, session.begin():
+        city = City.build(session)
+        for person in city.people.values():
+            account = ensure_account(session, person, now=BEGIN)
+            account.password, account.password_changed_at, account.must_change_password = stored, NOW, False
+        source = (CHECKOUT / "checklists" / "sanji-sigang.yaml").read_bytes()
+        version = publish(session, source, actor=operator(), now=BEGIN)
+        open_cycle(session, year=YEAR, version=version, actor=operator(), now=BEGIN)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """The time in which a test of a page plays: it begins at `NOW` and can be moved."""
+    with time_machine.travel(NOW, tick=True) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def app(filled_database: Path, tmp_path: Path, clock: time_machine.Traveller) -> Iterator[Flask]:
+    """The application over a copy of the filled database; its data folder is `tmp_path`."""
+    shutil.copy(filled_database, tmp_path / "tracker.sqlite3")
+    made = create_app(load_settings(data_dir=tmp_path, password_salt=SALT, secret_key="a key for the tests"))
+    made.testing = True
+    yield made
+    with made.app_context():
+        made.extensions["sqlalchemy"].engine.dispose()
+
+
+@pytest.fixture
+def session(app: Flask) -> Iterator[Session]:
+    """A session on the application's database."""
+    with app.app_context():
+        engine = app.extensions["sqlalchemy"].engine
+    with Session(engine) as session:
+        yield session
+
+
+@pytest.fixture
+def city(session: Session) -> City:
+    """The small city as it stands in the application's database."""
+    found = City(session)
+    found.organizations = {o.code: o for o in session.scalars(select(Organization))}
+    found.people = {p.name: p for p in session.scalars(select(Person))}
+    found.seats = {s.key: s for s in session.scalars(select(Seat))}
+    return found
+
+
+@pytest.fixture
+def client_of(app: Flask, session: Session) -> ClientOf:
+    """Return a browser in which the named person is signed in; `stranger` is not."""
+
+    def client_of(name: str) -> FlaskClient:
+        client = app.test_client()
+        if name != "stranger":
+            sign_in(client, session, name)
+        return client
+
+    return client_of
+
+
+def sign_in(client: FlaskClient, session: Session, name: str) -> None:
+    """Put into the browser what signing in would have put there."""
+    uniquifier = session.scalar(select(Account.fs_uniquifier).where(Account.username == name.lower()))
+    session.rollback()
+    with client.session_transaction() as cookie:
+        cookie.update(_user_id=uniquifier, _fresh=True, fs_cc="set", fs_paa=time.time())
+
+
+def token_of(client: FlaskClient, url: str = "/auth/verify") -> str:
+    """The CSRF token that a page of this browser carries (every page of a signed-in person and the sign-in page do)."""
+    page = client.get(url)
+    if page.status_code == 302:
+        page = client.get("/auth/login")
+    found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.get_data(as_text=True))
+    assert found, f"{url} answers {page.status_code} and carries no token"
+    return found[1]
+
+
+def post(client: FlaskClient, url: str, data: dict[str, Any] | None = None, **options: Any) -> TestResponse:
+    """Post a form with the token of this browser. Lists in `data` are sent as repeated fields."""
+    return client.post(url, data={"csrf_token": token_of(client), **(data or {})}, **options)
