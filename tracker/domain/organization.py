@@ -53,34 +53,50 @@ def check_tree(parents: Mapping[str, str | None]) -> None:
             field="parent",
             codes="、".join(roots),
         )
-    for code in parents:
-        _climb(code, parents)
-
-
-def _climb(code: str, parents: Mapping[str, str | None]) -> None:
-    seen, node = {code}, parents[code]
-    while node is not None:
-        if node not in parents:
+    for code, parent in parents.items():
+        if parent is not None and parent not in parents:
             raise Invalid(
-                _n("组织 %(code)s 的上级 %(parent)s 在这一天还不存在，请先登记上级，或推迟生效日期。"),
+                _n("组织 %(code)s 的上级 %(parent)s 在生效那天还不存在，请先登记上级，或推迟生效日期。"),
                 field="parent",
                 code=code,
-                parent=node,
+                parent=parent,
             )
-        if node in seen:
-            raise Invalid(
-                _n("组织 %(code)s 成了自己的上级，请核对上级代码 %(parent)s。"), field="parent", code=code, parent=node
-            )
-        seen.add(node)
-        node = parents[node]
+    check_no_ring(parents)
+
+
+def check_no_ring(parents: Mapping[str, str | None]) -> None:
+    """Refuse an organization that is above itself; a parent that is not listed ends the climb. Raises Invalid."""
+    ring = ring_in(parents)
+    if ring is not None:
+        raise Invalid(
+            _n("组织 %(code)s 成了自己的上级，请核对上级代码 %(parent)s。"),
+            field="parent",
+            code=ring,
+            parent=parents[ring],
+        )
+
+
+def ring_in(parents: Mapping[str, str | None]) -> str | None:
+    """An organization that is above itself; None if there is none."""
+    sound: set[str] = set()
+    for code in parents:
+        path: list[str] = []
+        node: str | None = code
+        while node is not None and node in parents and node not in sound:
+            if node in path:
+                return node
+            path.append(node)
+            node = parents[node]
+        sound.update(path)
+    return None
 
 
 def unit_of(code: str, parents: Mapping[str, str | None], units: frozenset[str]) -> str:
-    """The nearest organization at or above this one that is a unit; the root, where there is none."""
+    """The nearest organization at or above this one that is a unit; the topmost one, where there is none."""
     node = code
     while node not in units:
-        above = parents[node]
-        if above is None:
+        above = parents.get(node)
+        if above is None or above not in parents:
             return node
         node = above
     return node

@@ -1,0 +1,152 @@
+"""Organizations as they were on a day, as known at a time: the tree, one node, what is below, what was said when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracker.domain.organization import OrganizationFacts, unit_of
+from tracker.models import Organization, OrganizationAncestor, OrganizationFact
+from tracker.queries.history import known
+
+
+@dataclass(frozen=True)
+class Node:
+    """One organization on a day. `parent` and `unit` are codes; `depth` is 0 at the top."""
+
+    id: int
+    code: str
+    facts: OrganizationFacts
+    valid_from: date
+    parent_id: int | None
+    unit: str
+    unit_id: int
+    depth: int
+    is_open: bool
+
+    @property
+    def name(self) -> str:
+        """What it was called."""
+        return self.facts.name
+
+    @property
+    def parent(self) -> str | None:
+        """The code of the organization above."""
+        return self.facts.parent
+
+    @property
+    def level(self) -> str:
+        """A level id of the checklist, or `root`."""
+        return self.facts.level
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What decides which items apply."""
+        return frozenset(self.facts.tags)
+
+
+def codes(session: Session) -> dict[int, str]:
+    """The codes of all organizations by row number."""
+    return dict(session.execute(select(Organization.id, Organization.code)).all())
+
+
+def facts_of_row(fact: OrganizationFact, code_of: Mapping[int, str]) -> OrganizationFacts:
+    """What a row says, with the code of the parent in place of its number."""
+    return OrganizationFacts(
+        name=fact.name,
+        parent=None if fact.parent_id is None else code_of[fact.parent_id],
+        level=fact.level,
+        tags=tuple(sorted(fact.tags)),
+        is_unit=fact.is_unit,
+        position=fact.position,
+        opened_on=fact.opened_on,
+        closed_on=fact.closed_on,
+        term_ends_on=fact.term_ends_on,
+    )
+
+
+def known_facts(
+    session: Session, *, organization_ids: Iterable[int] | None = None, as_of: datetime | None = None
+) -> dict[int, list[OrganizationFact]]:
+    """All facts known at a time by organization, in the order of the day from which they hold."""
+    query = select(OrganizationFact).where(known(OrganizationFact, as_of))
+    if organization_ids is not None:
+        query = query.where(OrganizationFact.organization_id.in_(list(organization_ids)))
+    found: dict[int, list[OrganizationFact]] = {}
+    for fact in session.scalars(query.order_by(OrganizationFact.valid_from, OrganizationFact.id)):
+        found.setdefault(fact.organization_id, []).append(fact)
+    return found
+
+
+def in_force(facts: Iterable[OrganizationFact], on: date) -> OrganizationFact | None:
+    """Of the facts of one organization in order, the one that holds on a day."""
+    return next((fact for fact in reversed(list(facts)) if fact.valid_from <= on), None)
+
+
+def tree(session: Session, *, on: date, as_of: datetime | None = None) -> tuple[Node, ...]:
+    """All organizations of which something was known for that day, from the top down, each before what is below it.
+
+    Closed ones stand in it with `is_open` False. Two queries, however large the tree is.
+    """
+    code_of = codes(session)
+    facts = {
+        number: fact
+        for number, rows in known_facts(session, as_of=as_of).items()
+        if (fact := in_force(rows, on)) is not None
+    }
+    id_of = {code_of[number]: number for number in facts}
+    values = {code_of[number]: facts_of_row(fact, code_of) for number, fact in facts.items()}
+    parents = {code: value.parent for code, value in values.items()}
+    units = frozenset(code for code, value in values.items() if value.is_unit)
+    nodes = {
+        code: _node(facts[number], code, values[code], unit_of(code, parents, units), on)
+        for code, number in id_of.items()
+    }
+    return tuple(_ordered({code: replace(node, unit_id=id_of[node.unit]) for code, node in nodes.items()}))
+
+
+def _node(fact: OrganizationFact, code: str, facts: OrganizationFacts, unit: str, on: date) -> Node:
+    return Node(
+        id=fact.organization_id,
+        code=code,
+        facts=facts,
+        valid_from=fact.valid_from,
+        parent_id=fact.parent_id,
+        unit=unit,
+        unit_id=0,
+        depth=0,
+        is_open=facts.is_open(on),
+    )
+
+
+def _ordered(nodes: Mapping[str, Node]) -> Iterator[Node]:
+    below: dict[str | None, list[Node]] = {}
+    for node in nodes.values():
+        below.setdefault(node.parent if node.parent in nodes else None, []).append(node)
+    for siblings in below.values():
+        siblings.sort(key=lambda node: (node.facts.position, node.code), reverse=True)
+    waiting = [(node, 0) for node in below.get(None, [])]
+    while waiting:
+        node, depth = waiting.pop()
+        yield replace(node, depth=depth)
+        waiting += [(child, depth + 1) for child in below.get(node.code, [])]
+
+
+def organization_on(session: Session, organization_id: int, *, on: date, as_of: datetime | None = None) -> Node | None:
+    """One organization on a day; None if nothing was known of it for that day."""
+    return next((node for node in tree(session, on=on, as_of=as_of) if node.id == organization_id), None)
+
+
+def by_code(session: Session, code: str) -> Organization | None:
+    """The organization with that code."""
+    return session.scalar(select(Organization).where(Organization.code == code))
+
+
+def subtree_ids(session: Session, organization_id: int) -> frozenset[int]:
+    """The organizations at or below one today."""
+    below = select(OrganizationAncestor.descendant_id).where(OrganizationAncestor.ancestor_id == organization_id)
+    return frozenset(session.scalars(below))

@@ -1,0 +1,98 @@
+"""Seats, and who sat in them when, as known at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from tracker.domain.actor import AppointmentKind
+from tracker.models import Appointment, Person, Seat
+from tracker.queries.history import known
+from tracker.queries.people import names_of
+
+ORDER = {AppointmentKind.HOLDER: 0, AppointmentKind.ACTING: 1, AppointmentKind.CLERK: 2}
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A person in a seat. `name` is what they were called then, as known at the time that was asked for."""
+
+    appointment_id: int
+    appointment_key: str
+    seat_id: int
+    person_id: int
+    person_key: str
+    name: str
+    kind: AppointmentKind
+    starts_on: date
+    ends_on: date | None
+
+
+def seats_of(session: Session, organization_ids: Iterable[int]) -> list[Seat]:
+    """The seats of these organizations, in the order of post and number."""
+    query = select(Seat).where(Seat.organization_id.in_(list(organization_ids)))
+    return list(session.scalars(query.order_by(Seat.organization_id, Seat.post, Seat.number)))
+
+
+def by_key(session: Session, key: str) -> Seat | None:
+    """The seat with that key."""
+    return session.scalar(select(Seat).where(Seat.key == key))
+
+
+def holders_of(
+    session: Session, seat_ids: Iterable[int], *, on: date, as_of: datetime | None = None
+) -> dict[int, list[Holder]]:
+    """Who sits in each seat on a day: the holder first, then acting ones, then clerks. Vacant seats are left out."""
+    within = (Appointment.starts_on <= on) & or_(Appointment.ends_on.is_(None), Appointment.ends_on >= on)
+    return _by_seat(session, list(seat_ids), within, as_of=as_of)
+
+
+def terms_of(session: Session, seat_ids: Iterable[int], *, as_of: datetime | None = None) -> dict[int, list[Holder]]:
+    """Everybody who ever sat, sits or will sit in each seat, the latest first."""
+    found = _by_seat(session, list(seat_ids), None, as_of=as_of)
+    for holders in found.values():
+        holders.sort(key=lambda holder: (holder.starts_on, holder.appointment_id), reverse=True)
+    return found
+
+
+def _by_seat(
+    session: Session,
+    seat_ids: list[int],
+    within: ColumnElement[bool] | None,
+    *,
+    as_of: datetime | None,
+) -> dict[int, list[Holder]]:
+    query = (
+        select(Appointment, Person.key)
+        .join(Person, Person.id == Appointment.person_id)
+        .where(Appointment.seat_id.in_(seat_ids), known(Appointment, as_of))
+        .order_by(Appointment.starts_on, Appointment.id)
+    )
+    if within is not None:
+        query = query.where(within)
+    rows = session.execute(query).all()
+    names = names_of(session, [appointment.person_id for appointment, _ in rows], as_of=as_of)
+    found: dict[int, list[Holder]] = {}
+    for appointment, person_key in rows:
+        found.setdefault(appointment.seat_id, []).append(_holder(appointment, person_key, names))
+    for holders in found.values():
+        holders.sort(key=lambda holder: ORDER[holder.kind])
+    return found
+
+
+def _holder(appointment: Appointment, person_key: str, names: dict[int, str]) -> Holder:
+    return Holder(
+        appointment_id=appointment.id,
+        appointment_key=appointment.key,
+        seat_id=appointment.seat_id,
+        person_id=appointment.person_id,
+        person_key=person_key,
+        name=names.get(appointment.person_id, person_key),
+        kind=appointment.kind,
+        starts_on=appointment.starts_on,
+        ends_on=appointment.ends_on,
+    )
