@@ -25,7 +25,14 @@ from tracker.reporting.fonts import (
 )
 
 FEW = frozenset(map(ord, "市直机关督查报告喆堃昇垚彧2026，。"))
+CHECKOUT = Path(__file__).resolve().parents[2]
 PRINT = "import sys, weasyprint; weasyprint.HTML(string=sys.stdin.read()).write_pdf(sys.argv[1])"
+
+
+@pytest.fixture(scope="module")
+def font_set() -> FontSet:
+    """The whole set as an installation prepares it: half a minute, once for each checkout."""
+    return prepare_fonts(CHECKOUT / ".dev" / "fonts")
 
 
 @pytest.fixture(scope="module")
