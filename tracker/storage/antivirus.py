@@ -43,12 +43,20 @@ def scan(path: Path, address: str, *, seconds: float = _SECONDS) -> Scan:
 
 def _connect(address: str) -> socket.socket:
     if address.startswith("/"):
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(_CONNECT_SECONDS)
-        connection.connect(address)
-        return connection
+        return _connect_locally(address)
     host, _, port = address.rpartition(":")
     return socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS)
+
+
+def _connect_locally(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(_CONNECT_SECONDS)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _send(connection: socket.socket, path: Path) -> None:

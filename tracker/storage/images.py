@@ -31,8 +31,7 @@ def image_facts(path: Path, code: str, limits: Limits) -> dict[str, Any]:
     """
     if zipfile.is_zipfile(path):
         raise Refused(Why.HIDDEN)
-    with opened(path, code, limits) as image:
-        width, height = image.size
+    width, height = _size(path, code, limits)
     try:
         cleaned = cut_location(path, code)
     except ValueError:
@@ -41,6 +40,12 @@ def image_facts(path: Path, code: str, limits: Limits) -> dict[str, Any]:
         decode(image, width // 8, height // 8)
     facts = {"width": width, "height": height, "location_removed": cleaned.location_removed}
     return facts | ({"taken_on": cleaned.taken_on.isoformat()} if cleaned.taken_on else {})
+
+
+def _size(path: Path, code: str, limits: Limits) -> tuple[int, int]:
+    """Width and height as announced. A function, so that a decoder's memory is free again before the next one."""
+    with opened(path, code, limits) as image:
+        return image.size
 
 
 @contextmanager

@@ -34,10 +34,18 @@ _SHOW = "http://schemas.openxmlformats.org/presentationml/2006/main"
 _OFD = "http://www.ofdspec.org/2016"
 
 
-def sample_jpeg(seed: int, *, gps: bool = False, taken_on: date = _TAKEN, size: tuple[int, int] = (640, 480)) -> bytes:
-    """Return a photo as a phone makes it, with EXIF (maker, day, orientation), and the place if `gps`."""
+def sample_jpeg(
+    seed: int, *, gps: bool = False, taken_on: date = _TAKEN, caption: str = "", size: tuple[int, int] = (640, 480)
+) -> bytes:
+    """Return a photo as a phone makes it, with EXIF (maker, day, orientation), and the place if `gps`.
+
+    `caption` is drawn on it, so that nobody takes a sample for a record.
+    """
     target = io.BytesIO()
-    _picture(seed, size).save(target, "JPEG", quality=85, exif=_exif(taken_on, gps=gps))
+    photo = _picture(seed, size)
+    if caption:
+        ImageDraw.Draw(photo).text((24, size[1] - 56), caption, "white", _font(28), stroke_width=2, stroke_fill="black")
+    photo.save(target, "JPEG", quality=85, exif=_exif(taken_on, gps=gps))
     return target.getvalue()
 
 
