@@ -191,6 +191,11 @@ ERRORS = {
 }
 
 WARNINGS = {
+    "a collective item of a post with many holders": (
+        "collective-of-many",
+        "TOP-2",
+        [("duty: individual", "duty: collective"), ("post: SECOND", "post: ¦SECOND")],
+    ),
     "an item without a source": (
         "no-source",
         "LOW-1",

@@ -19,6 +19,7 @@ def weak_spots(draft: Draft) -> Iterator[Finding]:
         yield from _evidence(item, draft)
         yield from _marks(item)
     yield from _standing_alone(draft)
+    yield from _collective_of_many(draft)
     yield from _same_titles(draft)
     yield from _unused(draft)
     yield from _levels_and_posts(draft)
@@ -94,6 +95,19 @@ def _standing_alone(draft: Draft) -> Iterator[Finding]:
         if item.data.get("confirmer", "") is None and item.text("level") not in top:
             yield _warn(
                 (*item.path, "confirmer"), "stands-on-submission", _n("没有人确认，提交即成立"), _n("写上级岗位的编号")
+            )
+
+
+def _collective_of_many(draft: Draft) -> Iterator[Finding]:
+    """A collective item is answered for by one person."""
+    posts = draft.by_id("posts")
+    for item in draft.asked:
+        post = posts.get(item.text("post"))
+        if post and post.text("holders") == "each" and item.text("duty") == "collective":
+            message = _n("集体责任由多人担任的岗位“%(post)s”负责，没有唯一的责任人")
+            values = {"post": item.text("post")}
+            yield _warn(
+                (*item.path, "post"), "collective-of-many", message, _n("换成一人担任的岗位，或改为个人责任"), values
             )
 
 

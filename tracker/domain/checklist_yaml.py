@@ -30,7 +30,7 @@ INVISIBLE = re.compile(
     "\U000e0000-\U000e007f]"
 )
 DEEP = re.compile(r"(?:[\[{]\s*){16}[\[{]|(?:[-?] +){16}[-?](?= )")
-WIDE_COLON = re.compile(r"\s*(?:- +)?[a-z_]{2,20}：")
+SLIP = re.compile(r" *(?:- +)?[a-z_]{2,20}(?:：|:(?=[^\s/]))")
 BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 Data = str | None | list["Data"] | dict[str, "Data"]
@@ -62,7 +62,7 @@ class _Stop(Exception):
 
 def read_tree(source: bytes) -> Tree:
     """Read the data, the positions and everything that is wrong with the writing itself. Never raises."""
-    tree = Tree()
+    tree, text = Tree(), ""
     try:
         text = _decode(source, tree)
         _look_over(text, tree)
@@ -75,6 +75,8 @@ def read_tree(source: bytes) -> Tree:
         # e.g. an escape beyond the last character: PyYAML lets chr() complain
         _complain(tree, (1, 1), "syntax", _n("文件不是合法的 YAML"), _n("对照说明文档检查缩进、冒号和引号"))
         tree.complete = False
+    if not isinstance(tree.data, dict):
+        _hint(text, tree)
     return tree
 
 
@@ -151,15 +153,14 @@ def _look_at_line(number: int, line: str, tree: Tree) -> None:
     if "\t" in blank:
         _complain(tree, (number, blank.index("\t") + 1), "tab", _n("缩进用了制表符（Tab）"), _n("改用空格，每级两个"))
 
-    wide = WIDE_COLON.match(line)
-    if wide:
-        _complain(
-            tree,
-            (number, wide.end()),
-            "wide-colon",
-            _n("键后面是全角冒号"),
-            _n("改为半角冒号，冒号后空一格，如“title: …”"),
-        )
+
+def _hint(text: str, tree: Tree) -> None:
+    """Name two common slips that make a file unreadable; elsewhere the same characters may be honest text."""
+    for number, line in enumerate(text.split("\n")[:MAX_LINES], 1):
+        slip = SLIP.match(line)
+        if slip and len(tree.findings) < MAX_FINDINGS - 1:
+            message = _n("键后面的冒号是全角的，或冒号后没有空格")
+            _complain(tree, (number, slip.end()), "colon", message, _n("用半角冒号，后空一格，如“title: …”"))
 
 
 def _too_deep(tree: Tree, place: Place) -> None:
