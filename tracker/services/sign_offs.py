@@ -1,0 +1,473 @@
+"""Sign-offs: what people declare about duties, upward through the tree, each over exactly what was signed.
+
+Every verb goes through the one table of states (`domain.duty`), writes a row that is never changed, renews what the
+duty shows, and writes its log entry, in the transaction of the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracker.domain.actor import Actor, Sitting, operator
+from tracker.domain.canonical import digest
+from tracker.domain.checklist import Checklist, Item
+from tracker.domain.confirmation import Place, confirming_seat
+from tracker.domain.duty import TRANSITIONS, Action, ClaimKind, Part, State, Submission, fixed_act_on, next_state
+from tracker.domain.errors import RuleError
+from tracker.domain.evidence import check_complete, checked_reason
+from tracker.domain.sign_off import ClaimContent, EvidenceContent, signature_digest, text_digest
+from tracker.models import (
+    Appointment,
+    Cycle,
+    CycleState,
+    Duty,
+    Evidence,
+    Organization,
+    OrganizationAncestor,
+    Seat,
+    SignOff,
+    SignOffDoer,
+)
+from tracker.queries.assignments import items_of_year
+from tracker.queries.checklists import checklist_of
+from tracker.queries.duties import UNSIGNED, content_of, is_changed
+from tracker.queries.evidence import contents_of, doers_of
+from tracker.queries.history import SHANGHAI
+from tracker.queries.sign_offs import CLAIM_STANDS, chains_of, claims_of, last_of
+from tracker.services import evidence as records
+from tracker.services import log
+from tracker.services.duties import check_open, locked
+from tracker.storage.intake import Accepted
+
+CHUNK = 2_000  # duties whose way is found at once
+BY_HOLDER = frozenset({Action.SUBMIT, Action.CLAIM})
+JUDGING = frozenset(action for action, rule in TRANSITIONS.items() if rule.part is Part.CONFIRMER)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one duty of several: `refusal` is the rule that stood against it, None where it went through."""
+
+    duty: str
+    refusal: RuleError | None = None
+
+
+@dataclass(frozen=True)
+class _Last:
+    """The sign-off before this one."""
+
+    number: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A duty, locked, with everything that a sign-off on it depends on. `doers` are person keys by row number."""
+
+    duty: Duty
+    item: Item
+    checklist: Checklist
+    evidence: Sequence[EvidenceContent]
+    claim: ClaimContent | None
+    doers: Mapping[int, str]
+    chain: tuple[Place, ...]
+    last: _Last | None
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether the checklist names nobody to confirm it."""
+        return self.item.confirmer is None
+
+    def confirming_seat(self, *doers: str) -> str | None:
+        """The key of the seat that decides, with `doers` among those who may not."""
+        people = frozenset((*self.doers.values(), *doers))
+        return confirming_seat(
+            checklist=self.checklist, confirmer=self.item.confirmer, chain=self.chain, doers=people
+        )
+
+
+def submit(session: Session, duty: Duty, *, actor: Actor, now: datetime, reason: str = "") -> None:
+    """Hand a duty in, with the evidence that its item asks for; `reason` says what changed after signing.
+
+    Raises NotAllowed, WrongState, Invalid (something is missing, and what).
+    """
+    _one(session, duty, Action.SUBMIT, actor=actor, now=now, reason=reason)
+
+
+def confirm(session: Session, duty: Duty, *, actor: Actor, now: datetime) -> None:
+    """Agree that a submitted duty was done. Raises NotAllowed, WrongState (also when it changed after signing)."""
+    _one(session, duty, Action.CONFIRM, actor=actor, now=now)
+
+
+def return_(session: Session, duty: Duty, *, reason: str, actor: Actor, now: datetime) -> None:
+    """Send a submitted duty back. Raises NotAllowed, WrongState, Invalid (no reason)."""
+    _one(session, duty, Action.RETURN, actor=actor, now=now, reason=reason)
+
+
+def withdraw(session: Session, duty: Duty, *, actor: Actor, now: datetime) -> None:
+    """Take one's own submission back before it is decided on. Raises NotAllowed, WrongState."""
+    _one(session, duty, Action.WITHDRAW, actor=actor, now=now)
+
+
+def claim(session: Session, duty: Duty, *, kind: ClaimKind, reason: str, actor: Actor, now: datetime) -> None:
+    """Say that a duty does not apply or could not be done. Raises NotAllowed, WrongState, Invalid (no reason)."""
+    _one(session, duty, Action.CLAIM, actor=actor, now=now, reason=reason, kind=kind)
+
+
+def accept(session: Session, duty: Duty, *, actor: Actor, now: datetime) -> None:
+    """Agree to a claim. Raises NotAllowed, WrongState."""
+    _one(session, duty, Action.ACCEPT, actor=actor, now=now)
+
+
+def refuse(session: Session, duty: Duty, *, reason: str, actor: Actor, now: datetime) -> None:
+    """Reject a claim: the duty is open again. Raises NotAllowed, WrongState, Invalid (no reason)."""
+    _one(session, duty, Action.REFUSE, actor=actor, now=now, reason=reason)
+
+
+def reopen(session: Session, duty: Duty, *, reason: str, actor: Actor, now: datetime) -> None:
+    """Send a settled duty back. Raises NotAllowed, WrongState, Invalid (no reason)."""
+    _one(session, duty, Action.REOPEN, actor=actor, now=now, reason=reason)
+
+
+def tick(
+    session: Session,
+    *,
+    duties: Sequence[Duty],
+    act_on: date,
+    sentence: str,
+    counts: Mapping[str, int],
+    files: Sequence[Accepted] = (),
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    allowance: records.Allowance | None = None,
+) -> Evidence:
+    """Record something done and hand in every duty that it serves, in one step: all of them or none.
+
+    Raises whatever `evidence.record` and `submit` raise.
+    """
+    written = records.record(
+        session,
+        duties=duties,
+        act_on=act_on,
+        sentence=sentence,
+        counts=counts,
+        files=files,
+        actor=actor,
+        now=now,
+        allowance=allowance,
+    )
+    submit_all(session, duties, actor=actor, now=now, reason=reason)
+    return written
+
+
+def submit_all(session: Session, duties: Sequence[Duty], *, actor: Actor, now: datetime, reason: str = "") -> None:
+    """Hand in several duties at once: all of them or none. Raises whatever `submit` raises."""
+    for case in _cases(session, duties, now=now):
+        _perform(session, case, Action.SUBMIT, actor=actor, now=now, reason=reason)
+
+
+def confirm_many(session: Session, duties: Sequence[Duty], *, actor: Actor, now: datetime) -> list[Outcome]:
+    """Confirm what can be confirmed (and accept claims) of many duties; the others are named with the reason."""
+    return _many(session, duties, {False: Action.CONFIRM, True: Action.ACCEPT}, actor=actor, now=now)
+
+
+def return_many(
+    session: Session, duties: Sequence[Duty], *, reason: str, actor: Actor, now: datetime
+) -> list[Outcome]:
+    """Return what can be returned (and refuse claims) of many duties, all with the same reason."""
+    actions = {False: Action.RETURN, True: Action.REFUSE}
+    return _many(session, duties, actions, actor=actor, now=now, reason=reason)
+
+
+def reroute(
+    session: Session, *, organizations: Iterable[Organization], now: datetime, actor: Actor | None = None
+) -> int:
+    """Find anew who decides on what is signed in and below these organizations; return how many duties moved.
+
+    To be called after appointments changed, and daily, since appointments begin and end by date.
+    """
+    roots = {organization.id for organization in organizations}
+    below = select(OrganizationAncestor.descendant_id).where(OrganizationAncestor.ancestor_id.in_(roots))
+    signed = (
+        select(Duty.id)
+        .join(Cycle, Cycle.id == Duty.cycle_id)
+        .where(Duty.organization_id.in_(below), Duty.state.not_in(UNSIGNED), Cycle.state == CycleState.OPEN)
+    )
+    session.flush()
+    ids = list(session.scalars(signed.order_by(Duty.key)))
+    moved: dict[str, dict[str, str | None]] = {}
+    for start in range(0, len(ids), CHUNK):
+        _reroute(session, _cases(session, ids[start : start + CHUNK], now=now), moved)
+    for chain, changes in sorted(moved.items()):
+        log.record(
+            session,
+            actor=actor or operator(),
+            now=now,
+            verb="reroute",
+            kind="unit",
+            key=chain,
+            chains=[chain],
+            after=changes,
+        )
+    return sum(len(changes) for changes in moved.values())
+
+
+def _reroute(session: Session, cases: Sequence[_Case], moved: dict[str, dict[str, str | None]]) -> None:
+    wanted = {case.duty.id: case.confirming_seat() for case in cases}
+    keys = {key for key in wanted.values() if key}
+    numbers = dict(session.execute(select(Seat.key, Seat.id).where(Seat.key.in_(keys))).all())
+    for duty in (case.duty for case in cases):
+        key = wanted[duty.id]
+        if duty.waiting_seat_id != (numbers[key] if key else None):
+            duty.waiting_seat_id = numbers[key] if key else None
+            moved.setdefault(log.chain_of(duty.organization), {})[duty.key] = key
+    session.flush()
+
+
+def _many(
+    session: Session,
+    duties: Sequence[Duty],
+    actions: Mapping[bool, Action],
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+) -> list[Outcome]:
+    """Do to each what fits it. Rules speak before anything is written, so that one refusal leaves the others whole."""
+    outcomes = []
+    for case in _cases(session, duties, now=now):
+        action = actions[case.duty.state is State.CLAIMED]
+        try:
+            _perform(session, case, action, actor=actor, now=now, reason=reason)
+        except RuleError as refusal:
+            outcomes.append(Outcome(case.duty.key, refusal))
+        else:
+            outcomes.append(Outcome(case.duty.key))
+    return outcomes
+
+
+def _one(
+    session: Session,
+    duty: Duty,
+    action: Action,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    kind: ClaimKind | None = None,
+) -> None:
+    [case] = _cases(session, [duty], now=now)
+    _perform(session, case, action, actor=actor, now=now, reason=reason, kind=kind)
+
+
+def _cases(session: Session, duties: Sequence[Duty] | Sequence[int], *, now: datetime) -> list[_Case]:
+    """The duties, locked, with what their sign-offs depend on: a fixed number of queries, however many they are."""
+    found = locked(session, {duty if isinstance(duty, int) else duty.id for duty in duties})
+    ids = [duty.id for duty in found]
+    if not ids:
+        return []
+    items = {cycle: items_of_year(session, cycle) for cycle in {duty.cycle for duty in found}}
+    contents, claims, doers = contents_of(session, ids), claims_of(session, ids), doers_of(session, ids)
+    last = {number: _Last(row.number, row.digest) for number, row in last_of(session, ids).items()}
+    today = now.astimezone(SHANGHAI).date()
+    chains = chains_of(session, {duty.organization_id for duty in found}, today=today)
+    return [
+        _Case(
+            duty=duty,
+            item=items[duty.cycle][duty.item_id],
+            checklist=checklist_of(duty.cycle.checklist_version),
+            evidence=contents.get(duty.id, []),
+            claim=claims.get(duty.id) if duty.state in CLAIM_STANDS else None,
+            doers=doers.get(duty.id, {}),
+            chain=chains.get(duty.organization_id, ()),
+            last=last.get(duty.id),
+        )
+        for duty in found
+    ]
+
+
+def _perform(
+    session: Session,
+    case: _Case,
+    action: Action,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    kind: ClaimKind | None = None,
+) -> None:
+    """Do one action on one duty: first every rule, then everything that is written."""
+    duty, why = case.duty, checked_reason(reason)
+    sitting = _sitting(case, action, actor)
+    target = next_state(
+        duty.state,
+        action,
+        TRANSITIONS[action].part if _has_part(duty, action, actor, sitting) else _another(TRANSITIONS[action].part),
+        changed=duty.is_changed,
+        claim=kind or (ClaimKind(case.claim.kind) if case.claim else None),
+        reason=why,
+        stands_alone=case.stands_alone,
+    )
+    if action in BY_HOLDER:
+        check_open(session, [duty])
+    if action is Action.SUBMIT:
+        check_complete(case.item, case.checklist, case.evidence)
+    covered = content_of(duty, case.evidence, _claimed(case, action, kind, why))
+    before = duty.state
+    row = _write(session, case, action, covered, sitting=sitting, actor=actor, now=now, reason=why, kind=kind)
+    _renew(session, case, action, row, target, actor=actor, now=now)
+    _log(session, duty, row, before, actor=actor, now=now)
+
+
+def _sitting(case: _Case, action: Action, actor: Actor) -> Sitting | None:
+    """The appointment by which the actor does this, if there is one that entitles to it."""
+    if TRANSITIONS[action].part is Part.CONFIRMER:
+        key = case.confirming_seat()
+        of_seat = [s for s in actor.sittings if s.seat_key == key and s.may_sign]
+        return of_seat[0] if of_seat and actor.person_id not in case.doers else None
+    sitting = actor.sitting_in(case.duty.seat_id)
+    return sitting if sitting and sitting.may_sign else None
+
+
+def _has_part(duty: Duty, action: Action, actor: Actor, sitting: Sitting | None) -> bool:
+    if TRANSITIONS[action].part is Part.SUBMITTER:
+        return actor.person_id is not None and duty.submitted_by_id == actor.person_id
+    return sitting is not None
+
+
+def _another(part: Part) -> Part:
+    """Any part but this one: what somebody acts as who has not the part that an action asks for."""
+    return next(other for other in Part if other is not part)
+
+
+def _claimed(case: _Case, action: Action, kind: ClaimKind | None, reason: str) -> ClaimContent | None:
+    """The claim that the action covers: the one that is made, the one that is judged, or none in a submission."""
+    if action is Action.CLAIM and kind is not None:
+        return ClaimContent(kind.value, text_digest(reason))
+    return None if action is Action.SUBMIT else case.claim
+
+
+def _write(
+    session: Session,
+    case: _Case,
+    action: Action,
+    covered: bytes,
+    *,
+    sitting: Sitting | None,
+    actor: Actor,
+    now: datetime,
+    reason: str,
+    kind: ClaimKind | None,
+) -> SignOff:
+    duty, number = case.duty, case.last.number + 1 if case.last else 1
+    appointment_id, appointment = _appointment(session, duty, sitting)
+    reason_sha256 = text_digest(reason) if reason else None
+    row = SignOff(
+        key=f"{duty.key}.S{number}",
+        number=number,
+        duty_id=duty.id,
+        unit_id=duty.unit_id,
+        cycle_id=duty.cycle_id,
+        action=action,
+        claim=kind,
+        person_id=actor.person_id,
+        appointment_id=appointment_id,
+        submitter_id=duty.submitted_by_id if action in JUDGING else actor.person_id,
+        at=now,
+        reason=reason or None,
+        reason_sha256=reason_sha256,
+        covered=covered,
+        content_digest=digest(covered),
+        previous_digest=case.last.digest if case.last else None,
+    )
+    row.digest = signature_digest(
+        content_digest=row.content_digest,
+        action=action.value,
+        person=actor.person_key,
+        appointment=appointment,
+        at=now,
+        previous=row.previous_digest,
+        reason_sha256=reason_sha256,
+    )
+    session.add(row)
+    session.flush()
+    if action in JUDGING:
+        _name_doers(session, case, row)
+    return row
+
+
+def _name_doers(session: Session, case: _Case, row: SignOff) -> None:
+    """One row for everybody whose work is judged: the database refuses the judge among them."""
+    for person_id in sorted(case.doers):
+        session.add(SignOffDoer(sign_off_id=row.id, doer_id=person_id, approver_id=row.person_id))
+    session.flush()
+
+
+def _appointment(session: Session, duty: Duty, sitting: Sitting | None) -> tuple[int, str]:
+    """Row number and key of the appointment that stands in the row; a submitter who left withdraws by the old one."""
+    if sitting is not None:
+        return sitting.appointment_id, sitting.appointment_key
+    submitted = (
+        select(Appointment.id, Appointment.key)
+        .join(SignOff, SignOff.appointment_id == Appointment.id)
+        .where(SignOff.duty_id == duty.id, SignOff.person_id == duty.submitted_by_id)
+        .order_by(SignOff.number.desc())
+        .limit(1)
+    )
+    number, key = session.execute(submitted).one()
+    return number, key
+
+
+def _renew(
+    session: Session, case: _Case, action: Action, row: SignOff, target: State, *, actor: Actor, now: datetime
+) -> None:
+    """Renew what the duty shows of its sign-offs."""
+    duty = case.duty
+    duty.state, duty.last_sign_off_id = target, row.id
+    if action in BY_HOLDER:
+        duty.signed_digest, duty.submitted_by_id, duty.submitted_at = row.content_digest, actor.person_id, now
+        duty.waiting_seat_id = _seat_id(session, case.confirming_seat(actor.person_key))
+    if action is Action.SUBMIT:
+        _fix_dates(duty, case.evidence, now)
+    if target in UNSIGNED:
+        duty.waiting_seat_id = None
+        duty.content_digest = digest(content_of(duty, case.evidence, None))
+    elif action in BY_HOLDER:
+        duty.content_digest = row.content_digest
+    duty.is_changed = is_changed(target, content=duty.content_digest, signed=duty.signed_digest)
+    session.flush()
+
+
+def _fix_dates(duty: Duty, evidence: Iterable[EvidenceContent], now: datetime) -> None:
+    """The day of the act and of the first submission, which no later submission improves."""
+    today = now.astimezone(SHANGHAI).date()
+    this = Submission(today, min(record.act_on for record in evidence if not record.withdrawn))
+    before = [Submission(today, duty.act_on)] if duty.act_on else []
+    duty.act_on = fixed_act_on([*before, this])
+    duty.first_submitted_on = min(duty.first_submitted_on or today, today)
+
+
+def _seat_id(session: Session, key: str | None) -> int | None:
+    return session.scalar(select(Seat.id).where(Seat.key == key)) if key else None
+
+
+def _log(session: Session, duty: Duty, row: SignOff, before: State, *, actor: Actor, now: datetime) -> None:
+    after = {"state": duty.state.value, "content": row.content_digest, "sign_off": row.key, "digest": row.digest}
+    log.record(
+        session,
+        actor=actor,
+        now=now,
+        verb=row.action.value,
+        kind="duty",
+        key=duty.key,
+        chains=[log.chain_of(duty.organization)],
+        before={"state": before.value},
+        after=after,
+        appointment=row.appointment.key,
+    )
