@@ -63,7 +63,7 @@ HOSTILE = {
     "a tab": (b"a:\n\tb: c\n", "tab", 2, 1),
     "a full-width colon": ("title：x\n".encode(), "colon", 1, 6),
     "a full-width colon among good lines": ("key: a\ntitle：x\nstatus: trial\n".encode(), "colon", 2, 6),
-    "no blank after a colon": (b"key: a\ntitle:x\nstatus: trial\n", "colon", 2, 7),
+    "no blank after a colon": (b"key: a\ntitle:x\nstatus: trial\n", "colon", 2, 6),
     "two colons": (b"a: b: c\n", "syntax", 1, 5),
     "an open quotation mark": (b'a: "b\n', "syntax", 2, 1),
     "an open bracket": (b"a: [b, c\n", "syntax", 2, 1),
