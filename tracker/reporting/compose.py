@@ -92,6 +92,7 @@ def _environment(templates: Path, translate: Translate) -> Environment:
         points=words.points,
         grouped=words.grouped,
         one_line=words.one_line,
+        listed=translate(_n("、")).join,
     )
     env.globals["share"] = words.share
     return env

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 from weasyprint import CSS, HTML
+from weasyprint.css import ColorProfile
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher
 
@@ -17,15 +20,24 @@ from tracker.reporting.compose import Composition
 from tracker.reporting.progress import Progress, RenderingFailed, no_progress
 
 PDF_VARIANT = "pdf/a-3a"
+COLOURS = "document-srgb"
 
-# Share of the work that is behind when a step of WeasyPrint begins (measured on reports of 10 to 60 pages).
+# Share of the work that is behind when a step of WeasyPrint begins (measured on reports of 10 to 60 pages). How many
+# pages the layout will make, and how often, is known only at its end: it nears the next step and never reaches it.
 _PERCENT = {1: 2, 2: 4, 3: 6, 4: 15, 5: 20, 6: 70, 7: 95}
+_LAYOUT, _HALFWAY = 5, 60
 _STEP = re.compile(r"Step (\d)(?:.*Page (\d+))?")
 
 
 def locked_fetcher() -> URLFetcher:
     """Return a fetcher that refuses every address, of any scheme, and stops the rendering."""
     return URLFetcher(allowed_protocols=frozenset(), allow_redirects=False, fail_on_errors=True)
+
+
+def _colours() -> ColorProfile:
+    """Return WeasyPrint's sRGB profile, read here because WeasyPrint leaves the file open."""
+    content = (files("weasyprint.pdf") / "sRGB2014.icc").read_bytes()
+    return ColorProfile(io.BytesIO(content), "sRGB2014.icc", "relative-colorimetric", (["r"], ["g"], ["b"]))
 
 
 def typeset(composition: Composition, *, config_file: Path, progress: Progress = no_progress) -> bytes:
@@ -43,6 +55,8 @@ def typeset(composition: Composition, *, config_file: Path, progress: Progress =
             pdf: bytes = HTML(string=composition.html, url_fetcher=fetcher).write_pdf(
                 stylesheets=[style],
                 font_config=fonts,
+                color_profiles={COLOURS: _colours()},
+                output_intent=COLOURS,
                 pdf_variant=PDF_VARIANT,
                 pdf_identifier=composition.identifier,
             )
@@ -60,13 +74,22 @@ class _Watcher(logging.Handler):
         super().__init__(logging.INFO)
         self.progress = progress
         self.complaints: list[str] = []
+        self.percent = self.laid_out = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take one record of the typesetter's loggers."""
         if record.levelno >= logging.WARNING:
             self.complaints.append(record.getMessage())
         elif found := _STEP.match(record.getMessage()):
-            self.progress(_PERCENT[int(found[1])], int(found[2] or 0))
+            self.advance(int(found[1]), int(found[2] or 0))
+
+    def advance(self, step: int, page: int) -> None:
+        """Report a step and the page it is at; the share of the work never goes back."""
+        self.laid_out += step == _LAYOUT
+        room = _PERCENT[6] - _PERCENT[_LAYOUT] if step == _LAYOUT else 0
+        share = _PERCENT[step] + room * self.laid_out // (self.laid_out + _HALFWAY)
+        self.percent = max(self.percent, share)
+        self.progress(self.percent, page)
 
 
 @contextmanager
