@@ -34,7 +34,7 @@ class Filters:
     item: str | None = None
     state: State | None = None
     changed: bool = False
-    column: Column | None = None
+    columns: tuple[Column, ...] = ()
     period_from: date | None = None
     period_to: date | None = None
 
@@ -95,9 +95,9 @@ def _conditions(session: Session, actor: Actor, filters: Filters) -> list[Column
     conditions += _place_and_time(filters)
     if filters.changed:
         conditions.append(Duty.is_changed.is_(True))
-    if filters.column:
-        closed = _is_closed(session, filters.cycle_id)
-        conditions.append(column_expression(filters.today, closed=closed) == filters.column.value)
+    if filters.columns:
+        stands_in = column_expression(filters.today, closed=_is_closed(session, filters.cycle_id))
+        conditions.append(stands_in.in_([column.value for column in filters.columns]))
     return conditions
 
 
@@ -188,4 +188,4 @@ def duties_behind(
 
 
 def _line(row: list[Any]) -> Line:
-    return Line(*row[:-1], Column(row[-1]))
+    return Line(*[*row[:-1], Column(row[-1])])

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from fractions import Fraction
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
+from tracker.domain.checklist import Item
 from tracker.domain.errors import Invalid, NotAllowed, WrongState
 from tracker.domain.inspection import (
     InspectionKind,
@@ -19,6 +21,7 @@ from tracker.domain.inspection import (
     Severity,
 )
 from tracker.domain.score import Verdict as VerdictValue
+from tracker.domain.score import item_score
 from tracker.domain.text import _n
 from tracker.models import (
     Cycle,
@@ -290,7 +293,7 @@ def overrule(
     inspection: Inspection,
     *,
     organization: Organization,
-    item_id: str,
+    item: Item,
     tenths: int | None,
     reason: str,
     actor: Actor,
@@ -303,11 +306,13 @@ def overrule(
         raise Invalid(_n("改定得分须写明理由，报告会同时列出计算得分和改定得分。"), field="reason")
     if organization.unit_id not in set(_units(session, inspection)):
         raise Invalid(_n("这个组织不属于本次检查的单位。"))
+    given = None if tenths is None else Fraction(tenths, 10)
+    item_score(item.points, _values(session, inspection, organization, item), overruled=given)
     old = session.scalar(
         select(Overrule).where(
             Overrule.inspection_id == inspection.id,
             Overrule.organization_id == organization.id,
-            Overrule.item_id == item_id,
+            Overrule.item_id == item.id,
             known(Overrule),
         )
     )
@@ -317,7 +322,7 @@ def overrule(
     row = Overrule(
         inspection_id=inspection.id,
         organization_id=organization.id,
-        item_id=item_id,
+        item_id=item.id,
         tenths=tenths,
         reason=reason.strip(),
         person_id=actor.person_id,
@@ -326,10 +331,24 @@ def overrule(
     session.add(row)
     session.flush()
     before = {"tenths": old.tenths} if old else None
-    after = {"organization": organization.code, "item": item_id, "tenths": tenths, "reason": row.reason}
+    after = {"organization": organization.code, "item": item.id, "tenths": tenths, "reason": row.reason}
     unit = organization.unit
     _log(session, inspection, unit, actor=actor, now=now, verb="inspection.overrule", before=before, after=after)
     return row
+
+
+def _values(session: Session, inspection: Inspection, organization: Organization, item: Item) -> list[VerdictValue]:
+    query = (
+        select(Verdict.value)
+        .join(Duty, Duty.id == Verdict.duty_id)
+        .where(
+            Verdict.inspection_id == inspection.id,
+            known(Verdict),
+            Duty.organization_id == organization.id,
+            Duty.item_id == item.id,
+        )
+    )
+    return list(session.scalars(query))
 
 
 def find(

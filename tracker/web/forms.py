@@ -9,6 +9,7 @@ from typing import Any
 from flask import render_template
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from wtforms import Field
 
 from tracker.domain.errors import RuleError
 from tracker.web.errors import sentence_of, status_of
@@ -41,6 +42,11 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
 
 class Confirmation(Form):
     """A lone button: nothing but the token that shows where the click came from."""
+
+
+def entered(field: Field) -> Any:  # noqa: ANN401  what kind of value depends on the field
+    """The value of a required field, once its validators have let it through."""
+    return field.data
 
 
 def page(template: str, form: Form, **values: Any) -> ResponseReturnValue:  # noqa: ANN401  template values

@@ -12,7 +12,10 @@ from flask import Flask, current_app, request, url_for
 from flask_babel import gettext
 
 from tracker.domain.actor import Actor, RoleName
+from tracker.domain.board import COLUMN_NAMES, Column
 from tracker.domain.duty import ACTION_NAMES, STATE_NAMES, TIMELINESS_NAMES, State, Timeliness
+from tracker.domain.schedule import period_name
+from tracker.domain.score import VERDICT_NAMES, Verdict, shown
 from tracker.domain.text import _n
 from tracker.web import clock
 from tracker.web.access import current_actor
@@ -68,6 +71,13 @@ STATE_SIGNS: dict[State, tuple[str, str]] = {
     State.EXCUSED: ("slash-circle", "quiet"),
 }
 
+VERDICT_SIGNS: dict[Verdict, tuple[str, str]] = {
+    Verdict.MET: ("check-circle-fill", "good"),
+    Verdict.PARTLY: ("circle-half", "late"),
+    Verdict.MISSING: ("x-octagon", "alert"),
+    Verdict.NOT_APPLICABLE: ("dash-circle", "quiet"),
+}
+
 TIMELINESS_SIGNS: dict[Timeliness, tuple[str, str]] = {
     Timeliness.NOT_YET_DUE: ("calendar", "quiet"),
     Timeliness.DUE_SOON: ("bell", "waiting"),
@@ -108,6 +118,17 @@ def _name_of(names: object, value: object) -> str:
     return gettext(names[value]) if isinstance(names, dict) else str(value)  # the tables are plain dicts
 
 
+def _period(code: str) -> str:
+    message, values = period_name(code)
+    return str(gettext(message, **values))
+
+
+@cache
+def _duty_prefix() -> str:
+    """The address of a duty without its key: for tables of many rows, where building each address costs more."""
+    return url_for("duties.show", key="KEY").removesuffix("KEY")
+
+
 def init_app(app: Flask) -> None:
     """Give templates what every page needs."""
     app.jinja_env.globals.update(
@@ -119,6 +140,12 @@ def init_app(app: Flask) -> None:
         state_sign=lambda state: STATE_SIGNS[State(state)],
         timeliness_name=lambda value: _name_of(TIMELINESS_NAMES, Timeliness(value)),
         timeliness_sign=lambda value: TIMELINESS_SIGNS[Timeliness(value)],
+        column_name=lambda column: _name_of(COLUMN_NAMES, Column(column)),
+        verdict_name=lambda value: _name_of(VERDICT_NAMES, Verdict(value)),
+        shown=shown,
+        verdict_sign=lambda value: VERDICT_SIGNS[Verdict(value)],
+        period_name=_period,
+        duty_prefix=_duty_prefix,
         action_name=lambda action: _name_of(ACTION_NAMES, action),
         button_form=Confirmation,
         config_endpoints=lambda: current_app.view_functions,

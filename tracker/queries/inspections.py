@@ -1,0 +1,365 @@
+"""Supervision checks as pages read them: facts, team, units, the queue with its verdicts, findings, scores."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.orm import Session, aliased
+
+from tracker.domain.actor import Actor, RoleName
+from tracker.domain.checklist import Item
+from tracker.domain.duty import State
+from tracker.domain.inspection import MemberRole
+from tracker.domain.score import ItemScore, LevelScore, item_score, level_score
+from tracker.domain.score import Verdict as VerdictValue
+from tracker.models import (
+    Account,
+    Duty,
+    Finding,
+    FindingFact,
+    Inspection,
+    InspectionDuty,
+    InspectionFact,
+    InspectionMember,
+    InspectionUnit,
+    Organization,
+    Overrule,
+    Person,
+    Seat,
+    Verdict,
+)
+from tracker.policy import visible
+from tracker.queries.history import known
+
+PAGE = 200
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One check in the list of checks."""
+
+    inspection: Inspection
+    fact: InspectionFact
+    sampled: int
+    judged: int
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One duty of a sample with its verdict, if it has one."""
+
+    key: str
+    item_id: str
+    organization: str
+    organization_code: str
+    seat: str
+    post: str
+    level: str
+    dimension: str
+    period: str
+    occurrence: int
+    due_on: date
+    act_on: date | None
+    first_submitted_on: date | None
+    state: State
+    is_changed: bool
+    unit_id: int
+    verdict: VerdictValue | None
+    note: str | None
+    inspector: str | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A duty that may be picked for the sample."""
+
+    key: str
+    item_id: str
+    organization: str
+    period: str
+    occurrence: int
+    due_on: date
+    state: State
+
+
+@dataclass(frozen=True)
+class ScoredItem:
+    """The score of one item in one organization, and why an inspector changed it, if so."""
+
+    item_id: str
+    score: ItemScore
+    reason: str
+
+
+@dataclass(frozen=True)
+class ScoredOrganization:
+    """The scores of one organization: item by item, and their sum scaled to 100 (None: nothing judged)."""
+
+    organization: Organization
+    items: tuple[ScoredItem, ...]
+    total: LevelScore | None
+
+
+def fact_of(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> InspectionFact:
+    """What the check is, as known then."""
+    query = select(InspectionFact).where(InspectionFact.inspection_id == inspection.id, known(InspectionFact, as_of))
+    return session.scalars(query).one()
+
+
+def inspections_seen(session: Session, actor: Actor) -> list[Summary]:
+    """The checks that a person may see, the newest first."""
+    verdicts = (
+        select(Verdict.inspection_id, func.count().label("n"))
+        .where(known(Verdict))
+        .group_by(Verdict.inspection_id)
+        .subquery()
+    )
+    sampled = (
+        select(InspectionDuty.inspection_id, func.count().label("n"))
+        .where(known(InspectionDuty))
+        .group_by(InspectionDuty.inspection_id)
+        .subquery()
+    )
+    query = (
+        select(Inspection, InspectionFact, func.coalesce(sampled.c.n, 0), func.coalesce(verdicts.c.n, 0))
+        .join(InspectionFact, and_(InspectionFact.inspection_id == Inspection.id, known(InspectionFact)))
+        .outerjoin(sampled, sampled.c.inspection_id == Inspection.id)
+        .outerjoin(verdicts, verdicts.c.inspection_id == Inspection.id)
+        .where(visible(actor, Inspection))
+        .order_by(Inspection.number.desc())
+        .limit(PAGE)
+    )
+    return [Summary(*row) for row in session.execute(query)]
+
+
+def team_of(
+    session: Session, inspection: Inspection, *, as_of: datetime | None = None
+) -> list[tuple[Person, MemberRole]]:
+    """The team, leaders first."""
+    query = (
+        select(Person, InspectionMember.role)
+        .join(InspectionMember, InspectionMember.person_id == Person.id)
+        .where(InspectionMember.inspection_id == inspection.id, known(InspectionMember, as_of))
+        .order_by(InspectionMember.role, Person.key)
+    )
+    return [(person, role) for person, role in session.execute(query)]
+
+
+def units_of(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> list[Organization]:
+    """The units of the check, in their official order."""
+    query = (
+        select(Organization)
+        .join(InspectionUnit, InspectionUnit.organization_id == Organization.id)
+        .where(InspectionUnit.inspection_id == inspection.id, known(InspectionUnit, as_of))
+        .order_by(Organization.position, Organization.code)
+    )
+    return list(session.scalars(query))
+
+
+def units_to_choose(session: Session) -> list[Organization]:
+    """Every unit that a check may visit."""
+    query = select(Organization).where(Organization.is_unit.is_(True), Organization.closed_on.is_(None))
+    return list(session.scalars(query.order_by(Organization.position, Organization.code)))
+
+
+def inspectors_to_choose(session: Session) -> list[Person]:
+    """Everybody whose account carries the role of an inspector."""
+    query = select(Person).join(Account, Account.person_id == Person.id)
+    query = query.where(Account.roles.any(name=RoleName.INSPECTOR.value), Account.active.is_(True))
+    return list(session.scalars(query.order_by(Person.key)))
+
+
+def _queue(inspection: Inspection, *, as_of: datetime | None) -> Select[*tuple[Any, ...]]:
+    judge = aliased(Person)
+    return (
+        select(
+            Duty.key,
+            Duty.item_id,
+            Organization.name,
+            Organization.code,
+            Seat.key,
+            Duty.post,
+            Duty.level,
+            Duty.dimension,
+            Duty.period,
+            Duty.occurrence,
+            Duty.due_on,
+            Duty.act_on,
+            Duty.first_submitted_on,
+            Duty.state,
+            Duty.is_changed,
+            Duty.unit_id,
+            Verdict.value,
+            Verdict.note,
+            judge.name,
+        )
+        .join(InspectionDuty, InspectionDuty.duty_id == Duty.id)
+        .join(Organization, Organization.id == Duty.organization_id)
+        .join(Seat, Seat.id == Duty.seat_id)
+        .outerjoin(
+            Verdict,
+            and_(
+                Verdict.inspection_id == InspectionDuty.inspection_id,
+                Verdict.duty_id == Duty.id,
+                known(Verdict, as_of),
+            ),
+        )
+        .outerjoin(judge, judge.id == Verdict.person_id)
+        .where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty, as_of))
+        .order_by(Organization.position, Organization.code, Duty.level, Duty.item_id, Duty.period_starts_on, Duty.key)
+    )
+
+
+def sample_of(
+    session: Session,
+    inspection: Inspection,
+    *,
+    unit: str | None = None,
+    pending: bool = False,
+    after: int = 0,
+    size: int | None = PAGE,
+    as_of: datetime | None = None,
+) -> list[Sampled]:
+    """The duties of the sample in the order of the item table; `pending` leaves those without a verdict."""
+    query = _queue(inspection, as_of=as_of)
+    if unit:
+        query = query.where(Duty.unit_id.in_(select(Organization.id).where(Organization.code == unit)))
+    if pending:
+        query = query.where(Verdict.id.is_(None))
+    if size is not None:
+        query = query.limit(size).offset(after)
+    return [Sampled(*row) for row in session.execute(query)]
+
+
+def next_pending(session: Session, inspection: Inspection) -> str | None:
+    """The key of the next duty without a verdict."""
+    rows = sample_of(session, inspection, pending=True, size=1)
+    return rows[0].key if rows else None
+
+
+def is_sampled(session: Session, inspection: Inspection, duty: Duty) -> bool:
+    """Whether the duty is in the sample."""
+    query = select(InspectionDuty.id).where(
+        InspectionDuty.inspection_id == inspection.id, InspectionDuty.duty_id == duty.id, known(InspectionDuty)
+    )
+    return session.scalar(query) is not None
+
+
+def verdicts_on(session: Session, inspection: Inspection, duty: Duty) -> list[Verdict]:
+    """All verdicts on a duty, the one in force first, then the earlier ones."""
+    query = select(Verdict).where(Verdict.inspection_id == inspection.id, Verdict.duty_id == duty.id)
+    return list(session.scalars(query.order_by(Verdict.id.desc())))
+
+
+def findings_of(
+    session: Session, inspection: Inspection, *, as_of: datetime | None = None
+) -> list[tuple[Finding, FindingFact]]:
+    """The findings in their order, each with what it says."""
+    query = (
+        select(Finding, FindingFact)
+        .join(FindingFact, and_(FindingFact.finding_id == Finding.id, known(FindingFact, as_of)))
+        .where(Finding.inspection_id == inspection.id)
+        .order_by(Finding.number)
+    )
+    return [(finding, fact) for finding, fact in session.execute(query)]
+
+
+def findings_on(session: Session, inspection: Inspection, duty: Duty) -> list[tuple[Finding, FindingFact]]:
+    """The findings that name a duty."""
+    return [pair for pair in findings_of(session, inspection) if pair[0].duty_id == duty.id]
+
+
+def candidates_of(
+    session: Session, inspection: Inspection, *, unit: str | None = None, size: int = PAGE
+) -> list[Candidate]:
+    """Duties in the scope of the check that are not in its sample, those due first in front."""
+    fact = fact_of(session, inspection)
+    units = select(Organization.id).where(Organization.code == unit) if unit else None
+    query: Select[*tuple[Any, ...]] = (
+        select(Duty.key, Duty.item_id, Organization.name, Duty.period, Duty.occurrence, Duty.due_on, Duty.state)
+        .join(Organization, Organization.id == Duty.organization_id)
+        .where(
+            Duty.cycle_id == inspection.cycle_id,
+            Duty.in_force.is_(True),
+            Duty.unit_id.in_([node.id for node in units_of(session, inspection)]),
+            Duty.period_starts_on <= fact.period_ends_on,
+            Duty.period_ends_on >= fact.period_starts_on,
+            Duty.id.not_in(
+                select(InspectionDuty.duty_id).where(
+                    InspectionDuty.inspection_id == inspection.id, known(InspectionDuty)
+                )
+            ),
+        )
+        .order_by(Organization.position, Organization.code, Duty.due_on, Duty.key)
+        .limit(size)
+    )
+    if units is not None:
+        query = query.where(Duty.unit_id.in_(units))
+    if fact.items:
+        query = query.where(Duty.item_id.in_(fact.items))
+    return [Candidate(*row) for row in session.execute(query)]
+
+
+def overrules_of(
+    session: Session, inspection: Inspection, *, as_of: datetime | None = None
+) -> dict[tuple[int, str], Overrule]:
+    """Points given by an inspector, by organization (row number) and item."""
+    query = select(Overrule).where(
+        Overrule.inspection_id == inspection.id, known(Overrule, as_of), Overrule.tenths.is_not(None)
+    )
+    return {(row.organization_id, row.item_id): row for row in session.scalars(query)}
+
+
+def scores_of(
+    session: Session, inspection: Inspection, *, items: Mapping[str, Item], as_of: datetime | None = None
+) -> list[ScoredOrganization]:
+    """Every organization of the sample with its item scores and their sum, in official order."""
+    query = (
+        select(Duty.organization_id, Duty.item_id, Verdict.value)
+        .join(Duty, Duty.id == Verdict.duty_id)
+        .where(Verdict.inspection_id == inspection.id, known(Verdict, as_of))
+    )
+    verdicts: dict[int, dict[str, list[VerdictValue]]] = defaultdict(lambda: defaultdict(list))
+    for organization_id, item_id, value in session.execute(query):
+        verdicts[organization_id][item_id].append(value)
+    overrules = overrules_of(session, inspection, as_of=as_of)
+    organizations = session.scalars(
+        select(Organization).where(Organization.id.in_(verdicts)).order_by(Organization.position, Organization.code)
+    )
+    return [_scored(node, verdicts[node.id], overrules, items) for node in organizations]
+
+
+def _scored(
+    organization: Organization,
+    verdicts: Mapping[str, list[VerdictValue]],
+    overrules: Mapping[tuple[int, str], Overrule],
+    items: Mapping[str, Item],
+) -> ScoredOrganization:
+    scored = []
+    for item_id in sorted(verdicts):
+        overrule = overrules.get((organization.id, item_id))
+        number = None if overrule is None or overrule.tenths is None else Fraction(overrule.tenths, 10)
+        score = item_score(items[item_id].points, verdicts[item_id], overruled=number)
+        scored.append(ScoredItem(item_id, score, overrule.reason if overrule else ""))
+    return ScoredOrganization(organization, tuple(scored), level_score([item.score for item in scored]))
+
+
+def scored_item(
+    session: Session,
+    inspection: Inspection,
+    organization: Organization,
+    *,
+    items: Mapping[str, Item],
+    item_id: str,
+) -> ScoredItem | None:
+    """The score of one item in one organization, or None if nothing of it was judged."""
+    for scored in scores_of(session, inspection, items=items):
+        if scored.organization.id == organization.id:
+            return next((item for item in scored.items if item.item_id == item_id), None)
+    return None

@@ -1,0 +1,211 @@
+"""The board: units by dimension and by item, one unit by organization, and the list behind every number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import DateField, SelectField
+from wtforms.validators import Optional
+
+from tracker.db import db
+from tracker.domain.board import COLUMN_NAMES, DONE, FALLEN_DUE, Cell, Column
+from tracker.domain.checklist import Checklist
+from tracker.domain.duty import STATE_NAMES, State
+from tracker.models import Cycle, Duty, Organization
+from tracker.policy import Act
+from tracker.queries import board
+from tracker.queries.assignments import items_of_year
+from tracker.queries.checklists import checklist_of
+from tracker.queries.cycles import all_cycles, current_cycle
+from tracker.web import clock
+from tracker.web.access import current_actor, guard
+
+bp = Blueprint("board", __name__, url_prefix="/board")
+
+GROUPS: Mapping[str, tuple[Column, ...]] = {
+    "done": DONE,
+    "fallen_due": FALLEN_DUE,
+    **{column.value: (column,) for column in Column},
+}
+NARROW = ("unit", "organization", "level", "post", "dimension", "item", "state", "show", "period_from", "period_to")
+
+
+class FilterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
+    """What the board is narrowed to; it stands in the address, so that a view can be passed on."""
+
+    class Meta:
+        """A form that reads carries no token."""
+
+        csrf = False
+
+    year = SelectField(_l("年度"), coerce=str, validators=[Optional()])
+    level = SelectField(_l("层级"), coerce=str, validators=[Optional()])
+    post = SelectField(_l("岗位"), coerce=str, validators=[Optional()])
+    state = SelectField(_l("状态"), coerce=str, validators=[Optional()])
+    show = SelectField(_l("时效"), coerce=str, validators=[Optional()])
+    period_from = DateField(_l("时段自"), validators=[Optional()])
+    period_to = DateField(_l("时段至"), validators=[Optional()])
+
+
+@dataclass(frozen=True)
+class View:
+    """The year that is looked at, its list, and what the view is narrowed to."""
+
+    cycle: Cycle
+    checklist: Checklist
+    filters: board.Filters
+    form: FilterForm
+    narrowed: dict[str, str]
+
+    def link(self, **changes: str) -> str:
+        """The query string of the same view with some parts changed; an empty part is left out."""
+        parts = {**self.narrowed, **changes}
+        return urlencode({name: value for name, value in parts.items() if value})
+
+
+def _form(cycles: list[Cycle], checklist: Checklist) -> FilterForm:
+    form = FilterForm(request.args)
+    everything = ("", _l("全部"))
+    form.year.choices = [(str(cycle.year), str(cycle.year)) for cycle in cycles]
+    form.level.choices = [everything, *((level.id, level.name) for level in checklist.levels)]
+    form.post.choices = [everything, *((post.id, post.name) for post in checklist.posts)]
+    form.state.choices = [everything, *((state.value, _l(name)) for state, name in STATE_NAMES.items())]
+    named = [(column.value, _l(name)) for column, name in COLUMN_NAMES.items()]
+    form.show.choices = [everything, ("done", _l("已办理")), ("fallen_due", _l("已到期或已办理")), *named]
+    return form
+
+
+def _chosen_cycle() -> Cycle | None:
+    year = request.args.get("year", "")
+    cycles = all_cycles(db.session())
+    chosen = [cycle for cycle in cycles if str(cycle.year) == year]
+    return chosen[0] if chosen else current_cycle(db.session(), today=clock.today())
+
+
+def _day(field: DateField) -> date | None:
+    value = field.data
+    return value if isinstance(value, date) else None
+
+
+def look(cycle: Cycle) -> View:
+    """Read the view from the address; what does not fit is shown beside its field and narrows nothing."""
+    checklist = checklist_of(cycle.checklist_version)
+    form = _form(list(all_cycles(db.session())), checklist)
+    form.validate()
+    narrowed = {name: request.args.get(name, "") for name in NARROW if name not in form.errors}
+    filters = board.Filters(
+        cycle_id=cycle.id,
+        today=clock.today(),
+        unit=narrowed.get("unit") or None,
+        organization=narrowed.get("organization") or None,
+        level=narrowed.get("level") or None,
+        post=narrowed.get("post") or None,
+        dimension=narrowed.get("dimension") or None,
+        item=narrowed.get("item") or None,
+        state=State(narrowed["state"]) if narrowed.get("state") else None,
+        columns=GROUPS.get(narrowed.get("show", ""), ()),
+        period_from=_day(form.period_from),
+        period_to=_day(form.period_to),
+    )
+    return View(cycle, checklist, filters, form, {"year": str(cycle.year), **narrowed})
+
+
+@bp.get("")
+@guard(Act.USE)
+def show() -> ResponseReturnValue:
+    """Units by dimension."""
+    return _matrix("board/show.html", by="dimension")
+
+
+@bp.get("/items")
+@guard(Act.USE)
+def items() -> ResponseReturnValue:
+    """Units by item."""
+    return _matrix("board/items.html", by="item")
+
+
+def _matrix(template: str, *, by: str) -> ResponseReturnValue:
+    cycle = _chosen_cycle()
+    if cycle is None:
+        return render_template("board/nothing.html")
+    view, session, actor = look(cycle), db.session(), current_actor()
+    cells = board.matrix(session, actor, view.filters, by=Duty.dimension if by == "dimension" else Duty.item_id)
+    units = board.organizations_named(session, {unit for unit, _ in cells})
+    names = (
+        {dimension.id: dimension.name for dimension in view.checklist.dimensions}
+        if by == "dimension"
+        else {item.id: item.title for item in items_of_year(session, cycle).values()}
+    )
+    headings = [(key, name) for key, name in names.items() if any(heading == key for _, heading in cells)]
+    return render_template(template, view=view, cells=cells, units=units, headings=headings, by=by, **_sums(cells))
+
+
+def _sums(cells: Mapping[tuple[int, str], Cell]) -> dict[str, Any]:
+    by_unit: dict[int, Cell] = {}
+    by_heading: dict[str, Cell] = {}
+    for (unit, heading), cell in cells.items():
+        by_unit[unit] = by_unit.get(unit, Cell()) + cell
+        by_heading[heading] = by_heading.get(heading, Cell()) + cell
+    return {"by_unit": by_unit, "by_heading": by_heading, "total": sum(by_unit.values(), Cell())}
+
+
+@bp.get("/units/<key>")
+@guard(Act.VIEW, Organization)
+def unit(organization: Organization) -> ResponseReturnValue:
+    """One unit: its organizations by dimension."""
+    cycle = _chosen_cycle()
+    if cycle is None:
+        return render_template("board/nothing.html")
+    view = look(cycle)
+    view = replace(view, filters=replace(view.filters, unit=organization.code))
+    cells = board.organizations_of_unit(db.session(), current_actor(), view.filters)
+    organizations = board.organizations_named(db.session(), {node for node, _ in cells})
+    headings = [(dimension.id, dimension.name) for dimension in view.checklist.dimensions]
+    return render_template(
+        "board/unit.html",
+        view=view,
+        unit=organization,
+        cells=cells,
+        units=organizations,
+        headings=headings,
+        by="dimension",
+        **_sums(cells),
+    )
+
+
+@bp.get("/duties")
+@guard(Act.USE)
+def duties() -> ResponseReturnValue:
+    """The list behind a number, page by page."""
+    cycle = _chosen_cycle()
+    if cycle is None:
+        return render_template("board/nothing.html")
+    view = look(cycle)
+    lines = board.duties_behind(db.session(), current_actor(), view.filters, after=_after())
+    following = ""
+    if len(lines) == board.PAGE:
+        following = view.link(after_due=lines[-1].due_on.isoformat(), after_key=lines[-1].key)
+    return render_template(
+        "board/duties.html",
+        view=view,
+        lines=lines,
+        following=following,
+        total=board.totals(db.session(), current_actor(), view.filters).total,
+        items=items_of_year(db.session(), cycle),
+    )
+
+
+def _after() -> tuple[date, str] | None:
+    due, key = request.args.get("after_due", ""), request.args.get("after_key", "")
+    try:
+        return (date.fromisoformat(due), key) if due and key else None
+    except ValueError:
+        return None
