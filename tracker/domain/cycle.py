@@ -32,13 +32,29 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Ruling:
+    """A decision, and the day from which it no longer holds because it was taken back."""
+
+    decision: Decision
+    until: date | None = None
+
+
+@dataclass(frozen=True)
 class Holding:
     """An organization as its year sees it. `standings` stand in the order of their days; `seats` are keys by post."""
 
     code: str
     standings: tuple[Standing, ...]
-    decisions: tuple[Decision, ...] = ()
+    rulings: tuple[Ruling, ...] = ()
     seats: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def decisions_on(self, day: date) -> tuple[Decision, ...]:
+        """The decisions that hold on a day, in the order in which they were taken."""
+        return tuple(
+            ruling.decision
+            for ruling in self.rulings
+            if ruling.decision.effective_from <= day and (ruling.until is None or day < ruling.until)
+        )
 
     def standing_on(self, day: date) -> Standing | None:
         """What holds on a day; None before it opens and after it closes. The first fact reaches back to the opening."""
@@ -109,7 +125,11 @@ class YearPlan:
         if standing is None:
             return ()
         return switched_off(
-            items=self.checklist.items, level=standing.level, tags=standing.tags, decisions=holding.decisions, on=day
+            items=self.checklist.items,
+            level=standing.level,
+            tags=standing.tags,
+            decisions=holding.decisions_on(day),
+            on=day,
         )
 
     def duties(self, holding: Holding, *, from_day: date | None = None) -> Iterator[PlannedDuty]:
@@ -141,7 +161,7 @@ class YearPlan:
             level=standing.level,
             tags=standing.tags,
             seats=holding.seats,
-            decisions=holding.decisions,
+            decisions=holding.decisions_on(on),
             on=on,
         )
         return tuple(replace(owed, seats=self._seats(holding, owed)) for owed in found)
@@ -181,5 +201,7 @@ def _changes(holding: Holding) -> Iterable[date]:
         yield standing.opened_on
         if standing.closed_on is not None:
             yield standing.closed_on + _DAY
-    for decision in holding.decisions:
-        yield decision.effective_from
+    for ruling in holding.rulings:
+        yield ruling.decision.effective_from
+        if ruling.until is not None:
+            yield ruling.until

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from tracker.domain.applicability import Decision, DecisionKind, Owed, SwitchedOff
 from tracker.domain.checklist import Checklist, Item
-from tracker.domain.cycle import Holding, Standing, YearPlan
+from tracker.domain.cycle import Holding, Ruling, Standing, YearPlan
 from tracker.models import Cycle, Duty, Organization, OrganizationFact, Seat
 from tracker.models import Decision as DecisionRow
 from tracker.queries.calendar import work_calendar
@@ -59,7 +59,7 @@ def holdings(
         holding = Holding(
             code,
             tuple(standings.get(number, ())),
-            tuple(decision_of(row) for row in decisions.get(number, ()) if row.in_force),
+            tuple(_rulings(decisions.get(number, ()))),
             seats.get(number, {}),
         )
         yield Held(number, name, unit_id, unit_code, holding)
@@ -113,7 +113,7 @@ def decisions_for(
 ) -> Sequence[DecisionRow]:
     """The decisions in force for an organization in a year, in the order in which they were taken."""
     rows = _decisions(session, cycle, [organization.id], as_of).get(organization.id, [])
-    return [row for row in rows if row.in_force]
+    return [row for row in _last_rows(rows).values() if row.in_force]
 
 
 def decision_history(session: Session, organization: Organization, *, cycle: Cycle) -> Sequence[DecisionRow]:
@@ -188,16 +188,27 @@ def _standings(
 def _decisions(
     session: Session, cycle: Cycle, organizations: Collection[int] | None, as_of: datetime | None
 ) -> Mapping[int, list[DecisionRow]]:
-    rows = session.scalars(
-        select(DecisionRow)
-        .where(
-            known(DecisionRow, as_of),
-            DecisionRow.cycle_id == cycle.id,
-            _among(DecisionRow.organization_id, organizations),
-        )
-        .order_by(DecisionRow.recorded_at, DecisionRow.id)
+    """Every row recorded up to then, superseded ones included: they tell since when a decision held."""
+    query = select(DecisionRow).where(
+        DecisionRow.cycle_id == cycle.id, _among(DecisionRow.organization_id, organizations)
     )
+    if as_of is not None:
+        query = query.where(DecisionRow.recorded_at <= as_of)
+    rows = session.scalars(query.order_by(DecisionRow.recorded_at, DecisionRow.id))
     return _grouped((row.organization_id, row) for row in rows)
+
+
+def _last_rows(rows: Iterable[DecisionRow]) -> dict[str, DecisionRow]:
+    """The last row of each decision, by its key."""
+    return {row.key: row for row in rows}
+
+
+def _rulings(rows: Sequence[DecisionRow]) -> Iterator[Ruling]:
+    """The decisions as they hold; one that was taken back holds until the day that its last row names."""
+    said = _last_rows(row for row in rows if row.in_force)
+    for key, last in _last_rows(rows).items():
+        if key in said:
+            yield Ruling(decision_of(said[key]), None if last.in_force else last.effective_from)
 
 
 def _seats(

@@ -144,7 +144,8 @@ class Layer:
     def move_due_dates(self, held: Held, *, day: date, reason: str) -> int:
         """Count the due dates around a day anew."""
         rows = self._duties_of(held, Duty.in_force.is_(True), Duty.ends_on <= day, Duty.due_on >= day)
-        items = self.plan.checklist.item | {d.item_id: d.item for d in held.holding.decisions if d.item is not None}
+        own = (ruling.decision.item for ruling in held.holding.rulings)
+        items = self.plan.checklist.item | {item.id: item for item in own if item is not None}
         known = [(row, items[row.item_id].frequency.grace) for row in rows if row.item_id in items]
         due = {row.id: self.plan.calendar.shift(row.ends_on, grace) for row, grace in known}
         moved = [row for row, _ in known if due[row.id] != row.due_on]
