@@ -116,7 +116,8 @@ def sign_in(client: FlaskClient, session: Session, name: str) -> None:
     uniquifier = session.scalar(select(Account.fs_uniquifier).where(Account.username == name.lower()))
     session.rollback()
     with client.session_transaction() as cookie:
-        cookie.update(_user_id=uniquifier, _fresh=True, fs_cc="set", fs_paa=time.time())
+        moment = int(time.time())
+        cookie.update(_user_id=uniquifier, _fresh=True, fs_paa=moment, signed_in_at=moment, seen_at=moment)
 
 
 def token_of(client: FlaskClient, url: str = "/auth/verify") -> str:

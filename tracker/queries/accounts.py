@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from tracker.domain.actor import Actor, RoleName
 from tracker.domain.password import same_name
-from tracker.models import Account, Person
+from tracker.models import Account, Person, Role
+from tracker.policy import visible
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A person with their account, if they have one."""
+
+    person: Person
+    account: Account | None
+
+
+@dataclass(frozen=True)
+class Holders:
+    """One page of people; `following` is what to ask the next page for, or None on the last one."""
+
+    rows: Sequence[Holder]
+    following: str | None
 
 
 def account_of(session: Session, person: Person) -> Account | None:
@@ -17,3 +41,44 @@ def account_of(session: Session, person: Person) -> Account | None:
 def account_named(session: Session, username: str) -> Account | None:
     """The account of this name; capital letters and full-width forms make no difference."""
     return session.scalar(select(Account).where(Account.username == same_name(username)))
+
+
+def is_locked(account: Account, *, now: datetime) -> bool:
+    """Whether nobody is let in to this account at present, whatever they know."""
+    return account.locked_until is not None and now < account.locked_until
+
+
+def active_accounts_with(session: Session, role: RoleName) -> Sequence[Account]:
+    """The accounts in use that have this role."""
+    having = select(Account).join(Account.roles).where(Role.name == role.value, Account.active.is_(True))
+    return session.scalars(having.order_by(Account.username)).all()
+
+
+def holders(session: Session, actor: Actor, *, wanted: str = "", after: str = "") -> Holders:
+    """People that the actor may see with their accounts, by key, those after the key `after`.
+
+    `wanted` is part of a name, an account name or a staff number; nothing leaves everybody.
+    """
+    query = (
+        select(Person, Account)
+        .outerjoin(Account, Account.person_id == Person.id)
+        .options(selectinload(Account.roles))
+        .where(visible(actor, Person), Person.key > after)
+        .order_by(Person.key)
+        .limit(PAGE + 1)
+    )
+    if wanted.strip():
+        query = query.where(_looks_like(wanted.strip()))
+    found = [Holder(person, account) for person, account in session.execute(query)]
+    return Holders(found[:PAGE], found[PAGE - 1].person.key if len(found) > PAGE else None)
+
+
+def _looks_like(wanted: str) -> ColumnElement[bool]:
+    part = wanted.casefold()
+    columns = (Person.name, Person.account_name, Person.staff_number)
+    return or_(*(func.lower(column).contains(part, autoescape=True) for column in columns))
+
+
+def holder_of(session: Session, person: Person) -> Holder:
+    """This person with their account."""
+    return Holder(person, account_of(session, person))
