@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from tests.city import BEGIN, City
@@ -100,3 +102,21 @@ def file(content: str = "纪要", name: str = "会议纪要.pdf", size: int = 1_
 
 PRESENT = {"expected": 12, "present": 11}
 ACT = date(2026, 5, 18)
+
+
+@contextmanager
+def queries_of(session: Session) -> Iterator[list[str]]:
+    """The SELECT statements that the block sends."""
+    seen: list[str] = []
+
+    def note(*arguments: object) -> None:
+        statement = str(arguments[2])
+        if statement.lstrip().upper().startswith(("SELECT", "WITH")):
+            seen.append(statement)
+
+    connection = session.connection()
+    event.listen(connection, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(connection, "before_cursor_execute", note)

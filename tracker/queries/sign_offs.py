@@ -35,8 +35,9 @@ def last_of(
     last = select(SignOff.duty_id, func.max(SignOff.number).label("number")).where(*which).group_by(SignOff.duty_id)
     newest = last.subquery()
     rows = session.execute(
-        select(SignOff.duty_id, SignOff.number, SignOff.action, SignOff.claim, SignOff.reason_sha256, SignOff.digest)
-        .join(newest, and_(newest.c.duty_id == SignOff.duty_id, newest.c.number == SignOff.number))
+        select(
+            SignOff.duty_id, SignOff.number, SignOff.action, SignOff.claim, SignOff.reason_sha256, SignOff.digest
+        ).join(newest, and_(newest.c.duty_id == SignOff.duty_id, newest.c.number == SignOff.number))
     )
     return {row.duty_id: row for row in rows}
 

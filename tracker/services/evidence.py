@@ -296,9 +296,7 @@ def _refuse_if_signed(duties: Iterable[Duty]) -> None:
         )
 
 
-def _checked(
-    act_on: date, sentence: str, counts: Mapping[str, int], *, cycle: Cycle, today: date
-) -> _Entry:
+def _checked(act_on: date, sentence: str, counts: Mapping[str, int], *, cycle: Cycle, today: date) -> _Entry:
     check_act(act_on, today=today)
     check_counts(counts, checklist_of(cycle.checklist_version))
     return _Entry(act_on, checked_sentence(sentence), dict(counts))
@@ -402,9 +400,7 @@ def _stored(session: Session, files: Iterable[Accepted], *, now: datetime) -> di
 
 def _serve(session: Session, evidence: Evidence, duties: Iterable[Duty], *, actor: Actor, now: datetime) -> None:
     for duty in duties:
-        served = EvidenceLink(
-            evidence_id=evidence.id, duty_id=duty.id, linked_by_id=actor.person_id, recorded_at=now
-        )
+        served = EvidenceLink(evidence_id=evidence.id, duty_id=duty.id, linked_by_id=actor.person_id, recorded_at=now)
         session.add(served)
     session.flush()
 

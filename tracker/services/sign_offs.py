@@ -86,9 +86,7 @@ class _Case:
     def confirming_seat(self, *doers: str) -> str | None:
         """The key of the seat that decides, with `doers` among those who may not."""
         people = frozenset((*self.doers.values(), *doers))
-        return confirming_seat(
-            checklist=self.checklist, confirmer=self.item.confirmer, chain=self.chain, doers=people
-        )
+        return confirming_seat(checklist=self.checklist, confirmer=self.item.confirmer, chain=self.chain, doers=people)
 
 
 def submit(session: Session, duty: Duty, *, actor: Actor, now: datetime, reason: str = "") -> None:
@@ -177,9 +175,7 @@ def confirm_many(session: Session, duties: Sequence[Duty], *, actor: Actor, now:
     return _many(session, duties, {False: Action.CONFIRM, True: Action.ACCEPT}, actor=actor, now=now)
 
 
-def return_many(
-    session: Session, duties: Sequence[Duty], *, reason: str, actor: Actor, now: datetime
-) -> list[Outcome]:
+def return_many(session: Session, duties: Sequence[Duty], *, reason: str, actor: Actor, now: datetime) -> list[Outcome]:
     """Return what can be returned (and refuse claims) of many duties, all with the same reason."""
     actions = {False: Action.RETURN, True: Action.REFUSE}
     return _many(session, duties, actions, actor=actor, now=now, reason=reason)
