@@ -15,7 +15,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -173,8 +173,9 @@ class BlobStore:
     def stale_parts(self, *, older_than: datetime) -> Iterator[Path]:
         """Temporary files that a crash left behind: not written to since that time."""
         for path in sorted(self._parts.glob("*.part")):
-            if path.stat().st_mtime < older_than.timestamp():
-                yield path
+            with suppress(FileNotFoundError):  # an upload that has just ended
+                if path.stat().st_mtime < older_than.timestamp():
+                    yield path
 
     def free_bytes(self) -> int:
         """How many bytes the disk of the store has left."""

@@ -31,7 +31,7 @@ def run(module: str, *arguments: str, wall_seconds: float = WALL_SECONDS) -> Fac
     """
     command = [sys.executable, "-I", str(_ENTRY), module, *arguments]
     with subprocess.Popen(  # noqa: S603  our own program; what it looks at is a path that we made
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=_environment(), start_new_session=True
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment(), start_new_session=True
     ) as process:
         try:
             output, _ = process.communicate(timeout=wall_seconds)
@@ -81,8 +81,8 @@ def _limit() -> None:
         resource.setrlimit(limit, (value, value))
 
 
-def _environment() -> dict[str, str]:
-    """The child sees no settings: they hold secrets."""
+def environment() -> dict[str, str]:
+    """Everything that the child sees of the surroundings: no settings, because they hold secrets."""
     return {"PATH": os.defpath, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
 
 

@@ -17,7 +17,7 @@ import magic
 from tracker.domain.media import KINDS, Family, Kind, Limits
 from tracker.storage.child import answer
 from tracker.storage.images import image_facts
-from tracker.storage.packages import ofd_facts, office_facts, pdf_facts, text_facts
+from tracker.storage.packages import OLD_OFFICE, ofd_facts, office_facts, pdf_facts, text_facts
 from tracker.storage.refusal import Refused, Why
 
 Facts = dict[str, Any]
@@ -51,7 +51,7 @@ def _is_sniffed_as(kind: Kind, head: bytes) -> bool:
     found = magic.from_buffer(head, mime=True)
     if kind.family is Family.TEXT:
         return found not in _NO_PLAIN_TEXT and found.split("/")[0] not in {"image", "video", "audio"}
-    if kind.family is Family.OFFICE and found in {"application/CDFV2", "application/encrypted", "application/msword"}:
+    if kind.family is Family.OFFICE and head.startswith(OLD_OFFICE):
         return True  # an old or encrypted file: the next check has the better sentence
     return found in kind.sniffed
 

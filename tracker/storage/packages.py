@@ -23,10 +23,11 @@ from tracker.storage.refusal import Refused, Why
 
 Facts = dict[str, Any]
 
+OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how .doc, .xls, .ppt and encrypted Office files begin
+
 _CHUNK = 1024**2
 _MOST_XML = 16 * 1024**2
 _ENCRYPTED = 0x1
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LOCAL_HEADER = b"PK\x03\x04"
 _TYPES = "{http://schemas.openxmlformats.org/package/2006/content-types}"
 _APP = "{http://schemas.openxmlformats.org/officeDocument/2006/extended-properties}"
@@ -79,7 +80,7 @@ def _ends_well(path: Path) -> bool:
 
 def office_facts(path: Path, kind: Kind, limits: Limits) -> Facts:
     """Return what an Office file tells cheaply: pages, sheets or slides; refuses macros, bombs and other packages."""
-    if _starts(path, _OLE):
+    if _starts(path, OLD_OFFICE):
         raise Refused(Why.PASSWORD)
     return _in_package(path, limits, lambda package: _office(package, kind))
 
