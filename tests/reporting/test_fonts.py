@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,10 +37,30 @@ def font_set() -> FontSet:
 
 
 @pytest.fixture(scope="module")
-def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def told() -> list[tuple[int, int]]:
+    """What was told of the progress of the small set: done, and in all."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def small_folder(tmp_path_factory: pytest.TempPathFactory, told: list[tuple[int, int]]) -> Path:
     folder = tmp_path_factory.mktemp("fonts")
-    prepare_fonts(folder, characters=FEW)
+    prepare_fonts(folder, characters=FEW, progress=lambda done, total, family: told.append((done, total)))
     return folder
+
+
+@pytest.fixture(scope="module")
+def licensed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("licensed")
+    return {
+        "fangsong": licensed_font(folder / "fang.otf", family="Licensed Fang"),
+        "biaosong": licensed_font(folder / "song.otf", family="Licensed Song"),
+    }
+
+
+@pytest.fixture(scope="module")
+def licensed_set(tmp_path_factory: pytest.TempPathFactory, licensed: dict[str, Path]) -> FontSet:
+    return prepare_fonts(tmp_path_factory.mktemp("fonts"), licensed=licensed, characters=FEW)
 
 
 def licensed_font(path: Path, *, family: str = "Licensed Song", fs_type: int = 0) -> Path:
@@ -147,21 +168,17 @@ def test_a_control_character_is_missed(font_set):
 
 def test_a_prepared_set_is_loaded_and_not_made_again(small_folder):
     written = {path.name: path.stat().st_mtime_ns for path in small_folder.glob("*.ttf")}
-    told: list[str] = []
+    made: list[str] = []
 
-    again = prepare_fonts(small_folder, characters=FEW, progress=lambda done, total, family: told.append(family))
+    again = prepare_fonts(small_folder, characters=FEW, progress=lambda done, total, family: made.append(family))
 
-    assert told == []
+    assert made == []
     assert again == load_fonts(small_folder)
     assert {path.name: path.stat().st_mtime_ns for path in small_folder.glob("*.ttf")} == written
 
 
-def test_progress_counts_up_to_all_fonts(tmp_path):
-    told: list[tuple[int, int]] = []
-
-    prepare_fonts(tmp_path, characters=FEW, progress=lambda done, total, family: told.append((done, total)))
-
-    assert told == [(done, len(told)) for done in range(1, len(told) + 1)]
+def test_progress_counts_up_to_all_fonts(small_folder, told):
+    assert told == [(done, len(list(small_folder.glob("*.ttf")))) for done in range(1, len(told) + 1)]
 
 
 def test_a_folder_that_was_moved_still_serves(small_folder, tmp_path):
@@ -174,37 +191,37 @@ def test_a_folder_that_was_moved_still_serves(small_folder, tmp_path):
     assert "moved &amp; renamed" in font_set.config_file.read_text()
 
 
-def test_a_font_that_was_cut_short_is_not_used(tmp_path):
-    prepare_fonts(tmp_path, characters=FEW)
-    with (tmp_path / "hei.ttf").open("r+b") as file:
+def test_a_font_that_was_cut_short_is_not_used_and_made_again(small_folder, tmp_path):
+    folder = shutil.copytree(small_folder, tmp_path / "fonts")
+    with (folder / "hei.ttf").open("r+b") as file:
         file.truncate(100)
 
-    assert not load_fonts(tmp_path).is_prepared
-    assert prepare_fonts(tmp_path, characters=FEW).is_prepared
-    assert TTFont(tmp_path / "hei.ttf").getBestCmap()
+    assert not load_fonts(folder).is_prepared
+    assert prepare_fonts(folder, characters=FEW).is_prepared
+    with TTFont(folder / "hei.ttf") as font:
+        assert ord("市") in font.getBestCmap()
 
 
-def test_a_licensed_font_takes_the_place_of_its_stand_in(tmp_path):
-    licensed = {"biaosong": licensed_font(tmp_path / "licensed.otf")}
-
-    made = prepare_fonts(tmp_path / "fonts", licensed=licensed, characters=FEW)
-
-    assert made.families["biaosong"].startswith('"Licensed Song", "Noto Serif CJK SC"')
-    assert "Licensed Song" not in made.families["song"]
-    assert "Licensed Song Regular 3.0" in made.names
-    assert load_fonts(tmp_path / "fonts", licensed=licensed).is_prepared
-    assert not load_fonts(tmp_path / "fonts").is_prepared
+def test_a_licensed_font_takes_the_place_of_its_stand_in(licensed, licensed_set):
+    assert licensed_set.families["biaosong"].startswith('"Licensed Song", "Noto Serif CJK SC"')
+    assert licensed_set.families["fangsong"].startswith('"Licensed Fang", "FandolFang"')
+    assert "Licensed" not in licensed_set.families["song"]
+    assert "Licensed Song Regular 3.0" in licensed_set.names
+    assert load_fonts(licensed_set.directory, licensed=licensed).is_prepared
 
 
-def test_a_licensed_font_is_printed_with_and_what_it_lacks_comes_from_its_stand_in(tmp_path):
-    licensed = {"fangsong": licensed_font(tmp_path / "licensed.otf")}
-    made = prepare_fonts(tmp_path / "fonts", licensed=licensed, characters=FEW)
+def test_a_set_that_was_prepared_without_the_licensed_font_is_not_loaded_for_it(licensed, small_folder):
+    assert not load_fonts(small_folder, licensed=licensed).is_prepared
 
-    back, complaints = print_text("市直机关", made.families["fangsong"], made, tmp_path / "one.pdf")
 
-    used = subprocess.run(["pdffonts", tmp_path / "one.pdf"], text=True, capture_output=True, check=True).stdout
+def test_a_licensed_font_is_printed_with_and_what_it_lacks_comes_from_its_stand_in(licensed_set, tmp_path):
+    pdf = tmp_path / "one.pdf"
+
+    back, complaints = print_text("市直机关", licensed_set.families["fangsong"], licensed_set, pdf)
+
+    used = subprocess.run(["pdffonts", pdf], text=True, capture_output=True, check=True).stdout
     assert (back, complaints) == ("市直机关", "")
-    assert "Licensed" in used
+    assert "Licensed-Fang" in used
     assert "FandolFang" in used
 
 

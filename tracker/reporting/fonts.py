@@ -192,7 +192,19 @@ def _licensed_jobs(directory: Path, licensed: Mapping[str, Path]) -> Iterator[_J
             raise FontError(f"no such role of a font: {role}; the roles are {', '.join(ROLES)}")
         if not source.is_file():
             raise FontError(f"the font file for {role} is not there: {source}")
+        _check_licensed(source)
         yield _Job(source, directory / f"licensed-{role}.ttf", role=role)
+
+
+def _check_licensed(source: Path) -> None:
+    """Raise FontError for a file that is no font, or one that may not be embedded, before any work is done."""
+    try:
+        with outlines.open_face(source) as font:
+            permitted = outlines.may_be_embedded(font)
+    except Exception as error:
+        raise FontError(f"{source} is not a font that can be read: {error}") from error
+    if not permitted:
+        raise FontError(f"the licence of {source} forbids to embed it in documents")
 
 
 def _make(jobs: list[_Job], progress: Progress | None) -> dict[str, Any]:
@@ -228,14 +240,10 @@ def _make_font(job: _Job) -> _Made:
     beside = job.target.with_suffix(".part")
     try:
         with outlines.open_face(job.source, job.family) as font:
-            if not outlines.may_be_embedded(font):
-                raise FontError(f"the licence of {job.source} forbids to embed it in documents")
             codes = outlines.write_truetype(font, beside, job.characters)
             made = _Made(outlines.family_of(font), outlines.title_of(font), codes)
-    except FontError:
-        raise
     except Exception as error:
-        raise FontError(f"{job.source} is not a font that can be read: {error}") from error
+        raise FontError(f"{job.source} could not be made into {job.target}: {error}") from error
     beside.replace(job.target)
     return made
 

@@ -16,14 +16,17 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTCollection, TTFont
 
 RESTRICTED_EMBEDDING = 2  # OS/2 fsType, low four bits: the licence forbids to embed the font
+KINDS = {b"\0\1\0\0", b"true", b"OTTO", b"ttcf"}  # how the files of fonts and of collections of them begin
 TOLERANCE = 0.5  # largest distance of a converted outline from the drawn one, in thousandths of an em
 
 
 def open_face(path: Path, family: str = "") -> TTFont:
     """Return the font in `path`, to be closed; of a collection the one of that `family`, or the first without it."""
     with path.open("rb") as file:
-        is_collection = file.read(4) == b"ttcf"
-    if not is_collection:
+        kind = file.read(4)
+    if kind not in KINDS:
+        raise ValueError("neither TrueType nor OpenType")
+    if kind != b"ttcf":
         return TTFont(path, lazy=True)
     with TTCollection(path, lazy=True) as collection:
         names = [font["name"].getBestFamilyName() for font in collection]
