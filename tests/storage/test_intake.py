@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 import struct
 import tracemalloc
 import zipfile
@@ -16,13 +17,13 @@ from PIL import Image
 
 from tests.storage.cabinet import EVERY_KIND
 from tests.storage.test_antivirus import address_of, clamd
-from tracker.domain.errors import Invalid, RuleError, TooLarge
+from tracker.domain.errors import Invalid, TooLarge
 from tracker.domain.media import KINDS, Limits, kind_of
 from tracker.storage import samples
 from tracker.storage.blobs import BlobStore, Check, StoreFull
 from tracker.storage.inspect import facts_of
 from tracker.storage.intake import take_in
-from tracker.storage.refusal import Refused, Why
+from tracker.storage.refusal import Refused, Why, as_rule_error
 
 LIMITS = Limits()
 PDF = EVERY_KIND["pdf"]()
@@ -227,18 +228,22 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", list(HOSTILE))
-def test_hostile_content_is_refused_with_a_sentence_that_names_the_file(case, store, hand_in):
+def test_hostile_content_is_refused_with_a_sentence_that_names_the_file(case, tmp_path):
     content, name, sentence = HOSTILE[case]
-    with refused(store, sentence, RuleError), _naming(name):
+    path, kind = tmp_path / "file", kind_of(name)
+    path.write_bytes(content)
+    with pytest.raises(Refused) as refusal:
+        facts_of(path, kind, LIMITS)
+    shown = as_rule_error(refusal.value.why, name=name, label=kind.label, values=refusal.value.values)
+    assert re.search(sentence, str(shown))
+    assert f"《{name}》" in str(shown)
+
+
+@pytest.mark.parametrize("case", ["half a photo", "a zip behind a pdf", "a pdf with a password", "macros in a docx"])
+def test_hostile_content_leaves_nothing_in_the_store(case, store, hand_in):
+    content, name, sentence = HOSTILE[case]
+    with refused(store, sentence):
         hand_in(content, name)
-
-
-@contextlib.contextmanager
-def _naming(name):
-    """The refusal in the block names the file."""
-    with pytest.raises(RuleError, match=f"《{name}》") as refusal:
-        yield
-    raise refusal.value
 
 
 def test_a_picture_of_sixty_thousand_by_sixty_thousand_is_refused_before_it_is_decoded(store, hand_in):

@@ -181,6 +181,38 @@ def test_every_checksum_of_a_cut_png_is_right(tmp_path):
         at = end + 4
 
 
+def box(name, *content):
+    body = b"".join(content)
+    return struct.pack(">L4s", len(body) + 8, name) + body
+
+
+def full(name, version, *content):
+    return box(name, bytes([version, 0, 0, 0]), *content)
+
+
+def heif_with(info, method, payload):
+    """A HEIF file with one metadata item that lies in the box of small data."""
+    location = struct.pack(">BBHHHHHLL", 0x44, 0, 1, 1, method, 0, 1, 0, len(payload))
+    items = full(b"iinf", 0, struct.pack(">H", 1), full(b"infe", 2, struct.pack(">HH", 1, 0), info))
+    return box(b"ftyp", b"heic") + full(b"meta", 0, items, full(b"iloc", 1, location), box(b"idat", payload))
+
+
+def test_exif_in_the_box_of_small_data_loses_its_place(tmp_path):
+    block = opened(samples.sample_jpeg(3, gps=True)).info["exif"]
+    cleaned, after = cut(tmp_path, heif_with(b"Exif\0", 1, struct.pack(">L", 6) + block), "heic")
+    assert cleaned.location_removed
+    assert cleaned.taken_on == date(2026, 3, 5)
+    assert after.endswith(block[:6] + exif.without_place(block[6:]))
+
+
+@pytest.mark.parametrize(
+    ("info", "method"), [(b"Exif\0", 2), (b"mime\0application/rdf+xml\0deflate\0", 1)], ids=["in an item", "packed"]
+)
+def test_a_heic_whose_metadata_cannot_be_edited_is_refused(info, method, tmp_path):
+    with pytest.raises(ValueError, match=r"another item|compressed"):
+        cut(tmp_path, heif_with(info, method, b"whatever"), "heic")
+
+
 def test_a_big_endian_block_loses_its_place():
     block = opened(samples.sample_jpeg(3, gps=True)).getexif()
     block.endian = ">"

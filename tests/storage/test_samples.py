@@ -13,6 +13,16 @@ from tracker.storage import samples
 from tracker.storage.inspect import facts_of
 
 
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = """
+import hashlib, sys, types
+sys.modules["tracker"] = package = types.ModuleType("tracker")
+package.__path__ = ["tracker"]
+from tests.storage.cabinet import EVERY_KIND
+print(hashlib.sha256(b"".join(make() for make in EVERY_KIND.values())).hexdigest())
+"""
+
+
 def test_there_is_a_sample_of_every_accepted_kind():
     assert set(EVERY_KIND) == set(KINDS)
 
@@ -30,12 +40,7 @@ def test_a_sample_has_the_same_bytes_every_time(code):
 
 
 def test_another_process_makes_the_same_bytes():
-    program = (
-        "import hashlib; from tests.storage.cabinet import EVERY_KIND;"
-        "print(hashlib.sha256(b''.join(make() for make in EVERY_KIND.values())).hexdigest())"
-    )
-    root = Path(__file__).resolve().parents[2]
-    run = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, check=True, text=True)
+    run = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, check=True, text=True)
     assert run.stdout.strip() == hashlib.sha256(b"".join(make() for make in EVERY_KIND.values())).hexdigest()
 
 

@@ -62,7 +62,15 @@ class Limits:
     members: int = 5_000
 
 
-_ZIP = frozenset({"application/zip", "application/octet-stream", "application/x-zip-compressed"})
+_ZIP = frozenset(
+    {
+        "application/zip",
+        "application/x-zip",
+        "application/x-zip-compressed",
+        "application/java-archive",
+        "application/octet-stream",
+    }
+)
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 
 

@@ -31,7 +31,6 @@ _ENCRYPTED = 0x1
 _LOCAL_HEADER = b"PK\x03\x04"
 _TYPES = "{http://schemas.openxmlformats.org/package/2006/content-types}"
 _APP = "{http://schemas.openxmlformats.org/officeDocument/2006/extended-properties}"
-_OFD = "{http://www.ofdspec.org/2016}"
 _MACRO = re.compile(r"vbaproject|vbadata|macroenabled|macrosheet|activex", re.IGNORECASE)
 _SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
 _SLIDE = re.compile(r"ppt/slides/[^/]+\.xml")
@@ -176,14 +175,15 @@ def _office_size(package: zipfile.ZipFile, kind: Kind, names: list[str]) -> Fact
 
 
 def _ofd(package: zipfile.ZipFile) -> Facts:
+    """Read the two parts that say what is in the file; producers before 2016 write another namespace."""
     names = package.namelist()
     if "OFD.xml" not in names:
         raise Refused(Why.OTHER_CONTENT)
     root = _xml(package, "OFD.xml")
-    start = (root.findtext(f".//{_OFD}DocRoot") or "").lstrip("/")
-    if root.tag != f"{_OFD}OFD" or start not in names:
+    start = (root.findtext(".//{*}DocRoot") or "").strip().lstrip("/")
+    if root.tag.rpartition("}")[2] != "OFD" or start not in names:
         raise Refused(Why.OTHER_CONTENT)
-    pages = len(_xml(package, start).findall(f"{_OFD}Pages/{_OFD}Page"))
+    pages = len(_xml(package, start).findall("{*}Pages/{*}Page"))
     if pages == 0:
         raise Refused(Why.NO_PAGES)
     return {"pages": pages}
