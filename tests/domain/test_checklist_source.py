@@ -56,3 +56,32 @@ def test_the_values_of_a_problem_are_kept_for_translation():
     problem = reading.errors[0]
     assert problem.values["total"] == 90
     assert problem.as_json()["message"] == problem.message % problem.values
+
+
+def test_a_fault_of_the_writing_names_the_item_around_it():
+    broken = SOUND.replace(b"    points: 40\n", b"    points: 40\n    points: 40\n").replace(
+        b"\n\nlevels:", b"\nkey: a\n\nlevels:"
+    )
+    problems = read_checklist(broken, name="x.yaml").problems
+    assert [(problem.code, problem.item) for problem in problems] == [("duplicate-key", ""), ("duplicate-key", "TOP-2")]
+
+
+def test_of_too_many_problems_the_first_thousand_are_listed():
+    crowded = SOUND.replace(b"    sources:\n", b"    sources:\n" + b"      - {}\n" * 5000, 1)
+    reading = read_checklist(crowded, name="x.yaml")
+    assert len(reading.problems) == 1001
+    assert "more" in {problem.code for problem in reading.problems}
+    assert reading.checklist is None
+
+
+def test_a_section_with_more_entries_than_any_list_has_is_refused_at_once():
+    reading = read_checklist(b"items:\n" + b"- {}\n" * 501, name="x.yaml")
+    assert [(problem.code, problem.line) for problem in reading.problems] == [("too-many-entries", 2)]
+
+
+def test_words_are_not_compared_with_very_many():
+    kinds = b"evidence_kinds:\n" + b"".join(b"  - {id: kind-%d, name: b}\n" % number for number in range(200))
+    text = SOUND.replace(b"evidence_kinds:\n", kinds).replace(b"evidence: [minutes]", b"evidence: [minute]", 1)
+    problem = read_checklist(text, name="x.yaml").errors[0]
+    assert problem.code == "unknown-reference"
+    assert problem.change == "改为 evidence_kinds 里有的编号，或在那里补上它"

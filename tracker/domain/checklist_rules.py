@@ -7,11 +7,11 @@ what else is wrong further down.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 from tracker.domain.checklist import ROOT, Applies, Frequency, Item, Level
 from tracker.domain.checklist_draft import Draft, Node
 from tracker.domain.checklist_frequency import frequency_findings
+from tracker.domain.checklist_nearest import nearest
 from tracker.domain.checklist_problem import Finding, Path
 from tracker.domain.checklist_weak_spots import weak_spots
 from tracker.domain.checklist_yaml import Tree
@@ -28,10 +28,11 @@ SECTIONS = (
     "regulations",
     "items",
 )
+MAX_ENTRIES = 500  # in a section
 NEEDED = ("levels", "posts", "dimensions", "evidence_kinds", "items")
 
 
-def findings_of(tree: Tree) -> list[Finding]:
+def findings_of(tree: Tree) -> Iterator[Finding]:
     """Every fault and weak spot of the list as a whole."""
     draft = Draft(tree)
     rules = (
@@ -46,9 +47,22 @@ def findings_of(tree: Tree) -> list[Finding]:
         proposals,
         contradictions,
     )
-    found = [finding for rule in rules for finding in rule(draft)]
-    found += [finding for item in draft.items for finding in frequency_findings(item)]
-    return found + list(weak_spots(draft))
+    for rule in rules:
+        yield from rule(draft)
+    for item in draft.items:
+        yield from frequency_findings(item)
+    yield from weak_spots(draft)
+
+
+def crowded(tree: Tree) -> list[Finding]:
+    """Sections with more entries than any honest list has; nothing else is looked at then."""
+    root = Draft(tree).root
+    return [
+        Finding((section,), "too-many-entries", message, _n("拆分清单"), {"key": section, "limit": MAX_ENTRIES})
+        for message in [_n("“%(key)s”超过 %(limit)s 项")]
+        for section in SECTIONS
+        if len(root.parts(section)) > MAX_ENTRIES
+    ]
 
 
 def empty_sections(draft: Draft) -> Iterator[Finding]:
@@ -114,8 +128,8 @@ def _unknown(path: Path, word: str, known: Iterable[str], section: str) -> Itera
     known = list(known)
     if not word or word in known:
         return
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
-    values = {"word": word[:40], "section": section, "near": "".join(near)}
+    near = nearest(word, tuple(known))
+    values = {"word": word[:40], "section": section, "near": near}
     fix = _n("改为“%(near)s”，或在 %(section)s 里补上它") if near else _n("改为 %(section)s 里有的编号，或在那里补上它")
     yield Finding(path, "unknown-reference", _n("%(section)s 里没有“%(word)s”"), fix, values)
 
@@ -194,11 +208,11 @@ def points(draft: Draft) -> Iterator[Finding]:
             yield Finding((*level.path, "points"), "points", message, fix, values)
 
 
-FIELDS = {
+FIELDS = (
     *(field.alias or name for name, field in Item.model_fields.items()),
     *(f"frequency.{name}" for name in Frequency.model_fields),
     *(f"applies.{field.alias}" for field in Applies.model_fields.values()),
-}
+)
 
 
 def proposals(draft: Draft) -> Iterator[Finding]:
@@ -206,7 +220,7 @@ def proposals(draft: Draft) -> Iterator[Finding]:
     for item in draft.items:
         for path, word in item.texts("proposed"):
             if word not in FIELDS:
-                near = "".join(get_close_matches(word, FIELDS, n=1, cutoff=0.5)) or "frequency.grace"
+                near = nearest(word, FIELDS) or "frequency.grace"
                 values = {"word": word[:40], "near": near}
                 yield Finding(
                     path, "unknown-field", _n("事项没有“%(word)s”这一栏"), _n("改为事项的键，如“%(near)s”"), values
@@ -217,9 +231,9 @@ def contradictions(draft: Draft) -> Iterator[Finding]:
     """No tag is both asked for and excluded: nobody would owe the item."""
     for item in draft.items:
         applies = item.part("applies")
-        wanted = [word for _, word in applies.texts("all")]
-        anyway = [word for _, word in applies.texts("any")]
+        wanted = {word for _, word in applies.texts("all")}
+        anyway = {word for _, word in applies.texts("any")}
         for path, word in applies.texts("none"):
-            if word in wanted or anyway == [word]:
+            if word in wanted or anyway == {word}:
                 message = _n("标签“%(word)s”既要求有又要求没有，没有组织适用")
                 yield Finding(path, "contradiction", message, _n("删去其中一处"), {"word": word})

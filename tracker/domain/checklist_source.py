@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tracker.domain.checklist import Checklist
+from tracker.domain.checklist_nearest import nearest
 from tracker.domain.checklist_problem import Finding, Path, Problem
-from tracker.domain.checklist_rules import findings_of
+from tracker.domain.checklist_rules import crowded, findings_of
 from tracker.domain.checklist_yaml import Data, Tree, read_tree
 from tracker.domain.errors import Invalid
 from tracker.domain.text import _n
+
+MAX_PROBLEMS = 1000
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,21 @@ class Reading:
 def read_checklist(source: bytes, *, name: str) -> Reading:
     """Read the bytes of a checklist file; `name` stands in the problems. Never raises, whatever the bytes are."""
     tree = read_tree(source)
-    findings = list(tree.findings)
-    checklist = None
-    if tree.complete:
-        checklist, faults = _validated(tree)
-        findings += faults
-        if isinstance(tree.data, dict):
-            findings += findings_of(tree)
-    problems = sorted({str(problem): problem for problem in _problems(findings, tree, name)}.values(), key=_order)
-    broken = any(problem.severity == "error" for problem in problems)
-    return Reading(None if broken else checklist, tuple(problems))
+    crowd = crowded(tree)
+    checklist, faults = _validated(tree) if tree.complete and not crowd else (None, iter(()))
+    rules = findings_of(tree) if tree.complete and not crowd else ()
+    found = list(islice(chain(tree.findings, crowd, faults, rules), MAX_PROBLEMS + 1))
+    problems = {str(problem): problem for problem in (_problem(finding, tree, name) for finding in _shown(found))}
+    broken = any(problem.severity == "error" for problem in problems.values())
+    return Reading(None if broken else checklist, tuple(sorted(problems.values(), key=_order)))
+
+
+def _shown(found: list[Finding]) -> list[Finding]:
+    """The findings; of too many the first, and a word about the rest. Errors come before warnings."""
+    if len(found) <= MAX_PROBLEMS:
+        return found
+    message, fix = _n("问题太多，只列出 %(limit)s 个"), _n("先改正列出的，再检查一次")
+    return [*found[:MAX_PROBLEMS], Finding((), "more", message, fix, {"limit": MAX_PROBLEMS}, found[0].severity)]
 
 
 @lru_cache(maxsize=32)
@@ -66,16 +74,20 @@ def _order(problem: Problem) -> tuple[int, int, str, str]:
     return problem.line, problem.column, problem.severity, problem.code
 
 
-def _problems(findings: Iterable[Finding], tree: Tree, name: str) -> Iterator[Problem]:
-    return (_problem(finding, tree, name) for finding in findings)
-
-
 def _problem(finding: Finding, tree: Tree, name: str) -> Problem:
     line, column = tree.place(finding.path, at_key=finding.at_key)
     return Problem(
-        name, line, column, _id_at(tree.data, finding.path), finding.severity, finding.code,
+        name, line, column, _id_of(finding, tree), finding.severity, finding.code,
         finding.message, finding.fix, finding.values,
     )  # fmt: skip
+
+
+def _id_of(finding: Finding, tree: Tree) -> str:
+    """The id of the entry that the finding is about; for a fault of the writing, of the entry around its place."""
+    if not tree.is_bare(finding.path):
+        return _id_at(tree.data, finding.path)
+    around = tree.entry_around(tree.place(finding.path))
+    return _id_at(tree.data, around)
 
 
 def _id_at(data: Data, path: Path) -> str:
@@ -87,12 +99,12 @@ def _id_at(data: Data, path: Path) -> str:
     return str(identity) if isinstance(identity, str) else ""
 
 
-def _validated(tree: Tree) -> tuple[Checklist | None, list[Finding]]:
+def _validated(tree: Tree) -> tuple[Checklist | None, Iterator[Finding]]:
     """Hold the data against the schema."""
     try:
-        return Checklist.model_validate(tree.data), []
+        return Checklist.model_validate(tree.data), iter(())
     except ValidationError as error:
-        return None, [_fault(detail) for detail in error.errors(include_url=False)]
+        return None, map(_fault, error.errors(include_url=False))
 
 
 def _fault(detail: ErrorDetails) -> Finding:
@@ -156,12 +168,12 @@ def _unknown_word(path: Path, detail: ErrorDetails) -> Finding:
     """A word outside a fixed set; name the nearest."""
     allowed = [str(word) for word in get_args(_annotation(path))]
     given = str(detail["input"])
-    near = get_close_matches(given, allowed, n=1, cutoff=0.5)
+    near = nearest(given, tuple(allowed))
     values: dict[str, object] = {
         "key": str(path[-1]),
         "given": given[:40],
         "allowed": "、".join(allowed),
-        "near": "".join(near),
+        "near": near,
     }
     message = _n("“%(key)s”不能是“%(given)s”")
     if near:
@@ -172,8 +184,8 @@ def _unknown_word(path: Path, detail: ErrorDetails) -> Finding:
 def _unknown_key(path: Path, key: str) -> Finding:
     """A key that the schema does not name; name the nearest."""
     allowed = list(_keys_at(path[:-1]))
-    near = get_close_matches(key, allowed, n=1, cutoff=0.5)
-    values: dict[str, object] = {"key": key[:40], "near": "".join(near), "allowed": "、".join(allowed)}
+    near = nearest(key, tuple(allowed))
+    values: dict[str, object] = {"key": key[:40], "near": near, "allowed": "、".join(allowed)}
     fix = _n("改为“%(near)s”") if near else _n("删去，或改为其中之一：%(allowed)s")
     return Finding(path, "unknown-key", _n("不认识的键“%(key)s”"), fix, values, at_key=True)
 

@@ -17,10 +17,10 @@ from tracker.domain.checklist_problem import Finding, Path
 from tracker.domain.checklist_scalars import Plain
 from tracker.domain.text import _n
 
-MAX_BYTES = 512 * 1024  # about ten times the longest list known; the parser reads that much within a second
+MAX_BYTES = 512 * 1024  # several times the longest list known
 MAX_LINES = 20_000
 MAX_LINE = 4_000  # characters
-MAX_NODES = 30_000  # about 400 items
+MAX_NODES = 16_000  # about 240 items; the parser reads that within a second
 MAX_DEPTH = 16
 MAX_FINDINGS = 500
 
@@ -54,6 +54,16 @@ class Tree:
         while path and path not in self.values:
             path = path[:-1]
         return self.values.get(path, (1, 1))
+
+    def is_bare(self, path: Path) -> bool:
+        """Whether the path is that of a fault of the writing: it has a place, but leads to no data."""
+        return len(path) == 1 and str(path[0]).startswith("\0")
+
+    def entry_around(self, place: Place) -> Path:
+        """The entry of a section, such as an item, inside which the place lies; or the empty path."""
+        entries = {at: path for path, at in self.values.items() if len(path) == 2 and isinstance(path[1], int)}
+        before = max((at for at in entries if at[0] <= place[0]), default=None)
+        return entries[before] if before and before[1] <= place[1] else ()
 
 
 class _Stop(Exception):
