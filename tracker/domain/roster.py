@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Any
 
 from tracker.domain.actor import AppointmentKind
 from tracker.domain.applicability import DecisionKind
+from tracker.domain.errors import Invalid
 from tracker.domain.text import _n
 
 MOST_ROWS = 20_000
@@ -88,7 +89,7 @@ _APPOINTMENT = (
 _ASSIGNMENT = (
     Column("year", "年度", Kind.WHOLE, "考核年度，如 2026。", required=True),
     Column("organization", "组织代码", Kind.CODE, "对哪个组织作出决定。", required=True),
-    Column("item_id", "事项编号", Kind.CODE, "责任清单中的事项编号；自定事项另取一个编号。", required=True),
+    Column("item_id", "事项编号", Kind.CODE, "责任清单中的事项编号；自定事项以 U- 开头另取一个，如 U-01。", required=True),
     Column("kind", "决定", Kind.DECISION, "停用、改由其他岗位承担、增加次数或自定事项。", required=True),
     Column("post", "岗位", Kind.POST, "改由哪个岗位承担；自定事项由哪个岗位负责。"),
     Column("number", "席位号", Kind.WHOLE, "只改给其中一个席位时填。"),
@@ -131,6 +132,16 @@ class RowError:
         place = " ".join(part for part in (self.sheet, f"第{self.row}行" if self.row else "", self.column) if part)
         sentence = self.wrong + self.todo
         return f"{place}：{sentence % self.values if self.values else sentence}"
+
+
+class RosterRefused(Invalid):
+    """A roster with errors: nothing of it was carried out. `rows` says what is wrong, row by row."""
+
+    def __init__(self, rows: Sequence[RowError]) -> None:
+        self.rows = tuple(rows)
+        super().__init__(
+            _n("花名册有 %(count)s 处错误，没有导入。请逐行改正后重新导入。"), field="file", count=len(self.rows)
+        )
 
 
 @dataclass(frozen=True)
