@@ -18,7 +18,7 @@ from tracker.domain.checklist_scalars import Plain
 from tracker.domain.text import _n
 
 MAX_BYTES = 512 * 1024  # several times the longest list known
-MAX_LINES = 20_000
+MAX_LINES = 12_000
 MAX_LINE = 4_000  # characters
 MAX_NODES = 16_000  # about 240 items; the parser reads that within a second
 MAX_DEPTH = 16
