@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def test_the_same_bytes_twice_are_kept_once(store):
     assert first == second
     assert list(store.digests()) == [first.sha256]
     assert list(store.stale_parts(older_than=TOMORROW)) == []
+
+
+def test_eight_people_who_hand_in_the_same_bytes_at_once_share_one_blob(store):
+    with ThreadPoolExecutor(8) as people:
+        blobs = list(people.map(lambda _: store.put([MINUTES] * 1000), range(32)))
+    assert len(set(blobs)) == 1
+    assert list(store.digests()) == [blobs[0].sha256]
+    assert store.verify(blobs[0].sha256) is Check.OK
+    assert not (store.root / "damaged").exists()
 
 
 def test_only_the_owner_reads_a_blob_and_nobody_runs_it(store):

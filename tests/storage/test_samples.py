@@ -12,7 +12,6 @@ from tracker.domain.media import KINDS, Limits
 from tracker.storage import samples
 from tracker.storage.inspect import facts_of
 
-
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import hashlib, sys, types

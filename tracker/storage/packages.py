@@ -80,7 +80,7 @@ def _ends_well(path: Path) -> bool:
 def office_facts(path: Path, kind: Kind, limits: Limits) -> Facts:
     """Return what an Office file tells cheaply: pages, sheets or slides; refuses macros, bombs and other packages."""
     if _starts(path, OLD_OFFICE):
-        raise Refused(Why.PASSWORD)
+        raise Refused(Why.OLD)
     return _in_package(path, limits, lambda package: _office(package, kind))
 
 

@@ -20,6 +20,7 @@ class Why(StrEnum):
     PAGES = "pages"
     NO_PAGES = "no_pages"
     PASSWORD = "password"  # noqa: S105  a reason, not a secret
+    OLD = "old"
     MACROS = "macros"
     UNPACKED = "unpacked"
     ENCODING = "encoding"
@@ -46,7 +47,8 @@ SENTENCES: Mapping[Why, str] = {
     Why.PIXELS: _n("《%(name)s》的尺寸过大（%(width)s×%(height)s 像素），请缩小到 %(most)s 万像素以内再上传。"),
     Why.PAGES: _n("《%(name)s》共 %(pages)s 页，超过 %(most)s 页；请拆分后再上传。"),
     Why.NO_PAGES: _n("《%(name)s》里没有任何内容页，请检查原文件后重新上传。"),
-    Why.PASSWORD: _n("《%(name)s》设有打开密码或为旧版格式；请去掉密码、另存为%(label)s后再上传。"),
+    Why.PASSWORD: _n("《%(name)s》设有打开密码；请去掉密码、另存一份后再上传。"),
+    Why.OLD: _n("《%(name)s》是旧版格式或设有打开密码；请去掉密码、另存为%(label)s后再上传。"),
     Why.MACROS: _n("《%(name)s》含宏，请另存为不含宏的%(label)s后再上传。"),
     Why.UNPACKED: _n("《%(name)s》解压后过大或结构异常，不能上传；请用原来的软件打开并另存后再试。"),
     Why.ENCODING: _n("《%(name)s》不是可以识别的纯文本；请用记事本另存为 UTF-8 编码的文本文件后再上传。"),
