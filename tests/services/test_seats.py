@@ -34,7 +34,7 @@ def test_a_seat_is_opened_once(session: Session, city: City) -> None:
 
 
 def test_a_second_holder_of_the_seat_is_refused_with_both_names(session: Session, city: City) -> None:
-    with pytest.raises(Invalid, match="Asha 的任期与 Yue.*2026-06-01"):
+    with pytest.raises(Invalid, match=r"Asha 的任期与 Yue.*2026-06-01"):
         appoint(session, city, "Yue", starts_on=date(2026, 6, 1))
 
 
