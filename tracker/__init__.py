@@ -8,6 +8,7 @@ from flask_migrate import Migrate
 from tracker import web
 from tracker.config import CHECKOUT, Settings, load_settings
 from tracker.db import db, engine_options, prepare
+from tracker.tasks.queue import Queue
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         MAX_FORM_MEMORY_SIZE=2 * 1024**2,
         MAX_FORM_PARTS=500,
     )
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    app.extensions["tracker_queue"] = Queue(settings)
     db.init_app(app)
     Migrate(app, db, directory=str(CHECKOUT / "migrations"), render_as_batch=True)
     with app.app_context():

@@ -10,6 +10,8 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tracker import create_app
 from tracker.cli.checklist import checklist
+from tracker.cli.report import report
+from tracker.cli.worker import worker
 from tracker.config import SettingsError
 from tracker.db import OldSqlite
 from tracker.domain.errors import RuleError
@@ -22,7 +24,7 @@ cli = FlaskGroup(
     create_app=create_app,
     add_version_option=False,
 )
-for command in (checklist,):
+for command in (checklist, report, worker):
     cli.add_command(command)
 
 

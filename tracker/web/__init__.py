@@ -6,9 +6,9 @@ from flask import Blueprint, Flask
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 
-from tracker.web import access, errors, headers, language, layout, security
+from tracker.web import access, accounts, board, errors, headers, inspections, jobs, language, layout, security
 
-BLUEPRINTS: tuple[Blueprint, ...] = ()
+BLUEPRINTS: tuple[Blueprint, ...] = (accounts.bp, board.bp, inspections.bp, jobs.bp)
 
 
 def init_app(app: Flask) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from tracker.domain.duty import ACTION_NAMES, STATE_NAMES, TIMELINESS_NAMES, Sta
 from tracker.domain.schedule import period_name
 from tracker.domain.score import VERDICT_NAMES, Verdict, shown
 from tracker.domain.text import _n
+from tracker.queries.history import SHANGHAI
 from tracker.web import clock
 from tracker.web.access import current_actor
 from tracker.web.forms import Confirmation
@@ -129,6 +131,10 @@ def _duty_prefix() -> str:
     return url_for("duties.show", key="KEY").removesuffix("KEY")
 
 
+def _local_time(moment: datetime) -> str:
+    return moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+
+
 def init_app(app: Flask) -> None:
     """Give templates what every page needs."""
     app.jinja_env.globals.update(
@@ -145,6 +151,7 @@ def init_app(app: Flask) -> None:
         shown=shown,
         verdict_sign=lambda value: VERDICT_SIGNS[Verdict(value)],
         period_name=_period,
+        local_time=_local_time,
         duty_prefix=_duty_prefix,
         action_name=lambda action: _name_of(ACTION_NAMES, action),
         button_form=Confirmation,

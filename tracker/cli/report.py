@@ -1,0 +1,70 @@
+"""`tracker report`: print a document to a file."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from tracker.db import db
+from tracker.domain.report import Report
+from tracker.queries.history import end_of_day
+from tracker.tasks import documents
+
+report = AppGroup("report", help="Print documents as PDF.")
+
+out = click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The PDF to write.")
+as_of = click.option(
+    "--as-of",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="As recorded by the end of that day in Asia/Shanghai; by default, now.",
+)
+language = click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
+
+
+def moment_of(day: datetime | None) -> datetime:
+    """The recorded time that a day given on the command line means."""
+    return end_of_day(day.date()) if day else datetime.now(UTC)
+
+
+def write(values: Report, path: Path, language: str) -> None:
+    """Print with a progress bar on a terminal, and write the file whole or not at all."""
+    with click.progressbar(length=100, label="printing") as bar:
+
+        def progress(percent: int, _: int) -> None:
+            bar.update(percent - bar.pos)
+
+        content = documents.print_report(values, current_app.config["TRACKER"], language=language, progress=progress)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.rename(path)
+    click.echo(f"{path}: {len(content)} bytes")
+
+
+@report.command()
+@click.argument("number", type=int)
+@out
+@as_of
+@language
+def inspection(number: int, out: Path, day: datetime | None, language: str) -> None:
+    """The report of inspection NUMBER."""
+    values = documents.inspection_values(db.session(), number=number, as_of=moment_of(day), language=language)
+    write(values, out, language)
+
+
+@report.command()
+@click.argument("unit")
+@click.option("--year", type=int, default=None, help="The year; by default the present one.")
+@out
+@as_of
+@language
+def selfcheck(unit: str, year: int | None, out: Path, day: datetime | None, language: str) -> None:
+    """The self-check report of UNIT (its code)."""
+    moment = moment_of(day)
+    chosen = year or (day.year if day else date.today().year)  # noqa: DTZ011  the operator's own year
+    values = documents.self_check_values(db.session(), year=chosen, unit=unit, as_of=moment, language=language)
+    write(values, out, language)

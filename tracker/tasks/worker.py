@@ -1,0 +1,100 @@
+"""The worker: takes a job under a lease, does it, keeps its result in the data folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from tracker.config import Settings
+from tracker.db import writing
+from tracker.domain.errors import RuleError
+from tracker.models import Job
+from tracker.reporting.progress import RenderingFailed
+from tracker.services import jobs
+
+Progress = Callable[[int, str], None]
+Work = Callable[[Session, Settings, Mapping[str, Any], Progress], bytes]
+
+logger = logging.getLogger(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def result_path(settings: Settings, key: str) -> Path:
+    """Where the file lies that a job made."""
+    if not key.isalnum():
+        raise ValueError(f"not the key of a job: {key!r}")
+    return settings.result_dir / key
+
+
+class Worker:
+    """Does jobs of the kinds in `works`, each in a session of its own on `engine`."""
+
+    def __init__(self, engine: Engine, settings: Settings, works: Mapping[str, Work]) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._works = works
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with Session(self._engine) as session, writing(session):
+            yield session
+
+    def waiting(self) -> list[str]:
+        """Keys of jobs that nobody works on."""
+        with Session(self._engine) as session:
+            return jobs.left_lying(session, now=_now())
+
+    def perform(self, key: str) -> None:
+        """Do one job; a fault puts it back until it was tried three times, a refusal ends it with its sentence."""
+        with self._writing() as session:
+            job = jobs.take(session, key, now=_now())
+            if job is None:
+                return
+            kind, arguments = job.kind, dict(job.arguments)
+        try:
+            content = self._work(key, kind, arguments)
+        except RuleError as refusal:
+            sentence = str(refusal)
+            self._end(key, lambda job: jobs.fail(job, error=sentence, now=_now()))
+        except (RenderingFailed, OSError, KeyError, ValueError, ArithmeticError) as error:
+            logger.exception("job %s failed", key)
+            reason = f"{type(error).__name__}: {error}"
+            self._end(key, lambda job: jobs.give_back(job, error=reason, now=_now()))
+        else:
+            _keep(result_path(self._settings, key), content)
+            self._end(key, lambda job: jobs.finish(job, sha256=sha256(content).hexdigest(), now=_now()))
+
+    def _work(self, key: str, kind: str, arguments: Mapping[str, Any]) -> bytes:
+        def progress(percent: int, step: str) -> None:
+            self._end(key, lambda job: jobs.go_on(job, done=percent, total=100, step=step, now=_now()))
+
+        with Session(self._engine) as session:
+            return self._works[kind](session, self._settings, arguments, progress)
+
+    def _end(self, key: str, change: Callable[[Job], None]) -> None:
+        with self._writing() as session:
+            job = session.query(Job).filter_by(key=key).one()
+            change(job)
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)
