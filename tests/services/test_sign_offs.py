@@ -55,6 +55,11 @@ def test_a_tick_records_and_submits_in_one_step(session, city, submitted):
     assert submitted.submitted_by_id == city.people["Asha"].id
 
 
+def test_a_second_tick_of_the_same_duty_is_told_so(session, submitted, asha):
+    with pytest.raises(WrongState):
+        sign_offs.tick(session, duties=[submitted], files=[file()], actor=asha, **TICK)
+
+
 def test_the_level_above_confirms(session, city, submitted, chen):
     sign_offs.confirm(session, submitted, actor=chen, now=LATER)
     assert submitted.state is State.CONFIRMED

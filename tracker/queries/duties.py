@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from calendar import monthrange
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
 
-from tracker.domain.duty import State
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from tracker.domain.canonical import digest
+from tracker.domain.checklist import Item
+from tracker.domain.duty import (
+    SUBMITTED_AGAIN,
+    TRANSITIONS,
+    Action,
+    ClaimKind,
+    State,
+    Submission,
+    Timeliness,
+    first_submitted_on,
+    fixed_act_on,
+    shown_state,
+    timeliness,
+)
 from tracker.domain.sign_off import ClaimContent, EvidenceContent, duty_content
-from tracker.models import Duty
+from tracker.models import Cycle, CycleState, Duty, DutyPlan, Organization, SignOff
+from tracker.queries.assignments import items_of_year
+from tracker.queries.evidence import contents_of
+from tracker.queries.history import SHANGHAI, known
 
 UNSIGNED = frozenset({State.OPEN, State.RETURNED})  # states in which no signature stands
+CLAIM_STANDS = frozenset({State.CLAIMED, State.NOT_APPLICABLE, State.EXCUSED})  # what is signed is a claim
+_SETTLED_AS: Mapping[ClaimKind, State] = {
+    ClaimKind.NOT_APPLICABLE: State.NOT_APPLICABLE,
+    ClaimKind.EXCUSED: State.EXCUSED,
+}
 
 
 def content_of(duty: Duty, evidence: Sequence[EvidenceContent], claim: ClaimContent | None) -> bytes:
@@ -27,3 +59,385 @@ def content_of(duty: Duty, evidence: Sequence[EvidenceContent], claim: ClaimCont
 def is_changed(state: State, *, content: str, signed: str | None) -> bool:
     """Whether a signature stands that covers something else than what is there now."""
     return state not in UNSIGNED and content != signed
+
+
+# ---------------------------------------------------------------- what a person has to do
+
+
+class Section(StrEnum):
+    """Where a duty stands in the list of whoever owes it, in the order in which the list is read."""
+
+    RETURNED = "returned"
+    OVERDUE = "overdue"
+    THIS_MONTH = "this_month"
+    LATER = "later"
+    HANDED_IN = "handed_in"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One duty of a list: what is asked, of which seat, and until when."""
+
+    key: str
+    seat_id: int
+    organization: str
+    item: Item
+    period: str
+    occurrence: int
+    due_on: date
+    state: State
+    is_changed: bool
+    happened_on: date | None
+    happening: str | None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A section: how many there are in all, the lines that are shown, and where the next ones begin (None: no more)."""
+
+    total: int = 0
+    lines: tuple[Line, ...] = ()
+    after: str | None = None
+
+
+def to_do(session: Session, *, seats: Collection[int], today: date, limit: int = 20) -> dict[Section, Listed]:
+    """The duties of these seats (row numbers) in the years that take ticks, by section, the first `limit` of each.
+
+    One query reads the lines and the totals, so that a number always equals the rows behind it.
+    """
+    ranked = _ranked(seats, today)
+    rows = session.execute(_lines(ranked).where(ranked.c.place <= limit + 1)).all()
+    items = _items(session, {row.cycle_id for row in rows})
+    return {section: _listed([r for r in rows if r.section == section], items, limit) for section in Section}
+
+
+def section_of(
+    session: Session, section: Section, *, seats: Collection[int], today: date, after: str = "", limit: int = 50
+) -> Listed:
+    """One section of that list from a place on (`Listed.after` of the part before)."""
+    ranked = _ranked(seats, today)
+    query = _lines(ranked).where(ranked.c.section == section.value).limit(limit + 1)
+    day, _, key = after.partition("~")
+    if key:
+        query = query.where(tuple_(ranked.c.due_on, ranked.c.key) > tuple_(_day(day), key))
+    rows = session.execute(query).all()
+    return _listed(rows, _items(session, {row.cycle_id for row in rows}), limit)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return date.min
+
+
+def _section(today: date) -> ColumnElement[str]:
+    """The section of a duty, as SQL."""
+    last_of_month = today.replace(day=monthrange(today.year, today.month)[1])
+    again = and_(Duty.is_changed.is_(True), Duty.state.in_(SUBMITTED_AGAIN))
+    return case(
+        (or_(Duty.state == State.RETURNED, again), Section.RETURNED.value),
+        (Duty.state != State.OPEN, Section.HANDED_IN.value),
+        (Duty.due_on < today, Section.OVERDUE.value),
+        (Duty.due_on <= last_of_month, Section.THIS_MONTH.value),
+        else_=Section.LATER.value,
+    )
+
+
+def _ranked(seats: Collection[int], today: date) -> Any:  # noqa: ANN401  a subquery
+    section = _section(today)
+    return (
+        select(
+            Duty.id,
+            Duty.key,
+            Duty.due_on,
+            section.label("section"),
+            func.count().over(partition_by=section).label("total"),
+            func.row_number().over(partition_by=section, order_by=(Duty.due_on, Duty.key)).label("place"),
+        )
+        .join(Cycle, Cycle.id == Duty.cycle_id)
+        .where(Duty.seat_id.in_(seats), Duty.in_force.is_(True), Cycle.state == CycleState.OPEN)
+        .subquery()
+    )
+
+
+def _lines(ranked: Any) -> Select[Any]:  # noqa: ANN401  a subquery
+    columns = (
+        Duty.key,
+        Duty.cycle_id,
+        Duty.seat_id,
+        Organization.name,
+        Duty.item_id,
+        Duty.period,
+        Duty.occurrence,
+        Duty.due_on,
+        Duty.state,
+        Duty.is_changed,
+        Duty.happened_on,
+        Duty.happening,
+        ranked.c.section,
+        ranked.c.total,
+    )
+    return (
+        select(*columns)
+        .join(ranked, ranked.c.id == Duty.id)
+        .join(Organization, Organization.id == Duty.organization_id)
+        .order_by(Duty.due_on, Duty.key)
+    )
+
+
+def _items(session: Session, cycles: Collection[int]) -> dict[int, Mapping[str, Item]]:
+    """The items of years, by the year's row number."""
+    return {c.id: items_of_year(session, c) for c in session.scalars(select(Cycle).where(Cycle.id.in_(cycles)))}
+
+
+def _listed(rows: Sequence[Any], items: Mapping[int, Mapping[str, Item]], limit: int) -> Listed:
+    lines = tuple(
+        Line(
+            row.key,
+            row.seat_id,
+            row.name,
+            items[row.cycle_id][row.item_id],
+            row.period,
+            row.occurrence,
+            row.due_on,
+            row.state,
+            row.is_changed,
+            row.happened_on,
+            row.happening,
+        )
+        for row in rows[:limit]
+    )
+    more = len(rows) > limit
+    return Listed(rows[0].total if rows else 0, lines, f"{lines[-1].due_on}~{lines[-1].key}" if more else None)
+
+
+# ---------------------------------------------------------------- what else the same record can serve
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Another open duty that a record can serve: `occasion`, they happen together; `period`, the day lies in it."""
+
+    key: str
+    item: Item
+    period: str
+    occurrence: int
+    due_on: date
+    occasion: bool
+    in_period: bool
+
+
+def suggested_duties(
+    session: Session, duty: Duty, *, seats: Collection[int], act_on: date, limit: int = 12
+) -> list[Suggestion]:
+    """Other open duties of these seats in the organization that a record of that day can serve too.
+
+    First those of the same occasion whose period contains the day, then those of the occasion that are still owed from
+    before, then others whose period contains the day; the earliest due first.
+    """
+    together = Duty.occasion == duty.occasion if duty.occasion else Duty.id.is_(None)
+    in_period = and_(Duty.period_starts_on <= act_on, Duty.period_ends_on >= act_on)
+    rank = case((and_(together, in_period), 0), (together, 1), else_=2)
+    rows = session.execute(
+        select(Duty.key, Duty.item_id, Duty.period, Duty.occurrence, Duty.due_on, together, in_period)
+        .where(
+            Duty.cycle_id == duty.cycle_id,
+            Duty.organization_id == duty.organization_id,
+            Duty.seat_id.in_(seats),
+            Duty.id != duty.id,
+            Duty.in_force.is_(True),
+            Duty.state.in_(UNSIGNED),
+            Duty.period_starts_on <= act_on,
+            or_(together, in_period),
+        )
+        .order_by(rank, Duty.due_on, Duty.key)
+        .limit(limit)
+    ).all()
+    items = items_of_year(session, duty.cycle) if rows else {}
+    return [
+        Suggestion(key, items[item], period, occurrence, due_on, bool(same), bool(within))
+        for key, item, period, occurrence, due_on, same, within in rows
+    ]
+
+
+# ---------------------------------------------------------------- what was known when
+
+
+@dataclass(frozen=True)
+class DutyThen:
+    """A duty as it was known at a recorded time; `item_id`, `post` and the like are what they always were."""
+
+    id: int
+    key: str
+    organization_id: int
+    unit_id: int
+    seat_id: int
+    item_id: str
+    level: str
+    post: str
+    dimension: str
+    period: str
+    occurrence: int
+    happened_on: date | None
+    starts_on: date
+    ends_on: date
+    due_on: date
+    in_force: bool
+    state: State
+    content_digest: str
+    signed_digest: str | None
+    is_changed: bool
+    act_on: date | None
+    first_submitted_on: date | None
+
+    @property
+    def shown(self) -> State:
+        """The state that was shown and counted."""
+        return shown_state(self.state, changed=self.is_changed)
+
+    def timeliness(self, *, today: date, closed: bool = False) -> Timeliness:
+        """What its dates said on a day."""
+        return timeliness_now(
+            state=self.state,
+            starts_on=self.starts_on,
+            due_on=self.due_on,
+            act_on=self.act_on,
+            submitted_on=self.first_submitted_on,
+            today=today,
+            closed=closed,
+        )
+
+
+def timeliness_now(
+    *,
+    state: State,
+    starts_on: date,
+    due_on: date,
+    act_on: date | None,
+    submitted_on: date | None,
+    today: date,
+    closed: bool = False,
+) -> Timeliness:
+    """What the fixed dates of a duty say, as a list or a page has them."""
+    handed_in = [Submission(submitted_on, act_on)] if submitted_on and act_on else []
+    return timeliness(
+        starts_on=starts_on,
+        due_on=due_on,
+        submissions=handed_in,
+        today=today,
+        closed=closed,
+        stands=state not in UNSIGNED,
+    )
+
+
+def duties_as_of(
+    session: Session,
+    *,
+    cycle: Cycle,
+    as_of: datetime,
+    units: Collection[int] | None = None,
+    organizations: Collection[int] | None = None,
+) -> list[DutyThen]:
+    """The duties of a year (of these units or organizations, by row number) as they were known at `as_of`, by key.
+
+    Nothing is read from the caches of current state: plans, sign-offs and evidence recorded by then are replayed, in a
+    number of queries that does not grow with the duties.
+    """
+    chosen = select(Duty.id).where(Duty.cycle_id == cycle.id, Duty.created_at <= as_of)
+    chosen = chosen if units is None else chosen.where(Duty.unit_id.in_(units))
+    chosen = chosen if organizations is None else chosen.where(Duty.organization_id.in_(organizations))
+    contents = contents_of(session, chosen, as_of=as_of)
+    signed = _signed_until(session, chosen, as_of)
+    items = items_of_year(session, cycle)
+    rows = session.execute(
+        select(Duty, DutyPlan)
+        .join(DutyPlan, DutyPlan.duty_id == Duty.id)
+        .where(Duty.id.in_(chosen), known(DutyPlan, as_of))
+        .order_by(Duty.key)
+    )
+    return [
+        _then(
+            duty, plan, signed.get(duty.id, []), contents.get(duty.id, []), alone=items[duty.item_id].confirmer is None
+        )
+        for duty, plan in rows
+    ]
+
+
+def _signed_until(session: Session, duties: Select[Any], as_of: datetime) -> dict[int, list[Any]]:
+    """The sign-offs by then, oldest first, by duty; `covered` only where a day of the act stands in it."""
+    covered = case((SignOff.action == Action.SUBMIT, SignOff.covered), else_=None).label("covered")
+    rows = session.execute(
+        select(
+            SignOff.duty_id,
+            SignOff.action,
+            SignOff.claim,
+            SignOff.reason_sha256,
+            SignOff.content_digest,
+            SignOff.at,
+            covered,
+        )
+        .where(SignOff.duty_id.in_(duties), SignOff.at <= as_of)
+        .order_by(SignOff.duty_id, SignOff.number)
+    )
+    found: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.duty_id].append(row)
+    return found
+
+
+def _then(
+    duty: Duty, plan: DutyPlan, signed: Sequence[Any], evidence: Sequence[EvidenceContent], *, alone: bool
+) -> DutyThen:
+    state = _replayed(signed, alone=alone)
+    claims = [ClaimContent(row.claim.value, row.reason_sha256) for row in signed if row.action is Action.CLAIM]
+    content = digest(content_of(duty, evidence, claims[-1] if state in CLAIM_STANDS else None))
+    covers = [row.content_digest for row in signed if row.action in {Action.SUBMIT, Action.CLAIM}]
+    submissions = [_submission(row) for row in signed if row.action is Action.SUBMIT]
+    last = covers[-1] if covers else None
+    return DutyThen(
+        id=duty.id,
+        key=duty.key,
+        organization_id=duty.organization_id,
+        unit_id=duty.unit_id,
+        seat_id=duty.seat_id,
+        item_id=duty.item_id,
+        level=duty.level,
+        post=duty.post,
+        dimension=duty.dimension,
+        period=duty.period,
+        occurrence=duty.occurrence,
+        happened_on=duty.happened_on,
+        starts_on=plan.starts_on,
+        ends_on=plan.ends_on,
+        due_on=plan.due_on,
+        in_force=plan.in_force,
+        state=state,
+        content_digest=content,
+        signed_digest=last,
+        is_changed=is_changed(state, content=content, signed=last),
+        act_on=fixed_act_on(submissions),
+        first_submitted_on=first_submitted_on(submissions),
+    )
+
+
+def _replayed(signed: Sequence[Any], *, alone: bool) -> State:
+    """The state that the sign-offs lead to."""
+    if not signed:
+        return State.OPEN
+    action: Action = signed[-1].action
+    if action is Action.ACCEPT or (action is Action.CLAIM and alone):
+        return _SETTLED_AS[next(row.claim for row in reversed(signed) if row.action is Action.CLAIM)]
+    if action is Action.CLAIM:
+        return State.CLAIMED
+    if action is Action.SUBMIT and alone:
+        return State.CONFIRMED
+    target = TRANSITIONS[action].to
+    assert target is not None  # noqa: S101  (only accepting has none, and it has returned)
+    return target
+
+
+def _submission(row: Any) -> Submission:  # noqa: ANN401  a row of `_signed_until`
+    """The day it was submitted, and the earliest day of an act that the signed bytes name."""
+    days = [date.fromisoformat(record["act_on"]) for record in json.loads(row.covered)["evidence"]]
+    return Submission(row.at.astimezone(SHANGHAI).date(), min(days))

@@ -13,13 +13,11 @@ from sqlalchemy.orm import Session
 from tracker.domain.actor import AppointmentKind
 from tracker.domain.confirmation import Place
 from tracker.domain.confirmation import Seat as SeatHeld
-from tracker.domain.duty import Action, State
+from tracker.domain.duty import Action
 from tracker.domain.sign_off import ClaimContent
 from tracker.models import Appointment, Organization, OrganizationAncestor, Person, Seat, SignOff
 from tracker.queries.actors import in_force_on
 from tracker.queries.evidence import Ids
-
-CLAIM_STANDS = frozenset({State.CLAIMED, State.NOT_APPLICABLE, State.EXCUSED})  # what is signed is a claim
 
 
 def signed_by(as_of: datetime | None) -> ColumnElement[bool]:

@@ -11,9 +11,9 @@ from tracker.domain.canonical import digest
 from tracker.domain.errors import WrongState
 from tracker.domain.text import _n
 from tracker.models import Cycle, CycleState, Duty
-from tracker.queries.duties import content_of, is_changed
+from tracker.queries.duties import CLAIM_STANDS, content_of, is_changed
 from tracker.queries.evidence import contents_of
-from tracker.queries.sign_offs import CLAIM_STANDS, claims_of
+from tracker.queries.sign_offs import claims_of
 
 
 def locked(session: Session, duty_ids: Collection[int]) -> list[Duty]:

@@ -35,10 +35,10 @@ from tracker.models import (
 )
 from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
-from tracker.queries.duties import UNSIGNED, content_of, is_changed
+from tracker.queries.duties import CLAIM_STANDS, UNSIGNED, content_of, is_changed
 from tracker.queries.evidence import contents_of, doers_of
 from tracker.queries.history import SHANGHAI
-from tracker.queries.sign_offs import CLAIM_STANDS, chains_of, claims_of, last_of
+from tracker.queries.sign_offs import chains_of, claims_of, last_of
 from tracker.services import evidence as records
 from tracker.services import log
 from tracker.services.duties import check_open, locked
@@ -147,8 +147,11 @@ def tick(
 ) -> Evidence:
     """Record something done and hand in every duty that it serves, in one step: all of them or none.
 
-    Raises whatever `evidence.record` and `submit` raise.
+    Raises whatever `evidence.record` and `submit` raise. Of two people who tick the same duty at once, the second one
+    is told (WrongState), although adding to a submitted duty is possible otherwise.
     """
+    for duty in locked(session, {duty.id for duty in duties}):
+        next_state(duty.state, Action.SUBMIT, Part.HOLDER, changed=duty.is_changed, reason=reason)
     written = records.record(
         session,
         duties=duties,
