@@ -72,7 +72,10 @@ class Printed:
     def pages(self) -> list[Page]:
         out = self._run("pdftotext", "-bbox-layout", str(self.path), "-")
         found = re.findall(r'<page width="([\d.]+)" height="([\d.]+)">(.*?)</page>', out, re.S)
-        return [Page(n, float(w), float(h), _boxes("word", body), _lines(body)) for n, (w, h, body) in enumerate(found, 1)]
+        return [
+            Page(number, float(width), float(height), _boxes("word", body), _lines(body))
+            for number, (width, height, body) in enumerate(found, 1)
+        ]
 
     @cached_property
     def text(self) -> str:
@@ -108,6 +111,4 @@ def _boxes(tag: str, xml: str) -> tuple[Box, ...]:
 
 def _lines(xml: str) -> tuple[Box, ...]:
     found = re.findall(rf"<line {_BOX}>(.*?)</line>", xml, re.S)
-    return tuple(
-        Box("".join(word.text for word in _boxes("word", body)), *map(float, place)) for *place, body in found
-    )
+    return tuple(Box("".join(word.text for word in _boxes("word", body)), *map(float, place)) for *place, body in found)

@@ -10,7 +10,9 @@ import pytest
 from tracker.reporting import words
 
 
-@pytest.mark.parametrize(("number", "text"), [(1, "一"), (10, "十"), (12, "十二"), (20, "二十"), (21, "二十一"), (99, "九十九")])
+@pytest.mark.parametrize(
+    ("number", "text"), [(1, "一"), (10, "十"), (12, "十二"), (20, "二十"), (21, "二十一"), (99, "九十九")]
+)
 def test_headings_are_numbered_in_chinese(number: int, text: str) -> None:
     assert words.numeral(number) == text
 
