@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -123,6 +124,18 @@ def test_a_disk_below_its_mark_takes_nothing_and_still_reads(tmp_path):
     with pytest.raises(StoreFull, match="存储空间不足"):
         full.put([b"more"])
     assert full.verify(digest) is Check.OK
+
+
+def test_a_disk_that_fills_up_meanwhile_is_said_in_a_sentence_and_leaves_nothing(store):
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
+    try:
+        with pytest.raises(StoreFull, match="存储空间不足"):
+            store.put([bytes(2**18)] * 8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    assert list(store.digests()) == []
+    assert list(store.stale_parts(older_than=TOMORROW)) == []
 
 
 def test_fifty_megabytes_pass_through_little_memory(store):

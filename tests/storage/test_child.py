@@ -45,11 +45,17 @@ def test_a_child_that_wants_too_much_memory_gives_up(tmp_path):
     assert refusal.value.why is Why.TOO_SLOW
 
 
-def test_a_child_that_crashes_says_that_the_file_is_damaged(tmp_path, capfd):
+def test_a_child_that_crashes_says_that_the_file_is_damaged(photo, capfd):
     with pytest.raises(Refused) as refusal:
-        child.run("inspect", str(tmp_path / "nowhere"), "jpeg")
+        child.run("inspect", str(photo), "no such kind")
     assert refusal.value.why is Why.DAMAGED
-    assert "FileNotFoundError" in capfd.readouterr().err
+    assert "KeyError" in capfd.readouterr().err
+
+
+def test_a_failing_disk_is_not_blamed_on_the_file(tmp_path, capfd):
+    with pytest.raises(OSError, match="disk"):
+        child.run("inspect", str(tmp_path / "nowhere"), "jpeg")
+    assert "nowhere" in capfd.readouterr().err
 
 
 def test_a_child_sees_no_secrets(monkeypatch):

@@ -110,7 +110,7 @@ def test_a_place_across_the_parts_of_long_xmp_is_found(tmp_path):
     packet = samples.sample_xmp(gps=True).encode()
     middle = packet.index(b"GPSLatitude") + 4
     photo = samples.sample_jpeg(3)
-    for start, piece in ((middle, packet[middle:]), (0, packet[:middle])):
+    for start, piece in ((0, packet[:middle]), (middle, packet[middle:])):  # the last one put in stands first
         head = b"http://ns.adobe.com/xmp/extension/\0" + b"A" * 32 + struct.pack(">LL", len(packet), start)
         photo = with_segment(photo, 0xE1, head + piece)
     cleaned, after = cut(tmp_path, photo)

@@ -102,6 +102,14 @@ def test_a_file_that_cannot_be_drawn_is_tried_once_and_says_so(code, store, prev
     assert previews.show(digest, kind=code) == first
 
 
+def test_a_failing_disk_is_not_remembered_against_the_file(store, previews):
+    digest = store.put([samples.sample_jpeg(3)]).sha256
+    previews.root.rmdir()
+    assert previews.show(digest, kind="jpeg") == NotShown("预览图生成失败，请下载后查看。")
+    previews.root.mkdir()
+    assert isinstance(previews.show(digest, kind="jpeg"), Shown)
+
+
 def test_a_missing_file_is_said_to_be_missing(store, previews):
     assert "存储" in previews.show("0" * 64, kind="jpeg").reason
 

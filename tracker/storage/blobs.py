@@ -7,6 +7,7 @@ most a part behind, and never a name with other bytes.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import io
@@ -26,6 +27,8 @@ from tracker.domain.text import _n
 
 CHUNK = 1024**2
 
+_FULL = _n("服务器存储空间不足，暂时不能上传文件；请联系管理员处理后再试。")
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FAN = re.compile(r"[0-9a-f]{2}", re.ASCII)
 
@@ -62,10 +65,11 @@ class Part:
         self._file = os.fdopen(descriptor, "wb", buffering=0)
 
     def write(self, chunk: bytes) -> None:
-        """Append bytes; raises OSError when the disk refuses them."""
+        """Append bytes; raises StoreFull when the disk has no room for them."""
         rest = memoryview(chunk)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        with _full_disk_refused():
+            while rest:
+                rest = rest[self._file.write(rest) :]
         self._hash.update(chunk)
         self.size += len(chunk)
 
@@ -77,9 +81,10 @@ class Part:
 
     def keep(self) -> Blob:
         """Make the bytes durable under their digest and return it; the same bytes twice are one blob."""
-        os.fsync(self._file.fileno())
         blob = Blob(self._hash.hexdigest(), self.size)
-        self._store._adopt(self.path, blob)
+        with _full_disk_refused():
+            os.fsync(self._file.fileno())
+            self._store._adopt(self.path, blob)
         return blob
 
     def close(self) -> None:
@@ -188,7 +193,7 @@ class BlobStore:
     def check_room(self) -> None:
         """Raise StoreFull below the low-water mark."""
         if not self.has_room():
-            raise StoreFull(_n("服务器存储空间不足，暂时不能上传文件；请联系管理员处理后再试。"), field="files")
+            raise StoreFull(_FULL, field="files")
 
     def _adopt(self, part: Path, blob: Blob) -> None:
         """Give a finished part its name."""
@@ -225,6 +230,17 @@ class BlobStore:
             yield
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def _full_disk_refused() -> Iterator[None]:
+    """Say in a sentence that the disk is full; every other fault of a disk stays what it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StoreFull(_FULL, field="files") from error
+        raise
 
 
 def _fans(folder: Path) -> list[Path]:

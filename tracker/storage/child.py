@@ -28,6 +28,7 @@ def run(module: str, *arguments: str, wall_seconds: float = WALL_SECONDS) -> Fac
     """Run `tracker.storage.<module>` on the arguments and return its facts.
 
     Raises Refused: with the child's reason; TOO_SLOW when it ran out of time or memory; DAMAGED when it crashed.
+    Raises OSError when the disk and not the file is at fault.
     """
     command = [sys.executable, "-I", str(_ENTRY), module, *arguments]
     with subprocess.Popen(  # noqa: S603  our own program; what it looks at is a path that we made
@@ -51,10 +52,20 @@ def answer(work: Callable[[], Facts]) -> None:
         reply = {"refused": refusal.why, "values": refusal.values}
     except (MemoryError, RecursionError):
         reply = {"refused": Why.TOO_SLOW, "values": {}}
+    except OSError as error:  # what is wrong with a file is a refusal by now
+        sys.exit(_disk_failed(error))
     sys.stdout.write(json.dumps(reply) + "\n")
 
 
+def _disk_failed(error: OSError) -> int:
+    """Say on the error stream what the disk did, and return the exit code for it."""
+    sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    return os.EX_TEMPFAIL
+
+
 def _facts(output: bytes, returncode: int) -> Facts:
+    if returncode == os.EX_TEMPFAIL:
+        raise OSError("the disk failed while a file was looked into")
     if returncode in {-signal.SIGXCPU, -signal.SIGKILL}:
         raise Refused(Why.TOO_SLOW)
     if returncode != 0:

@@ -169,16 +169,16 @@ def _jpeg_blocks(data: mmap.mmap) -> Iterator[Block]:
 
 def _one_jpeg(data: mmap.mmap, start: int) -> Generator[Block, None, int]:
     """Yield the blocks of the JPEG at `start`; return (to `yield from`) where it ends."""
-    more: Pieces = []
+    more: list[tuple[bytes, tuple[int, int]]] = []  # the parts of long XMP, each with its place in the whole
     end = start + 2
     for marker, at, length in _segments(data, start + 2):
         end = at + length
         yield from _segment_blocks(data, marker, at, length)
         if marker == _APP1 and data[at : at + len(_XMP_MORE)] == _XMP_MORE:
             head = len(_XMP_MORE) + _XMP_MORE_HEAD
-            more.append((at + head, max(0, length - head)))
+            more.append((data[at + head - 4 : at + head], (at + head, max(0, length - head))))
     if more:
-        yield Block(more, _clean_xmp)
+        yield Block([piece for _, piece in sorted(more)], _clean_xmp)
     return end
 
 

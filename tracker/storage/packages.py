@@ -53,7 +53,7 @@ def pdf_facts(path: Path, limits: Limits) -> Facts:
         pages = _pdf_pages(path)
     except pikepdf.PasswordError:
         raise Refused(Why.PASSWORD) from None
-    except (pikepdf.PdfError, ValueError, TypeError, KeyError):
+    except (pikepdf.PdfError, ValueError, TypeError, KeyError, OSError):
         raise Refused(Why.DAMAGED) from None
     if pages == 0:
         raise Refused(Why.NO_PAGES)
