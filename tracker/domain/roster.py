@@ -129,9 +129,14 @@ class RowError:
     values: Mapping[str, object] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        place = " ".join(part for part in (self.sheet, f"第{self.row}行" if self.row else "", self.column) if part)
         sentence = self.wrong + self.todo
-        return f"{place}：{sentence % self.values if self.values else sentence}"
+        return f"{self.place}{sentence % self.values if self.values else sentence}"
+
+    @property
+    def place(self) -> str:
+        """Where to look in the file, as it is named there: it ends in a colon, and is empty for the whole file."""
+        place = " ".join(part for part in (self.sheet, f"第{self.row}行" if self.row else "", self.column) if part)
+        return f"{place}：" if place else ""
 
 
 class RosterRefused(Invalid):
