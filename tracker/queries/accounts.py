@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from tracker.domain.actor import Actor, RoleName
+from tracker.domain.actor import Actor, AppointmentKind, RoleName
 from tracker.domain.password import same_name
-from tracker.models import Account, Person, Role
+from tracker.models import Account, Organization, Person, Role
 from tracker.policy import visible
 
 PAGE = 50
@@ -71,6 +71,17 @@ def holders(session: Session, actor: Actor, *, wanted: str = "", after: str = ""
         query = query.where(_looks_like(wanted.strip()))
     found = [Holder(person, account) for person, account in session.execute(query)]
     return Holders(found[:PAGE], found[PAGE - 1].person.key if len(found) > PAGE else None)
+
+
+def seats_of(session: Session, actor: Actor) -> Sequence[tuple[str, AppointmentKind]]:
+    """The organizations in which this person sits today, and how."""
+    names = {
+        organization.id: organization.name
+        for organization in session.scalars(
+            select(Organization).where(Organization.id.in_([sitting.organization_id for sitting in actor.sittings]))
+        )
+    }
+    return [(names[sitting.organization_id], sitting.kind) for sitting in actor.sittings]
 
 
 def _looks_like(wanted: str) -> ColumnElement[bool]:

@@ -170,7 +170,7 @@ def change_password(
     session: Session,
     account: Account,
     *,
-    current: str,
+    current: str | None,
     new: str,
     hasher: Hasher,
     profile: Profile,
@@ -179,10 +179,11 @@ def change_password(
 ) -> None:
     """Replace the own password. Raises `Invalid` for a wrong current one, a weak new one, or one used before.
 
-    All sessions end, this one included: whoever calls signs the person in again.
+    Somebody who came in with a one-time code has just typed it and gives no `current` one. All sessions end, this one
+    included: whoever calls signs the person in again.
     """
     _require_own(account, actor=actor)
-    if not knows_password(account, current, hasher=hasher):
+    if not account.must_change_password and not knows_password(account, current or "", hasher=hasher):
         raise Invalid(_n("原密码不对，请重新输入。"), field="current")
     person = account.person
     words = [account.username, person.name, person.account_name or "", person.staff_number or ""]

@@ -59,7 +59,7 @@ SIGN_INS = "30 per minute"
 STEP = 30
 
 OPEN = {"security.login", "security.logout", "security.verify", "security.two_factor_token_validation"}
-STILL_ALLOWED = {"accounts.password", "accounts.second_factor", "security.logout", "language.choose", "static"}
+STILL_ALLOWED = {"accounts.password", "accounts.second_factor", "security.verify", "security.logout", "language.choose"}
 REFUSED = _n("账号或密码不对，或者账号暂时不能登录。请核对后重试；多次不成功会暂停登录一段时间，可联系管理员处理。")
 CODE_REFUSED = _n("动态口令不对、已用过，或者账号暂时不能登录。请等下一个口令出现后再试。")
 
@@ -164,10 +164,10 @@ class AgainForm(VerifyForm):
         """Whether it is the password; failures count as they do when signing in."""
         if not Form.validate(self):
             return False
-        found = _let_in(self.user.username or "", self.password.data or "", step="again", actor=current_actor())
-        if found is None:
+        is_proved = proves_password(self.password.data or "")
+        if not is_proved:
             self.password.errors = [*self.password.errors, gettext(REFUSED)]
-        return found is not None
+        return is_proved
 
 
 def stranger() -> Actor:
@@ -190,6 +190,11 @@ def verify_code(user: SignedIn, code: str, secret: str) -> bool:
     """Whether this is a code of the secret, of the present half minute or of a neighbour, that was not used before."""
     totp: Counters = current_app.extensions["security"].totp_factory
     return totp.verify_totp(code, secret, user, window=STEP)
+
+
+def proves_password(typed: str) -> bool:
+    """Whether this is the password of whoever is signed in; failures count as they do when signing in."""
+    return _let_in(current_user.username, typed, step="again", actor=current_actor()) is not None
 
 
 def _settings() -> Settings:
