@@ -117,18 +117,19 @@ def section_of(
     """One section of that list from a place on (`Listed.after` of the part before)."""
     ranked = _ranked(seats, today)
     query = _lines(ranked).where(ranked.c.section == section.value).limit(limit + 1)
-    day, _, key = after.partition("~")
-    if key:
-        query = query.where(tuple_(ranked.c.due_on, ranked.c.key) > tuple_(_day(day), key))
+    if after:
+        query = query.where(tuple_(ranked.c.due_on, ranked.c.key) > tuple_(*place_of(after)))
     rows = session.execute(query).all()
     return _listed(rows, _items(session, {row.cycle_id for row in rows}), limit)
 
 
-def _day(text: str) -> date:
+def place_of(after: str) -> tuple[date, str]:
+    """The due date and key that `Listed.after` names; the very beginning for anything that it cannot be."""
+    day, _, key = after.partition("~")
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(day), key
     except ValueError:
-        return date.min
+        return date.min, ""
 
 
 def _section(today: date) -> ColumnElement[str]:

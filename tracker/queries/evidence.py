@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, union
+from sqlalchemy import ColumnElement, Select, case, func, or_, select, union
 from sqlalchemy.orm import Session
 
+from tracker.domain.actor import Actor
 from tracker.domain.sign_off import EvidenceContent, FileContent
-from tracker.models import Duty, Evidence, EvidenceFact, EvidenceFile, EvidenceLink, Person, StoredFile
+from tracker.models import Duty, Evidence, EvidenceFact, EvidenceFile, EvidenceLink, Organization, Person, StoredFile
+from tracker.policy import visible
 from tracker.queries.history import known
 
 Ids = Collection[int] | Select[Any]
@@ -93,3 +96,186 @@ def bytes_held(session: Session, organization_id: int) -> int:
     )
     total = select(func.coalesce(func.sum(StoredFile.size), 0)).where(StoredFile.id.in_(digests))
     return int(session.scalar(total) or 0)
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A file of a record: `kind` is the code of its kind, `taken_off` when it was taken off again."""
+
+    name: str
+    sha256: str
+    size: int
+    media_type: str
+    facts: Mapping[str, Any]
+    location_removed: bool
+    uploaded_by: str
+    uploaded_at: datetime
+    taken_off: datetime | None
+    sealed_at: datetime | None
+
+    @property
+    def kind(self) -> str:
+        """The code of its kind."""
+        return str(self.facts.get("kind", ""))
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as a page shows it. `sentence` is None once it is sealed; `stated_at` is when it was said like this."""
+
+    id: int
+    key: str
+    organization: str
+    act_on: date
+    sentence: str | None
+    counts: Mapping[str, int]
+    withdrawn: bool
+    reason: str | None
+    entered_by: str
+    entered_at: datetime
+    stated_at: datetime
+    files: tuple[Attached, ...]
+
+    @property
+    def corrected(self) -> bool:
+        """Whether it said something else when it was entered."""
+        return self.stated_at > self.entered_at
+
+
+def records_of(session: Session, duty_id: int) -> list[Record]:
+    """The records that serve a duty, withdrawn ones included, oldest act first. Two queries."""
+    serving = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty_id, known(EvidenceLink))
+    return _records(session, Evidence.id.in_(serving))
+
+
+def record_of(session: Session, evidence: Evidence) -> Record:
+    """One record."""
+    return _records(session, Evidence.id == evidence.id)[0]
+
+
+def earlier_records(session: Session, duty: Duty, *, actor: Actor, limit: int = 8) -> list[Record]:
+    """Records of the organization that could serve this duty too, of the same occasion first, the latest first.
+
+    They serve a duty of the same occasion or period, were done in the duty's days, and are not withdrawn.
+    """
+    other, here = Duty.__table__.alias(), EvidenceLink.__table__.alias()
+    together = other.c.occasion == duty.occasion if duty.occasion else other.c.id.is_(None)
+    same_period = (other.c.period_starts_on == duty.period_starts_on) & (other.c.period_ends_on == duty.period_ends_on)
+    used = select(here.c.evidence_id).where(here.c.duty_id == duty.id, here.c.superseded_at.is_(None))
+    found = session.execute(
+        select(Evidence.id, func.min(case((together, 0), else_=1)).label("rank"))
+        .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
+        .join(EvidenceLink, EvidenceLink.evidence_id == Evidence.id)
+        .join(other, other.c.id == EvidenceLink.duty_id)
+        .where(
+            known(EvidenceFact),
+            known(EvidenceLink),
+            EvidenceFact.withdrawn.is_(False),
+            EvidenceFact.act_on.between(duty.starts_on, duty.ends_on),
+            Evidence.cycle_id == duty.cycle_id,
+            other.c.organization_id == duty.organization_id,
+            or_(together, same_period),
+            Evidence.id.not_in(used),
+            visible(actor, Evidence),
+        )
+        .group_by(Evidence.id)
+        .order_by("rank", Evidence.id.desc())
+        .limit(limit)
+    ).all()
+    order = {number: place for place, (number, _) in enumerate(found)}
+    return sorted(_records(session, Evidence.id.in_(order)), key=lambda record: order[record.id]) if order else []
+
+
+@dataclass(frozen=True)
+class Served:
+    """A duty that a record serves."""
+
+    key: str
+    organization: str
+    item_id: str
+    cycle_id: int
+    period: str
+    occurrence: int
+    due_on: date
+    state: Any
+    is_changed: bool
+
+
+def duties_served(session: Session, evidence: Evidence, *, actor: Actor) -> Sequence[Served]:
+    """The duties that a record serves, as far as this person may see them."""
+    rows = session.execute(
+        select(
+            Duty.key,
+            Organization.name,
+            Duty.item_id,
+            Duty.cycle_id,
+            Duty.period,
+            Duty.occurrence,
+            Duty.due_on,
+            Duty.state,
+            Duty.is_changed,
+        )
+        .join(EvidenceLink, EvidenceLink.duty_id == Duty.id)
+        .join(Organization, Organization.id == Duty.organization_id)
+        .where(EvidenceLink.evidence_id == evidence.id, known(EvidenceLink), visible(actor, Duty))
+        .order_by(Duty.due_on, Duty.key)
+    )
+    return [Served(*row) for row in rows]
+
+
+def file_of(session: Session, evidence: Evidence, sha256: str) -> Attached | None:
+    """The file of that digest that is, or was, part of the record."""
+    return next(
+        (file for file in _attached(session, [evidence.id]).get(evidence.id, []) if file.sha256 == sha256), None
+    )
+
+
+def _records(session: Session, which: ColumnElement[bool]) -> list[Record]:
+    rows = session.execute(
+        select(
+            Evidence.id,
+            Evidence.key,
+            Organization.name,
+            EvidenceFact.act_on,
+            EvidenceFact.sentence,
+            EvidenceFact.counts,
+            EvidenceFact.withdrawn,
+            EvidenceFact.reason,
+            Person.name,
+            Evidence.entered_at,
+            EvidenceFact.recorded_at,
+        )
+        .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
+        .join(Organization, Organization.id == Evidence.organization_id)
+        .join(Person, Person.id == Evidence.entered_by_id)
+        .where(which, known(EvidenceFact))
+        .order_by(EvidenceFact.act_on, Evidence.id)
+    ).all()
+    files = _attached(session, [row[0] for row in rows]) if rows else {}
+    return [Record(*row, files=tuple(file for file in files.get(row[0], []) if file.taken_off is None)) for row in rows]
+
+
+def _attached(session: Session, records: Collection[int]) -> dict[int, list[Attached]]:
+    rows = session.execute(
+        select(
+            EvidenceFile.evidence_id,
+            EvidenceFile.name,
+            StoredFile.sha256,
+            StoredFile.size,
+            StoredFile.media_type,
+            StoredFile.facts,
+            EvidenceFile.location_removed,
+            Person.name,
+            EvidenceFile.recorded_at,
+            EvidenceFile.superseded_at,
+            StoredFile.sealed_at,
+        )
+        .join(StoredFile, StoredFile.id == EvidenceFile.stored_file_id)
+        .join(Person, Person.id == EvidenceFile.uploaded_by_id)
+        .where(EvidenceFile.evidence_id.in_(records))
+        .order_by(EvidenceFile.superseded_at.is_not(None), EvidenceFile.id)
+    )
+    found: defaultdict[int, list[Attached]] = defaultdict(list)
+    for number, *values in rows:
+        found[number].append(Attached(*values))
+    return found

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy import ColumnElement, and_, func, select, true, tuple_
 from sqlalchemy.orm import Session
 
-from tracker.domain.actor import AppointmentKind
-from tracker.domain.confirmation import Place
+from tracker.domain.actor import Actor, AppointmentKind
+from tracker.domain.checklist import Checklist, Item
+from tracker.domain.confirmation import Place, confirming_seat
 from tracker.domain.confirmation import Seat as SeatHeld
-from tracker.domain.duty import Action
+from tracker.domain.duty import Action, ClaimKind, Part, State, Timeliness, possible_actions
 from tracker.domain.sign_off import ClaimContent
-from tracker.models import Appointment, Organization, OrganizationAncestor, Person, Seat, SignOff
+from tracker.models import (
+    Appointment,
+    Cycle,
+    Duty,
+    EvidenceFact,
+    EvidenceFile,
+    EvidenceLink,
+    Organization,
+    OrganizationAncestor,
+    Person,
+    Seat,
+    SignOff,
+)
 from tracker.queries.actors import in_force_on
-from tracker.queries.evidence import Ids
+from tracker.queries.assignments import items_of_year
+from tracker.queries.duties import place_of, timeliness_now
+from tracker.queries.evidence import Ids, doers_of
+from tracker.queries.history import known
 
 
 def signed_by(as_of: datetime | None) -> ColumnElement[bool]:
@@ -77,3 +94,230 @@ def _seats_held(session: Session, organizations: Collection[int], *, today: date
     for (organization, key, post), people in holders.items():
         found[organization] += (SeatHeld(key, post, frozenset(people)),)
     return found
+
+
+# ---------------------------------------------------------------- pages
+
+
+@dataclass(frozen=True)
+class Signed:
+    """One sign-off of a history: who did what, in which post, when and why. `reason` is None once it is sealed."""
+
+    action: Action
+    claim: ClaimKind | None
+    person: str
+    post: str
+    at: datetime
+    reason: str | None
+    content_digest: str
+    digest: str
+    sealed_at: datetime | None
+
+
+def history_of(session: Session, duty_id: int) -> list[Signed]:
+    """The sign-offs of a duty, oldest first."""
+    rows = session.execute(
+        select(
+            SignOff.action,
+            SignOff.claim,
+            Person.name,
+            Seat.post,
+            SignOff.at,
+            SignOff.reason,
+            SignOff.content_digest,
+            SignOff.digest,
+            SignOff.sealed_at,
+        )
+        .join(Person, Person.id == SignOff.person_id)
+        .join(Appointment, Appointment.id == SignOff.appointment_id)
+        .join(Seat, Seat.id == Appointment.seat_id)
+        .where(SignOff.duty_id == duty_id)
+        .order_by(SignOff.number)
+    )
+    return [Signed(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """Who decides on a duty (None: nobody is named, or nobody may), and what a person may do with it now.
+
+    `names` are those of the people in the deciding seat who had no hand in it.
+    """
+
+    seat: str | None
+    post: str | None
+    names: tuple[str, ...]
+    actions: tuple[Action, ...]
+
+
+def prospect_of(
+    session: Session, duty: Duty, *, item: Item, checklist: Checklist, actor: Actor, today: date
+) -> Prospect:
+    """Who decides on a duty today, and what the actor may do: what a page says and offers."""
+    doers = doers_of(session, [duty.id]).get(duty.id, {})
+    chain = chains_of(session, [duty.organization_id], today=today).get(duty.organization_id, ())
+    key = confirming_seat(checklist=checklist, confirmer=item.confirmer, chain=chain, doers=frozenset(doers.values()))
+    seat = next((seat for place in chain for seat in place.seats if seat.key == key), None)
+    keys = seat.holders - frozenset(doers.values()) if seat else frozenset()
+    names = session.scalars(select(Person.name).where(Person.key.in_(keys)).order_by(Person.key)).all() if keys else []
+    parts = [part for part in Part if _has(duty, part, actor, seat=key, doers=doers)]
+    actions = tuple(
+        action
+        for part in parts
+        for action in possible_actions(duty.state, part, changed=duty.is_changed, stands_alone=item.confirmer is None)
+    )
+    return Prospect(key, seat.post if seat else None, tuple(names), actions)
+
+
+def _has(duty: Duty, part: Part, actor: Actor, *, seat: str | None, doers: Mapping[int, str]) -> bool:
+    """Whether the actor has a part in what may be done with the duty."""
+    if part is Part.SUBMITTER:
+        return actor.person_id is not None and duty.submitted_by_id == actor.person_id
+    if part is Part.CONFIRMER:
+        deciding = any(sitting.seat_key == seat and sitting.may_sign for sitting in actor.sittings)
+        return deciding and actor.person_id not in doers
+    sitting = actor.sitting_in(duty.seat_id)
+    return sitting is not None and sitting.may_sign
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One duty that waits for a decision, with what there is to judge it by."""
+
+    id: int
+    key: str
+    organization: str
+    item: Item
+    period: str
+    occurrence: int
+    due_on: date
+    act_on: date | None
+    state: State
+    timeliness: Timeliness
+    submitted_by: str
+    submitted_at: datetime | None
+    sentences: tuple[str, ...]
+    files: int
+    claim: ClaimKind | None
+    reason: str | None
+
+    @property
+    def cursor(self) -> str:
+        """Where the list goes on after this one."""
+        return f"{self.due_on}~{self.key}"
+
+
+def waiting_for(
+    session: Session, *, seats: Collection[int], today: date, after: str = "", limit: int = 50
+) -> list[Waiting]:
+    """What waits for the decision of these seats, the earliest due first, `limit` from a place on. Six queries."""
+    query = (
+        select(Duty, Organization.name, Person.name)
+        .join(Organization, Organization.id == Duty.organization_id)
+        .join(Person, Person.id == Duty.submitted_by_id)
+        .where(
+            Duty.waiting_seat_id.in_(seats),
+            Duty.state.in_((State.SUBMITTED, State.CLAIMED)),
+            Duty.is_changed.is_(False),
+            Duty.in_force.is_(True),
+        )
+        .order_by(Duty.due_on, Duty.key)
+        .limit(limit)
+    )
+    if after:
+        query = query.where(tuple_(Duty.due_on, Duty.key) > tuple_(*place_of(after)))
+    rows = session.execute(query).all()
+    ids = [duty.id for duty, _, _ in rows]
+    cycles = session.scalars(select(Cycle).where(Cycle.id.in_({duty.cycle_id for duty, _, _ in rows})))
+    items = {cycle.id: items_of_year(session, cycle) for cycle in cycles}
+    sentences, files, claims = _sentences(session, ids), _file_counts(session, ids), _claims(session, ids)
+    return [
+        Waiting(
+            id=duty.id,
+            key=duty.key,
+            organization=organization,
+            item=items[duty.cycle_id][duty.item_id],
+            period=duty.period,
+            occurrence=duty.occurrence,
+            due_on=duty.due_on,
+            act_on=duty.act_on,
+            state=duty.state,
+            timeliness=timeliness_now(
+                state=duty.state,
+                starts_on=duty.starts_on,
+                due_on=duty.due_on,
+                act_on=duty.act_on,
+                submitted_on=duty.first_submitted_on,
+                today=today,
+            ),
+            submitted_by=person,
+            submitted_at=duty.submitted_at,
+            sentences=tuple(sentences.get(duty.id, ())),
+            files=files.get(duty.id, 0),
+            claim=claims[duty.id][0] if duty.state is State.CLAIMED else None,
+            reason=claims[duty.id][1] if duty.state is State.CLAIMED else None,
+        )
+        for duty, organization, person in rows
+    ]
+
+
+def waiting_count(session: Session, *, seats: Collection[int]) -> int:
+    """How many duties wait for the decision of these seats."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Duty)
+            .where(
+                Duty.waiting_seat_id.in_(seats),
+                Duty.state.in_((State.SUBMITTED, State.CLAIMED)),
+                Duty.is_changed.is_(False),
+                Duty.in_force.is_(True),
+            )
+        )
+        or 0
+    )
+
+
+def _sentences(session: Session, duties: Sequence[int]) -> dict[int, list[str]]:
+    rows = session.execute(
+        select(EvidenceLink.duty_id, EvidenceFact.sentence)
+        .join(EvidenceFact, EvidenceFact.evidence_id == EvidenceLink.evidence_id)
+        .where(
+            EvidenceLink.duty_id.in_(duties),
+            known(EvidenceLink),
+            known(EvidenceFact),
+            EvidenceFact.withdrawn.is_(False),
+            EvidenceFact.sentence.is_not(None),
+        )
+        .order_by(EvidenceFact.act_on, EvidenceFact.id)
+    )
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for duty_id, sentence in rows:
+        found[duty_id].append(sentence or "")
+    return found
+
+
+def _file_counts(session: Session, duties: Sequence[int]) -> dict[int, int]:
+    rows = session.execute(
+        select(EvidenceLink.duty_id, func.count(EvidenceFile.id))
+        .join(EvidenceFile, EvidenceFile.evidence_id == EvidenceLink.evidence_id)
+        .join(EvidenceFact, EvidenceFact.evidence_id == EvidenceLink.evidence_id)
+        .where(
+            EvidenceLink.duty_id.in_(duties),
+            known(EvidenceLink),
+            known(EvidenceFile),
+            known(EvidenceFact),
+            EvidenceFact.withdrawn.is_(False),
+        )
+        .group_by(EvidenceLink.duty_id)
+    )
+    return dict(rows.all())
+
+
+def _claims(session: Session, duties: Sequence[int]) -> dict[int, tuple[ClaimKind | None, str | None]]:
+    rows = session.execute(
+        select(SignOff.duty_id, SignOff.claim, SignOff.reason)
+        .where(SignOff.duty_id.in_(duties), SignOff.action == Action.CLAIM)
+        .order_by(SignOff.number)
+    )
+    return {duty_id: (claim, reason) for duty_id, claim, reason in rows}
