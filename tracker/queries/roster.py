@@ -1,0 +1,45 @@
+"""In whose words a roster is written: the checklist of the open year, else the newest, else one that is delivered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracker.domain.checklist import Checklist
+from tracker.domain.checklist_source import load_checklist
+from tracker.domain.errors import NotFound
+from tracker.domain.text import _n
+from tracker.models import ChecklistVersion, Cycle, CycleState
+from tracker.queries.checklists import checklist_of, published
+
+
+def roster_checklist(session: Session, *, folder: Path, key: str | None = None) -> Checklist:
+    """Return the checklist whose levels and posts a roster names: the published one with that key, or the one in use.
+
+    A list that is not published is looked for among the files of `folder`. Raises NotFound if there is none.
+    """
+    version = _in_use(session) if key is None else _published(session, key)
+    if version is not None:
+        return checklist_of(version)
+    for path in sorted(folder.glob("*.yaml")):
+        found = load_checklist(path.read_bytes())
+        if key in (None, found.key):
+            return found
+    raise NotFound(_n("没有代号为 %(key)s 的清单，请核对代号，或先发布清单。"), key=key or "—")
+
+
+def _in_use(session: Session) -> ChecklistVersion | None:
+    query = (
+        select(ChecklistVersion)
+        .join(Cycle, Cycle.checklist_version_id == ChecklistVersion.id)
+        .where(Cycle.state == CycleState.OPEN)
+        .order_by(Cycle.year.desc())
+        .limit(1)
+    )
+    return session.scalar(query) or next(iter(published(session)), None)
+
+
+def _published(session: Session, key: str) -> ChecklistVersion | None:
+    return next((version for version in published(session) if version.key == key), None)
