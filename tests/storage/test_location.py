@@ -5,6 +5,7 @@ import io
 import struct
 import zlib
 from datetime import date
+from functools import cache
 
 import pillow_heif
 import pytest
@@ -19,10 +20,10 @@ from tracker.storage.location import cut_location
 
 GPS, EXIF = 0x8825, 0x8769
 MAKE = {
-    "jpeg": samples.sample_jpeg,
-    "png": samples.sample_png,
-    "webp": samples.sample_webp,
-    "heic": samples.sample_heic,
+    "jpeg": cache(samples.sample_jpeg),
+    "png": cache(samples.sample_png),
+    "webp": cache(samples.sample_webp),
+    "heic": cache(samples.sample_heic),
 }
 PLACE_WORDS = (b"GPSLatitude", "长春".encode(), b"125,19.4E", b"43,53")
 
