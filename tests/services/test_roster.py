@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tests.city import NOW, TODAY, City, at
-from tests.roster_files import EXAMPLE, PEOPLE, SINCE, SITTINGS, TREE, example_list, roster
+from tests.roster_files import EXAMPLE, PEOPLE, SINCE, SITTINGS, TREE, example_list, read, roster, roster_file
 from tracker.domain.actor import operator
 from tracker.domain.errors import NotAllowed
 from tracker.domain.roster import RosterRefused
@@ -94,6 +94,16 @@ def test_a_plan_with_errors_is_not_carried_out_at_all(session: Session) -> None:
 
     assert "没有代码为 QH-LY-9 的组织" in str(plan.errors[0])
     assert rows_of_everything(session) == before
+
+
+def test_errors_of_reading_and_of_planning_are_told_together_without_echoes(session: Session) -> None:
+    bad_branch = (*TREE[:3], ("QH-LY-1", "QH-LY-M", "", "L3"))
+    rows = (*SITTINGS, ("NONE", "P4", 1, "asha", "任职", SINCE))
+    found, unread = read(roster_file(organizations=bad_branch, appointments=rows))
+
+    plan = plan_import(session, found, today=TODAY, unread=unread)
+
+    assert [(error.sheet, error.row) for error in plan.errors] == [("组织", 5), ("任职", 6)]
 
 
 def test_a_missing_row_changes_nothing(session: Session) -> None:

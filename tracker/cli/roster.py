@@ -68,8 +68,8 @@ def import_(file: Path, wanted: str | None, *, dry_run: bool, close_missing: boo
     with transaction() as session:
         found, errors = _read(session, file, wanted)
         today = now.astimezone(SHANGHAI).date()
-        plan = plan_import(session, found, today=today, close_missing=close_missing) if not errors else None
-        outcome, errors = _done(session, plan, errors, dry_run=dry_run, now=now)
+        plan = plan_import(session, found, today=today, close_missing=close_missing, unread=errors)
+        outcome, errors = _done(session, plan, dry_run=dry_run, now=now)
     if as_json:
         click.echo(json.dumps(_as_json(plan, outcome, errors, dry_run=dry_run), ensure_ascii=False, indent=2))
     else:
@@ -94,12 +94,8 @@ def _read(session: Session, file: Path, wanted: str | None) -> tuple[Roster, lis
     return read_roster(BytesIO(content), checklist=checklist)
 
 
-def _done(
-    session: Session, plan: Plan | None, errors: list[RowError], *, dry_run: bool, now: datetime
-) -> tuple[Outcome, list[RowError]]:
-    """Carry the plan out, or only rehearse it; with the errors, nothing has been written."""
-    if plan is None or plan.errors:
-        return Outcome(), errors + list(plan.errors if plan else ())
+def _done(session: Session, plan: Plan, *, dry_run: bool, now: datetime) -> tuple[Outcome, list[RowError]]:
+    """Carry the plan out, or only rehearse it; with errors, nothing has been written."""
     if not dry_run:
         rehearsal = session.begin_nested()
         try:
@@ -113,14 +109,14 @@ def _done(
     return outcome, list(plan.errors)
 
 
-def _as_json(plan: Plan | None, outcome: Outcome, errors: list[RowError], *, dry_run: bool) -> dict[str, Any]:
+def _as_json(plan: Plan, outcome: Outcome, errors: list[RowError], *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "done": not dry_run and not errors,
-        "counts": plan.counts() if plan else {},
+        "counts": plan.counts(),
         "decisions": outcome.assignments,
         "handovers": outcome.seats_handed_over,
-        "warnings": [_error_as_json(warning) for warning in (plan.warnings if plan else ())],
+        "warnings": [_error_as_json(warning) for warning in plan.warnings],
         "errors": [_error_as_json(error) for error in errors],
     }
 
@@ -130,17 +126,17 @@ def _error_as_json(error: RowError) -> dict[str, Any]:
     return {"sheet": error.sheet, "row": error.row, "column": error.column, "wrong": wrong, "todo": todo}
 
 
-def _print(plan: Plan | None, outcome: Outcome, errors: list[RowError], *, dry_run: bool) -> None:
-    for line in _changes(plan) if dry_run and plan else ():
+def _print(plan: Plan, outcome: Outcome, errors: list[RowError], *, dry_run: bool) -> None:
+    for line in _changes(plan) if dry_run else ():
         click.echo(line)
-    for warning in plan.warnings if plan else ():
+    for warning in plan.warnings:
         click.echo(f"warning: {warning}", err=True)
     for error in errors:
         click.echo(str(error), err=True)
     if errors:
         click.echo(f"{len(errors)} errors; nothing was changed", err=True)
         return
-    total = sum(sum(verbs.values()) for verbs in (plan.counts() if plan else {}).values())
+    total = sum(sum(verbs.values()) for verbs in plan.counts().values())
     done = "would change" if dry_run else "changed"
     click.echo(f"{total} rows and {outcome.assignments} decisions {done}")
     for seat in outcome.seats_handed_over:

@@ -89,7 +89,9 @@ _APPOINTMENT = (
 _ASSIGNMENT = (
     Column("year", "年度", Kind.WHOLE, "考核年度，如 2026。", required=True),
     Column("organization", "组织代码", Kind.CODE, "对哪个组织作出决定。", required=True),
-    Column("item_id", "事项编号", Kind.CODE, "责任清单中的事项编号；自定事项以 U- 开头另取一个，如 U-01。", required=True),
+    Column(
+        "item_id", "事项编号", Kind.CODE, "责任清单中的事项编号；自定事项以 U- 开头另取一个，如 U-01。", required=True
+    ),
     Column("kind", "决定", Kind.DECISION, "停用、改由其他岗位承担、增加次数或自定事项。", required=True),
     Column("post", "岗位", Kind.POST, "改由哪个岗位承担；自定事项由哪个岗位负责。"),
     Column("number", "席位号", Kind.WHOLE, "只改给其中一个席位时填。"),
@@ -215,7 +217,10 @@ class AssignmentRow:
 
 @dataclass(frozen=True)
 class Roster:
-    """What a file says. `sha256` is that of its bytes; `posts` are the levels of the posts in its rows, by post."""
+    """What the sound rows of a file say. `sha256` is that of its bytes; `post_levels` are the levels of posts, by post.
+
+    `doubtful` are the words of rows that could not be read: what other rows say of them is not to be judged.
+    """
 
     organizations: tuple[OrganizationRow, ...] = ()
     people: tuple[PersonRow, ...] = ()
@@ -224,6 +229,7 @@ class Roster:
     post_levels: Mapping[str, str] = field(default_factory=dict)
     levels: tuple[str, ...] = ()
     sha256: str = ""
+    doubtful: frozenset[str] = frozenset()
 
 
 PERIOD_NAMES: Mapping[str, str] = {

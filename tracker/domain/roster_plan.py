@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -160,8 +160,13 @@ def _plain(values: Mapping[str, object]) -> dict[str, object]:
     return {name: _plain(value) if isinstance(value, Mapping) else value for name, value in values.items()}
 
 
-def plan_roster(roster: Roster, known: Known, *, today: date, close_missing: bool = False) -> Plan:
-    """Hold a roster against what is known. Rows that are missing change nothing unless `close_missing`."""
+def plan_roster(
+    roster: Roster, known: Known, *, today: date, close_missing: bool = False, unread: Sequence[RowError] = ()
+) -> Plan:
+    """Hold a roster against what is known. Rows that are missing change nothing unless `close_missing`.
+
+    `unread` are the errors of reading the file: with them in it, the plan tells everything that is wrong at once.
+    """
     tree = _Tree(known, roster.levels, today=today)
     tree.take(roster.organizations)
     if close_missing and roster.organizations:
@@ -184,8 +189,21 @@ def plan_roster(roster: Roster, known: Known, *, today: date, close_missing: boo
         appointments=tuple(sorted(desk.changes, key=lambda change: (change.verb is Verb.ADD, change.row))),
         assignments=tuple(row for row in roster.assignments if tree.has(row)),
         warnings=tuple(warning for part in parts for warning in part.warnings),
-        errors=tuple(error for part in parts for error in sorted(part.errors, key=lambda error: error.row)),
+        errors=tuple(_in_order([*unread, *_beyond_doubt(parts, roster.doubtful)])),
     )
+
+
+def _beyond_doubt(parts: Iterable[_Part], doubtful: frozenset[str]) -> Iterator[RowError]:
+    """Errors that do not only follow from a row that could not be read."""
+    for error in (error for part in parts for error in part.errors):
+        if not doubtful & {str(error.values.get("code")), str(error.values.get("login"))}:
+            yield error
+
+
+def _in_order(errors: Iterable[RowError]) -> list[RowError]:
+    sheets = [sheet.value for sheet in SheetName]
+    place = {sheet: number for number, sheet in enumerate(sheets)}
+    return sorted(errors, key=lambda error: (place.get(error.sheet, -1), error.row))
 
 
 class _Part:

@@ -47,6 +47,7 @@ class Reader:
     sheet: SheetName
     words: Vocabulary
     errors: list[RowError] = field(default_factory=list)
+    doubtful: set[str] = field(default_factory=set)
 
     def fault(self, row: int, column: str, error: CellError) -> None:
         """Note what is wrong in a cell."""
@@ -93,7 +94,13 @@ class Reader:
             except CellError as error:
                 self.fault(number, column.title, error)
                 sound = False
+        if not sound:
+            self.doubt(cells)
         return values if sound else None
+
+    def doubt(self, cells: Iterable[object]) -> None:
+        """Note the words of a row that is left out, so that nobody complains that they are missing."""
+        self.doubtful.update(str(cell).strip() for cell in cells if cell is not None)
 
     def _cell(self, value: object, column: Column) -> object:
         if value is None or str(value).strip() == "":
@@ -195,11 +202,13 @@ def read_roster_rows(
     """Read the cells of the sheets: the rows that are sound, and every error in the order of the file."""
     found: dict[SheetName, list[Any]] = {}
     errors: list[RowError] = []
+    doubtful: set[str] = set()
     for name in SheetName:
         reader = Reader(name, words)
         found[name] = list(_made(reader, sheets.get(name, ())))
         reader.errors += _twice(name, found[name])
         errors += sorted(reader.errors, key=lambda error: error.row)
+        doubtful |= reader.doubtful
     roster = Roster(
         organizations=tuple(found[SheetName.ORGANIZATIONS]),
         people=tuple(found[SheetName.PEOPLE]),
@@ -208,6 +217,7 @@ def read_roster_rows(
         post_levels=words.post_levels,
         levels=words.levels,
         sha256=sha256,
+        doubtful=frozenset(doubtful),
     )
     return roster, errors
 
@@ -218,6 +228,7 @@ def _made(reader: Reader, rows: Iterable[Cells]) -> Iterator[Any]:
             yield _MAKERS[reader.sheet](number, values, reader.words)
         except RowFault as fault:
             reader.fault(number, fault.column, fault)
+            reader.doubt(values.values())
 
 
 def _twice(sheet: SheetName, rows: Sequence[Any]) -> Iterator[RowError]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -40,12 +40,20 @@ class Outcome:
     assignments: int = 0
 
 
-def plan_import(session: Session, roster: Roster, *, today: date, close_missing: bool = False) -> Plan:
+def plan_import(
+    session: Session,
+    roster: Roster,
+    *,
+    today: date,
+    close_missing: bool = False,
+    unread: Sequence[RowError] = (),
+) -> Plan:
     """Say what the roster would add, change and close, with warnings and errors row by row. Writes nothing.
 
     A row that is missing changes nothing unless `close_missing`: then what a sheet does not name is closed as of today.
+    `unread` are the errors of reading the file; they are errors of the plan too.
     """
-    return plan_roster(roster, known_now(session), today=today, close_missing=close_missing)
+    return plan_roster(roster, known_now(session), today=today, close_missing=close_missing, unread=unread)
 
 
 def known_now(session: Session) -> Known:
