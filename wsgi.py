@@ -1,5 +1,5 @@
 """What a WSGI server loads: `granian --interface wsgi wsgi:app`."""
 
-from tracker import create_app
+from tracker.app import create_app
 
 app = create_app()

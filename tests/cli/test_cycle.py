@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from tests.city import City
-from tracker import create_app
+from tracker.app import create_app
 from tracker.cli.cycle import cycle
 from tracker.cli.publish import checklist
 from tracker.config import CHECKOUT, load_settings

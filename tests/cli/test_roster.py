@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from tests.roster_files import EXAMPLE, PEOPLE, SINCE, SITTINGS, roster_file
-from tracker import create_app
+from tracker.app import create_app
 from tracker.cli.roster import roster
 from tracker.config import load_settings
 from tracker.db import db

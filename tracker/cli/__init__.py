@@ -8,7 +8,7 @@ import click
 from flask.cli import FlaskGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from tracker import create_app
+from tracker.app import create_app
 from tracker.cli.checklist import checklist
 from tracker.cli.report import report
 from tracker.cli.worker import worker

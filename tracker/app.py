@@ -1,0 +1,38 @@
+"""Builds the application: wiring only."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from tracker import web
+from tracker.config import CHECKOUT, Settings, load_settings
+from tracker.db import db, engine_options, prepare
+from tracker.tasks.queue import Queue
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application for these settings (by default those of the environment): wiring only."""
+    settings = settings or load_settings()
+    app = Flask(
+        "tracker",
+        template_folder=str(CHECKOUT / "templates"),
+        static_folder=str(CHECKOUT / "tracker" / "web" / "static"),
+    )
+    app.config.from_mapping(
+        TRACKER=settings,
+        SECRET_KEY=settings.secret_key.get_secret_value(),
+        SQLALCHEMY_DATABASE_URI=settings.database,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database, allow_old_sqlite=settings.allow_old_sqlite),
+        MAX_CONTENT_LENGTH=settings.request_limit,
+        MAX_FORM_MEMORY_SIZE=2 * 1024**2,
+        MAX_FORM_PARTS=500,
+    )
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    app.extensions["tracker_queue"] = Queue(settings)
+    db.init_app(app)
+    Migrate(app, db, directory=str(CHECKOUT / "migrations"), render_as_batch=True)
+    with app.app_context():
+        prepare(db.engine)
+    web.init_app(app)
+    return app
