@@ -130,9 +130,11 @@ def token_of(client: FlaskClient, url: str = "/auth/verify") -> str:
     return found[1]
 
 
-def post(client: FlaskClient, url: str, data: dict[str, Any] | None = None, **options: Any) -> TestResponse:
-    """Post a form with the token of this browser. Lists in `data` are sent as repeated fields."""
-    return client.post(url, data={"csrf_token": token_of(client), **(data or {})}, **options)
+def post(
+    client: FlaskClient, url: str, data: dict[str, Any] | None = None, *, page: str = "/auth/verify", **options: Any
+) -> TestResponse:
+    """Post a form with the token that this browser finds on `page`. Lists in `data` are sent as repeated fields."""
+    return client.post(url, data={"csrf_token": token_of(client, page), **(data or {})}, **options)
 
 
 def sign_in_by_form(client: FlaskClient, username: str, password: str, **options: Any) -> TestResponse:

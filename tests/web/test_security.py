@@ -6,6 +6,7 @@ import re
 import time
 from pathlib import Path
 from statistics import median
+from urllib.parse import urlsplit
 
 import pytest
 import time_machine
@@ -71,7 +72,8 @@ def test_after_signing_in_asha_is_where_she_wanted_to_go(client_of: ClientOf):
 @pytest.mark.parametrize("target", ["https://elsewhere.example/", "//elsewhere.example/", "/\\elsewhere.example"])
 def test_nobody_is_sent_elsewhere_after_signing_in(client_of: ClientOf, target: str):
     answer = sign_in_by_form(client_of("stranger"), "asha", PASSWORD, query_string={"next": target})
-    assert "elsewhere" not in (answer.location or "")
+    assert urlsplit(answer.location or "").netloc == ""
+    assert not (answer.location or "").startswith(("//", "/\\"))
 
 
 def test_everybody_in_the_fixture_is_signed_in(client_of: ClientOf):
@@ -174,7 +176,7 @@ def at_second_step(browser: FlaskClient) -> FlaskClient:
 
 
 def enter(browser: FlaskClient, code: str):
-    return post(browser, "/auth/tf-validate", {"code": code})
+    return post(browser, "/auth/tf-validate", {"code": code}, page="/auth/tf-validate")
 
 
 def test_asha_signs_in_with_password_and_code(client_of: ClientOf, phone_of_asha: TOTP):
@@ -330,10 +332,10 @@ def test_over_https_the_cookie_belongs_to_this_host_alone(filled_database: Path,
 # -- what Flask-Security brings along and nobody uses ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("address", ["/auth/tf-setup", "/auth/tf-rescue", "/auth/tf-select", "/auth/fs-static/js/base64.js"])
-def test_what_is_not_used_is_closed(client_of: ClientOf, address: str):
-    assert client_of("stranger").get(address).status_code == 403
-    assert client_of("Adam").get(address).status_code == 403
+@pytest.mark.parametrize("name", ["tf-setup", "tf-rescue", "tf-select", "fs-static/js/base64.js"])
+def test_what_is_not_used_is_closed(client_of: ClientOf, name: str):
+    assert client_of("stranger").get(f"/auth/{name}").status_code == 403
+    assert client_of("Adam").get(f"/auth/{name}").status_code == 403
 
 
 def test_flask_security_brings_no_commands(app: Flask):

@@ -28,6 +28,7 @@ from flask_security import (
     LoginForm,
     Security,
     Totp,
+    TwoFactorRescueForm,
     TwoFactorVerifyCodeForm,
     UserMixin,
     VerifyForm,
@@ -36,7 +37,7 @@ from flask_security import (
 from flask_security.datastore import UserDatastore
 from flask_security.utils import uia_username_mapper
 from sqlalchemy import select
-from wtforms import PasswordField, StringField
+from wtforms import EmailField, PasswordField, RadioField, StringField
 from wtforms.validators import InputRequired, Regexp
 
 from tracker.config import Settings
@@ -116,16 +117,19 @@ class Counters(Totp):
 class SignInForm(LoginForm):
     """Account name and password."""
 
-    email = None  # type: ignore[assignment]  # WTForms drops a field that is set to None
-    remember = None  # type: ignore[assignment]
-    username = StringField(lazy_gettext("账号"), validators=[InputRequired(lazy_gettext("请填写账号。"))])
-    password = PasswordField(lazy_gettext("密码"), validators=[InputRequired(lazy_gettext("请填写密码。"))])
+    email = EmailField()  # Flask-Security looks at its errors; the page does not show it
+    remember = None  # type: ignore[assignment]  # WTForms drops a field that is set to None
+    username = StringField(lazy_gettext("账号"))
+    password = PasswordField(lazy_gettext("密码"))
 
     def validate(self, **_: Any) -> bool:  # noqa: ANN401  as Flask-Security calls it
         """Whether name and password let somebody in; the lock comes before the password."""
         if not Form.validate(self):
             return False
-        self.user = _let_in(self.username.data or "", self.password.data or "", step="password", actor=stranger())
+        if not self.username.data or not self.password.data:
+            self.form_errors.append(gettext("请填写账号和密码。"))
+            return False
+        self.user = _let_in(self.username.data, self.password.data, step="password", actor=stranger())
         if self.user is None:
             self.form_errors.append(gettext(REFUSED))
         return self.user is not None
@@ -168,6 +172,12 @@ class AgainForm(VerifyForm):
         if not is_proved:
             self.password.errors = [*self.password.errors, gettext(REFUSED)]
         return is_proved
+
+
+class NoRescueForm(TwoFactorRescueForm):
+    """Without a phone only an administrator helps."""
+
+    help_setup = RadioField(choices=[])
 
 
 def stranger() -> Actor:
@@ -359,6 +369,7 @@ def init_app(app: Flask) -> None:
         login_form=SignInForm,
         verify_form=AgainForm,
         two_factor_verify_code_form=SecondStepForm,
+        two_factor_rescue_form=NoRescueForm,
         totp_cls=Counters,
     )
     security.want_json(lambda _: False)
