@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from tracker.domain.actor import Actor
 from tracker.domain.applicability import Decision, DecisionKind, Owed, SwitchedOff
 from tracker.domain.checklist import Checklist, Item
 from tracker.domain.cycle import Holding, Ruling, Standing, YearPlan
 from tracker.models import Cycle, Duty, Organization, OrganizationFact, Seat
 from tracker.models import Decision as DecisionRow
+from tracker.policy import visible
 from tracker.queries.calendar import work_calendar
 from tracker.queries.checklists import checklist_of
 from tracker.queries.history import known
 
 T = TypeVar("T")
+MOST_SHOWN = 300
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,23 @@ def item_of(session: Session, duty: Duty) -> Item:
 def posts_of(checklist: Checklist, level: str) -> list[str]:
     """The posts of a level, from the top down: to whom an item may be given."""
     return [post.id for post in checklist.posts if post.level == level]
+
+
+def seen_organizations(
+    session: Session, actor: Actor, *, wanted: str = "", most: int = MOST_SHOWN
+) -> Sequence[Organization]:
+    """Organizations that somebody may see and whose name or code contains `wanted`, at most so many, in tree order."""
+    unit = aliased(Organization)
+    found = or_(
+        Organization.name.contains(wanted, autoescape=True), Organization.code.contains(wanted, autoescape=True)
+    )
+    return session.scalars(
+        select(Organization)
+        .join(unit, unit.id == Organization.unit_id)
+        .where(visible(actor, Organization), found if wanted else true())
+        .order_by(unit.position, unit.id, Organization.position, Organization.id)
+        .limit(most)
+    ).all()
 
 
 def _among(column: InstrumentedAttribute[int], numbers: Collection[int] | None) -> ColumnElement[bool]:

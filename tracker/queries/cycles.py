@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tracker.domain.burden import OrganizationBurden, YearBurden, burden_of, level_burdens
 from tracker.domain.cycle import Holding, PlannedDuty, YearPlan
+from tracker.domain.duty import State
 from tracker.domain.errors import NotFound
 from tracker.domain.text import _n
-from tracker.models import ChecklistVersion, Cycle, CycleState
+from tracker.models import ChecklistVersion, Cycle, CycleState, Duty
 from tracker.queries.assignments import Held, holdings
 from tracker.queries.calendar import work_calendar
 from tracker.queries.checklists import checklist_of
@@ -45,6 +46,15 @@ def current_cycle(session: Session, *, today: date) -> Cycle | None:
         return cycle.year != today.year, cycle.state is not CycleState.OPEN, -cycle.year
 
     return min(all_cycles(session), key=far, default=None)
+
+
+def state_counts(session: Session, cycle: Cycle) -> dict[State, int]:
+    """How many duties that are owed stand where, in the order of the states; those without any are left out."""
+    rows = session.execute(
+        select(Duty.state, func.count()).where(Duty.cycle_id == cycle.id, Duty.in_force.is_(True)).group_by(Duty.state)
+    )
+    counts = {state: count for state, count in rows}  # noqa: C416  a Row is a tuple, but is not typed as a pair
+    return {state: counts[state] for state in State if state in counts}
 
 
 def plan_cycle(

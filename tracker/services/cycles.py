@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
@@ -21,7 +21,7 @@ from tracker.domain.text import _n
 from tracker.models import ChecklistVersion, Cycle, CycleState, Duty, Organization, Seat
 from tracker.policy import Act, require
 from tracker.queries.assignments import Held, holdings
-from tracker.queries.cycles import Progress, cycle_of, open_cycles
+from tracker.queries.cycles import Progress, cycle_of, open_cycles, state_counts
 from tracker.queries.history import SHANGHAI
 from tracker.services import log
 from tracker.services.duty_plans import Layer, Relaid
@@ -154,9 +154,7 @@ def close_cycle(session: Session, cycle: Cycle, *, actor: Actor, now: datetime) 
         raise WrongState(_n("%(year)s 年度已经结束。"), year=cycle.year)
     cycle.state, cycle.closed_at = CycleState.CLOSED, now
     session.flush()
-    states = session.execute(
-        select(Duty.state, func.count()).where(Duty.cycle_id == cycle.id, Duty.in_force.is_(True)).group_by(Duty.state)
-    )
+    states = state_counts(session, cycle)
     units = session.scalars(select(Organization.code).where(Organization.is_unit.is_(True)))
     log.record(
         session,
@@ -167,7 +165,7 @@ def close_cycle(session: Session, cycle: Cycle, *, actor: Actor, now: datetime) 
         key=str(cycle.year),
         chains=[log.SYSTEM, *units],
         before={"state": CycleState.OPEN.value},
-        after={"state": CycleState.CLOSED.value, "duties": {state.value: count for state, count in states}},
+        after={"state": CycleState.CLOSED.value, "duties": {state.value: count for state, count in states.items()}},
     )
 
 
@@ -206,7 +204,7 @@ def _as_opened(cycle: Cycle, version: ChecklistVersion) -> Opened:
 def _account_of_event(happened_on: date, what: str, *, now: datetime) -> str:
     account = what.strip()
     if not account:
-        raise Invalid(_n("请用一句话写明发生了什么事；不要写谈话内容、病情和困难党员姓名。"), field="what")
+        raise Invalid(_n("请用一句话写明发生了什么事；不要写谈话内容、病情和困难人员姓名。"), field="what")
     if len(account) > WHAT_LENGTH:
         raise Invalid(_n("请精简到 %(most)s 字以内。"), field="what", most=WHAT_LENGTH)
     if happened_on > now.astimezone(SHANGHAI).date():
