@@ -200,7 +200,7 @@ def inspection(*, rows: int = 24, entries: int = 12, findings: int = 3) -> Inspe
                 working="（90.1 + 88.2 + 84 + 83.3）÷ 4 = 86.4",
             ),
         ),
-        formula="事项得分 = 分值 × min（1，符合数 ÷ 核查数），部分符合按一半计；"
+        formula="事项得分 = 分值 × min（1，落实数 ÷ 核查数），部分落实按一半计；"
         "没有核查或不适用的事项不计入，其余折算为100分；"
         "单位在某一层级的得分为该层级各组织得分的平均数。",
         rows=tuple(item_row(n) for n in range(rows)),

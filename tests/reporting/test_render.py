@@ -205,8 +205,8 @@ def test_the_signature_page_says_that_records_are_no_electronic_signature(ordina
 
 
 def test_a_status_is_a_sign_and_a_word(ordinary: Printed) -> None:
-    verdicts = ("√符合", "△部分符合", "×缺失", "—不适用")
-    for status in (*verdicts, "●按时", "◎迟录", "○补做", "×未履行", "●已确认", "※签后改动"):
+    verdicts = ("√落实", "△部分落实", "×未落实", "—不适用")
+    for status in (*verdicts, "●按期", "◎逾期录入", "○逾期补办", "×未办理", "●已确认", "※签后改动"):
         assert status in ordinary.squeezed
 
 

@@ -89,7 +89,7 @@ TIMELINESS_NAMES: Mapping[Timeliness, str] = {
     Timeliness.DUE_SOON: _n("即将到期"),
     Timeliness.OVERDUE: _n("逾期未办"),
     Timeliness.IN_TIME: _n("按期"),
-    Timeliness.RECORDED_LATE: _n("按期办理、逾期录入"),
+    Timeliness.RECORDED_LATE: _n("逾期录入"),
     Timeliness.MADE_UP: _n("逾期补办"),
     Timeliness.MISSED: _n("未办理"),
 }

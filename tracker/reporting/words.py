@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
+from tracker.domain.duty import STATE_NAMES, TIMELINESS_NAMES, State, Timeliness
+from tracker.domain.score import VERDICT_NAMES, Verdict
 from tracker.domain.text import _n
 
 Translate = Callable[[str], str]
@@ -14,28 +16,29 @@ Translate = Callable[[str], str]
 # A sign stands before each word so that a status reads in black and white and from afar; every sign is in GB 2312.
 VERDICT_WORDS = {
     "": ("", _n("未核查")),
-    "met": ("√", _n("符合")),
-    "partly": ("△", _n("部分符合")),
-    "missing": ("×", _n("缺失")),
-    "not_applicable": ("—", _n("不适用")),
+    "met": ("√", VERDICT_NAMES[Verdict.MET]),
+    "partly": ("△", VERDICT_NAMES[Verdict.PARTLY]),
+    "missing": ("×", VERDICT_NAMES[Verdict.MISSING]),
+    "not_applicable": ("—", VERDICT_NAMES[Verdict.NOT_APPLICABLE]),
 }
 TIMELINESS_WORDS = {
     "": ("", _n("无")),
-    "not_due": ("—", _n("未到期")),
-    "in_time": ("●", _n("按时")),
-    "recorded_late": ("◎", _n("迟录")),
-    "made_up": ("○", _n("补做")),
-    "missed": ("×", _n("未履行")),
+    "not_due": ("—", TIMELINESS_NAMES[Timeliness.NOT_YET_DUE]),
+    "in_time": ("●", TIMELINESS_NAMES[Timeliness.IN_TIME]),
+    "recorded_late": ("◎", TIMELINESS_NAMES[Timeliness.RECORDED_LATE]),
+    "made_up": ("○", TIMELINESS_NAMES[Timeliness.MADE_UP]),
+    "missed": ("×", TIMELINESS_NAMES[Timeliness.MISSED]),
 }
-STATE_WORDS = {
-    "open": ("○", _n("待履行")),
-    "submitted": ("◇", _n("已提交")),
-    "returned": ("×", _n("已退回")),
-    "confirmed": ("●", _n("已确认")),
-    "claimed": ("△", _n("待认定")),
-    "not_applicable": ("—", _n("不适用")),
-    "excused": ("□", _n("经同意未做")),
+_STATE_SIGNS = {
+    State.OPEN: "○",
+    State.SUBMITTED: "◇",
+    State.RETURNED: "×",
+    State.CONFIRMED: "●",
+    State.CLAIMED: "△",
+    State.NOT_APPLICABLE: "—",
+    State.EXCUSED: "□",
 }
+STATE_WORDS = {state.value: (sign, STATE_NAMES[state]) for state, sign in _STATE_SIGNS.items()}
 
 # China has kept one offset, without summer time, for every year that a document can speak of.
 BEIJING = timezone(timedelta(hours=8))
