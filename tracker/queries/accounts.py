@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from tracker.domain.actor import Actor, AppointmentKind, RoleName
 from tracker.domain.password import same_name
@@ -52,6 +52,12 @@ def active_accounts_with(session: Session, role: RoleName) -> Sequence[Account]:
     """The accounts in use that have this role."""
     having = select(Account).join(Account.roles).where(Role.name == role.value, Account.active.is_(True))
     return session.scalars(having.order_by(Account.username)).all()
+
+
+def every_account(session: Session) -> Sequence[Account]:
+    """All accounts by name, with person and roles."""
+    everything = select(Account).options(joinedload(Account.person), selectinload(Account.roles))
+    return session.scalars(everything.order_by(Account.username)).all()
 
 
 def holders(session: Session, actor: Actor, *, wanted: str = "", after: str = "") -> Holders:
