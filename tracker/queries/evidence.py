@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, case, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
+from tracker.domain.media import KINDS, Preview
 from tracker.domain.sign_off import EvidenceContent, FileContent
 from tracker.models import Duty, Evidence, EvidenceFact, EvidenceFile, EvidenceLink, Organization, Person, StoredFile
 from tracker.policy import visible
@@ -117,6 +118,11 @@ class Attached:
     def kind(self) -> str:
         """The code of its kind."""
         return str(self.facts.get("kind", ""))
+
+    @property
+    def has_preview(self) -> bool:
+        """Whether a picture of it can be shown."""
+        return self.kind in KINDS and KINDS[self.kind].preview is not Preview.NONE
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,31 @@ from flask import Blueprint, Flask
 from flask_bootstrap import Bootstrap5
 from flask_wtf import CSRFProtect
 
-from tracker.web import access, accounts, board, errors, headers, inspections, jobs, language, layout, security
+from tracker.web import (
+    access,
+    accounts,
+    board,
+    duties,
+    errors,
+    evidence,
+    headers,
+    inspections,
+    jobs,
+    language,
+    layout,
+    security,
+    sign_offs,
+)
 
-BLUEPRINTS: tuple[Blueprint, ...] = (accounts.bp, board.bp, inspections.bp, jobs.bp)
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    accounts.bp,
+    board.bp,
+    duties.bp,
+    evidence.bp,
+    inspections.bp,
+    jobs.bp,
+    sign_offs.bp,
+)
 
 
 def init_app(app: Flask) -> None:

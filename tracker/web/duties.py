@@ -1,0 +1,345 @@
+"""What a person has to do: the list, one duty, ticking it with evidence, claiming that it does not apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from wtforms import DateField, IntegerField, RadioField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
+
+from tracker.db import db, transaction
+from tracker.domain.checklist import Checklist, CountKind, Item
+from tracker.domain.duty import Action, ClaimKind, State
+from tracker.domain.errors import Conflict, Invalid
+from tracker.domain.evidence import COUNT_LIMIT, REASON_LIMIT, SENTENCE_LIMIT, asked_counts, attached_kinds
+from tracker.domain.media import accept_attribute, accepted_endings
+from tracker.domain.text import _n
+from tracker.models import Duty, Evidence, Organization
+from tracker.policy import Act, can, visible
+from tracker.queries.assignments import item_of
+from tracker.queries.checklists import checklist_of
+from tracker.queries.duties import Section, Suggestion, section_of, suggested_duties, timeliness_now, to_do
+from tracker.queries.evidence import earlier_records, records_of
+from tracker.queries.sign_offs import history_of, prospect_of, waiting_count
+from tracker.services import evidence, sign_offs
+from tracker.web import clock
+from tracker.web.access import current_actor, guard
+from tracker.web.forms import Form, entered, page
+from tracker.web.layout import navigation
+from tracker.web.uploads import UploadForm, allowance, settings
+
+bp = Blueprint("duties", __name__)
+
+SECTION_NAMES: Mapping[Section, str] = {
+    Section.RETURNED: _n("退回和需要重新提交的"),
+    Section.OVERDUE: _n("已经逾期的"),
+    Section.THIS_MONTH: _n("本月到期的"),
+    Section.LATER: _n("以后到期的"),
+    Section.HANDED_IN: _n("已经提交的"),
+}
+CLAIM_NAMES: Mapping[ClaimKind, str] = {
+    ClaimKind.NOT_APPLICABLE: _n("这一项对本组织不适用"),
+    ClaimKind.EXCUSED: _n("这一次因故未能办理"),
+}
+
+
+class TickForm(UploadForm):
+    """What was done: day, sentence, files; the counts are added for what is asked."""
+
+    act_on = DateField(_l("办理日期"), validators=[InputRequired(message=_l("请填写实际办理的日期。"))])
+    sentence = TextAreaField(_l("一句话说明"), validators=[Length(max=SENTENCE_LIMIT * 2)])
+    reason = StringField(_l("改动了什么"), validators=[Length(max=REASON_LIMIT)])
+    asked: tuple[CountKind, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts that were filled in."""
+        fields = {kind.id: self[f"count-{kind.id}"] for kind in self.asked}
+        return {kind: field.data for kind, field in fields.items() if field.data is not None}
+
+
+class ReasonForm(Form):
+    """An act that may want a reason."""
+
+    reason = TextAreaField(_l("原因"), validators=[Length(max=REASON_LIMIT)])
+
+
+class ClaimForm(ReasonForm):
+    """Why there is nothing to hand in."""
+
+    claim = RadioField(_l("情况"), validators=[InputRequired(message=_l("请选择是哪种情况。"))])
+
+
+class UseForm(Form):
+    """An earlier record to use."""
+
+    evidence = StringField(_l("佐证"), validators=[InputRequired()])
+
+
+@bp.get("/")
+@guard(Act.USE)
+def home() -> ResponseReturnValue:
+    """The first page: what is to be done, in the order in which it presses."""
+    actor, session = current_actor(), db.session()
+    entries = navigation()
+    if not actor.sittings and entries:
+        return redirect(url_for(entries[0].endpoint))
+    found = to_do(session, seats=_seats(), today=clock.today())
+    signs = {sitting.seat_id for sitting in actor.sittings if sitting.may_sign}
+    waiting = waiting_count(session, seats=signs) if signs else 0
+    return render_template(
+        "duties/home.html",
+        sections=found,
+        names=SECTION_NAMES,
+        waiting=waiting,
+        events=_event_links(),
+        several=_several(),
+    )
+
+
+@bp.get("/duties")
+@guard(Act.USE)
+def section() -> ResponseReturnValue:
+    """One section of that list, part by part."""
+    wanted = request.args.get("section", "")
+    chosen = Section(wanted) if wanted in set(Section) else Section.LATER
+    after = request.args.get("after", "")
+    listed = section_of(db.session(), chosen, seats=_seats(), today=clock.today(), after=after)
+    return render_template(
+        "duties/section.html", section=chosen, listed=listed, name=SECTION_NAMES[chosen], several=_several()
+    )
+
+
+@bp.get("/duties/<key>")
+@guard(Act.VIEW, Duty)
+def show(duty: Duty) -> ResponseReturnValue:
+    """One duty: what is asked, what was done, who signed what."""
+    return shown(duty, ReasonForm())
+
+
+def shown(duty: Duty, form: Form) -> ResponseReturnValue:
+    """The page of a duty, with a form that may carry a refusal."""
+    session, actor, today = db.session(), current_actor(), clock.today()
+    item, checklist = item_of(session, duty), checklist_of(duty.cycle.checklist_version)
+    return page(
+        "duties/show.html",
+        form,
+        duty=duty,
+        item=item,
+        checklist=checklist,
+        records=records_of(session, duty.id),
+        history=history_of(session, duty.id),
+        prospect=prospect_of(session, duty, item=item, checklist=checklist, actor=actor, today=today),
+        timeliness=_timeliness(duty, today),
+        may_prepare=can(session, actor, Act.PREPARE, duty),
+        claims=CLAIM_NAMES,
+        Action=Action,
+    )
+
+
+@bp.route("/duties/<key>/tick", methods=["GET", "POST"])
+@guard(Act.PREPARE, Duty)
+def tick(duty: Duty) -> ResponseReturnValue:
+    """Tick a duty, and others that the same record serves, with evidence, in one step."""
+    also = suggested_duties(db.session(), duty, seats=_seats(), act_on=_act_day())
+    form = _tick_form(duty, also)
+    sound = form.validate_on_submit()
+    if request.method == "POST":
+        form.take_in()
+    if sound and not form.errors:
+        with form.refusals(), transaction() as session:
+            message = _ticked(session, duty, form)
+        if not form.errors:
+            flash(message, "good")
+            return redirect(url_for("duties.home"))
+    return _tick_page(duty, form, also)
+
+
+def _ticked(session: Session, duty: Duty, form: TickForm) -> str:
+    """Record what the form says; whoever may sign submits with it, anybody else prepares. Return what to tell."""
+    actor = current_actor()
+    done: dict[str, Any] = {
+        "duties": [duty, *_others(session)],
+        "act_on": entered(form.act_on),
+        "sentence": form.sentence.data or "",
+        "counts": form.counts,
+        "files": form.accepted,
+        "actor": actor,
+        "now": clock.now(),
+        "allowance": allowance(),
+    }
+    if can(session, actor, Act.SIGN, duty) and "save" not in request.form:
+        made = sign_offs.tick(session, reason=form.reason.data or "", **done)
+        return str(_("已提交 %(count)s 项任务，佐证编号 %(key)s。", count=len(done["duties"]), key=made.key))
+    made = evidence.record(session, **done)
+    return str(_("已保存，佐证编号 %(key)s；提交要由岗位任职人员办理。", key=made.key))
+
+
+def _others(session: Session) -> list[Duty]:
+    """The other duties that were ticked with this one."""
+    keys = set(request.form.getlist("also"))
+    found = session.scalars(select(Duty).where(Duty.key.in_(keys), visible(current_actor(), Duty))).all()
+    if len(found) != len(keys):
+        raise Conflict(_n("勾选的任务中有的已经不在列表里，请重新勾选。"))
+    return list(found)
+
+
+def _tick_page(duty: Duty, form: Form, also: Iterable[Suggestion]) -> ResponseReturnValue:
+    session, actor = db.session(), current_actor()
+    item, checklist = item_of(session, duty), checklist_of(duty.cycle.checklist_version)
+    limits = allowance()
+    return page(
+        "duties/tick.html",
+        form,
+        duty=duty,
+        item=item,
+        kinds=attached_kinds(item, checklist),
+        first=[kind.id for kind in asked_counts(item, checklist)],
+        also=also,
+        also_counts={one.key: [kind.id for kind in asked_counts(one.item, checklist)] for one in also},
+        also_kinds={one.key: attached_kinds(one.item, checklist) for one in also},
+        chosen=set(request.form.getlist("also")),
+        earlier=earlier_records(session, duty, actor=actor),
+        may_sign=can(session, actor, Act.SIGN, duty),
+        again=duty.state not in {State.OPEN, State.RETURNED},
+        limits=limits,
+        left=evidence.room_left(session, duty.organization, allowance=limits),
+        request_limit=settings().request_limit,
+        accept=accept_attribute(),
+        endings=accepted_endings(),
+        sentence_limit=SENTENCE_LIMIT,
+    )
+
+
+@bp.post("/duties/<key>/use")
+@guard(Act.PREPARE, Duty)
+def use(duty: Duty) -> ResponseReturnValue:
+    """Use an earlier record for a duty; whoever may sign hands it in with that."""
+    form = UseForm()
+    if form.validate_on_submit():
+        with form.refusals(), transaction() as session:
+            _used(session, duty, entered(form.evidence))
+        if not form.errors:
+            flash(_("已引用佐证 %(key)s。", key=form.evidence.data), "good")
+            return redirect(url_for("duties.show", key=duty.key))
+    also = suggested_duties(db.session(), duty, seats=_seats(), act_on=clock.today())
+    fresh = _tick_form(duty, also, bound=False)
+    fresh.form_errors.extend(error for errors in form.errors.values() for error in errors)
+    fresh.refused_with = form.status
+    return _tick_page(duty, fresh, also)
+
+
+@bp.post("/duties/<key>/unuse")
+@guard(Act.PREPARE, Duty)
+def unuse(duty: Duty) -> ResponseReturnValue:
+    """Use a record for this duty no longer."""
+    form = UseForm()
+    if form.validate_on_submit():
+        with form.refusals(), transaction() as session:
+            record = _record(session, entered(form.evidence))
+            evidence.unlink(session, record, duty, actor=current_actor(), now=clock.now())
+        if not form.errors:
+            flash(_("佐证 %(key)s 不再用于这项任务。", key=form.evidence.data), "good")
+            return redirect(url_for("duties.show", key=duty.key))
+    return shown(duty, form)
+
+
+def _used(session: Session, duty: Duty, key: str) -> None:
+    actor = current_actor()
+    evidence.link(session, _record(session, key), [duty], actor=actor, now=clock.now())
+    if can(session, actor, Act.SIGN, duty) and duty.state in {State.OPEN, State.RETURNED}:
+        sign_offs.submit(session, duty, actor=actor, now=clock.now())
+
+
+def _record(session: Session, key: str) -> Evidence:
+    record = session.scalar(select(Evidence).where(Evidence.key == key, visible(current_actor(), Evidence)))
+    if record is None:
+        raise Invalid(_n("没有这份佐证，或者它不在您的查看范围内。"))
+    return record
+
+
+@bp.route("/duties/<key>/claim", methods=["GET", "POST"])
+@guard(Act.SIGN, Duty)
+def claim(duty: Duty) -> ResponseReturnValue:
+    """Say that a duty does not apply or could not be done."""
+    form = ClaimForm()
+    form.claim.choices = [(kind.value, _(name)) for kind, name in CLAIM_NAMES.items()]
+    if form.validate_on_submit():
+        kind, reason = ClaimKind(form.claim.data), form.reason.data or ""
+        with form.refusals(), transaction() as session:
+            sign_offs.claim(session, duty, kind=kind, reason=reason, actor=current_actor(), now=clock.now())
+        if not form.errors:
+            flash(_("已提交说明，等待上级审核。"), "good")
+            return redirect(url_for("duties.show", key=duty.key))
+    return page("duties/claim.html", form, duty=duty, item=item_of(db.session(), duty))
+
+
+def _tick_form(duty: Duty, also: Iterable[Suggestion], *, bound: bool = True) -> TickForm:
+    """The form with one field for each count that this duty, or one of the others, asks for."""
+    checklist = checklist_of(duty.cycle.checklist_version)
+    items = [item_of(db.session(), duty), *(one.item for one in also)]
+    asked = _asked(items, checklist)
+    fields = {f"count-{kind.id}": _count_field(kind) for kind in asked}
+    form: TickForm = type("TickFormOfDuty", (TickForm,), {**fields, "asked": asked})(
+        **({} if bound else {"formdata": None})
+    )
+    if form.act_on.data is None and not form.is_submitted():
+        form.act_on.data = _act_day()
+    return form
+
+
+def _asked(items: Iterable[Item], checklist: Checklist) -> tuple[CountKind, ...]:
+    return tuple(dict.fromkeys(kind for item in items for kind in asked_counts(item, checklist)))
+
+
+def _count_field(kind: CountKind) -> IntegerField:
+    label = f"{kind.name}（{kind.unit}）" if kind.unit else kind.name
+    return IntegerField(label, validators=[Optional(), NumberRange(0, COUNT_LIMIT, _l("应是不小于 0 的整数。"))])
+
+
+def _act_day() -> date:
+    """The day of the act that was entered or asked about; today without one."""
+    try:
+        return date.fromisoformat(request.values.get("act_on", ""))
+    except ValueError:
+        return clock.today()
+
+
+def _timeliness(duty: Duty, today: date) -> Any:  # noqa: ANN401  an enumeration
+    return timeliness_now(
+        state=duty.state,
+        starts_on=duty.starts_on,
+        due_on=duty.due_on,
+        act_on=duty.act_on,
+        submitted_on=duty.first_submitted_on,
+        today=today,
+        closed=duty.cycle.closed_at is not None,
+    )
+
+
+def _seats() -> set[int]:
+    return {sitting.seat_id for sitting in current_actor().sittings}
+
+
+def _several() -> bool:
+    """Whether the person sits in more than one organization, so that lists name it."""
+    return len({sitting.organization_id for sitting in current_actor().sittings}) > 1
+
+
+
+def _event_links() -> list[tuple[str, str]]:
+    """Where events of the organizations in which the person sits are reported: names and addresses."""
+    places = {sitting.organization_id for sitting in current_actor().sittings}
+    found = db.session.execute(
+        select(Organization.code, Organization.name).where(Organization.id.in_(places)).order_by(Organization.id)
+    )
+    known = "assignments.event" in current_app.view_functions
+    return [(name, url_for("assignments.event", key=code)) for code, name in found] if known else []

@@ -1,0 +1,190 @@
+"""Records and their files: look at them, hand the bytes out, add, correct, withdraw."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, flash, redirect, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from wtforms import DateField, IntegerField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
+
+from tracker.db import db, transaction
+from tracker.domain.evidence import COUNT_LIMIT, REASON_LIMIT, SENTENCE_LIMIT
+from tracker.domain.media import accept_attribute, accepted_endings
+from tracker.models import Cycle, Evidence
+from tracker.policy import Act, can
+from tracker.queries.assignments import items_of_year
+from tracker.queries.checklists import checklist_of
+from tracker.queries.duties import UNSIGNED
+from tracker.queries.evidence import Attached, Record, duties_served, file_of, record_of
+from tracker.services import evidence, log
+from tracker.storage.preview import MEDIA_TYPE, NotShown, Size
+from tracker.web import clock
+from tracker.web.access import current_actor, guard
+from tracker.web.duties import ReasonForm
+from tracker.web.forms import Confirmation, Form, entered, page
+from tracker.web.uploads import UploadForm, allowance, previews, settings, store
+
+bp = Blueprint("evidence", __name__, url_prefix="/evidence")
+
+
+class CorrectForm(Form):
+    """What a record says, to be said anew; one field for each of its counts is added."""
+
+    act_on = DateField(_l("办理日期"), validators=[InputRequired(message=_l("请填写实际办理的日期。"))])
+    sentence = TextAreaField(_l("一句话说明"), validators=[Length(max=SENTENCE_LIMIT * 2)])
+
+
+class WithdrawForm(ReasonForm):
+    """Why a record is void."""
+
+    reason = TextAreaField(_l("作废原因"), validators=[Length(max=REASON_LIMIT)])
+
+
+@bp.get("/<key>")
+@guard(Act.VIEW, Evidence)
+def show(found: Evidence) -> ResponseReturnValue:
+    """One record: what it says, its files, what it serves."""
+    _note(found, "evidence.open", found.key)
+    return _shown(found, UploadForm())
+
+
+def _shown(found: Evidence, form: Form) -> ResponseReturnValue:
+    session, actor = db.session(), current_actor()
+    served = duties_served(session, found, actor=actor)
+    cycle = session.get_one(Cycle, found.cycle_id)
+    limits = allowance()
+    return page(
+        "evidence/show.html",
+        form,
+        found=found,
+        record=record_of(session, found),
+        served=served,
+        items=items_of_year(session, cycle),
+        counts=checklist_of(cycle.checklist_version).count_kind,
+        may_prepare=can(session, actor, Act.PREPARE, found) and not found.withdrawn,
+        signed=any(duty.state not in UNSIGNED for duty in served),
+        limits=limits,
+        left=evidence.room_left(session, found.organization, allowance=limits),
+        request_limit=settings().request_limit,
+        accept=accept_attribute(),
+        endings=accepted_endings(),
+    )
+
+
+@bp.post("/<key>/files")
+@guard(Act.PREPARE, Evidence)
+def add_files(found: Evidence) -> ResponseReturnValue:
+    """Put more files to a record."""
+    form = UploadForm()
+    if form.validate_on_submit():
+        form.take_in()
+        with form.refusals(), transaction() as session:
+            evidence.add_files(
+                session, found, files=form.accepted, actor=current_actor(), now=clock.now(), allowance=allowance()
+            )
+        if not form.errors:
+            flash(_("已补充 %(count)s 个文件。", count=len(form.accepted)), "good")
+            return redirect(url_for("evidence.show", key=found.key))
+    return _shown(found, form)
+
+
+@bp.route("/<key>/correct", methods=["GET", "POST"])
+@guard(Act.PREPARE, Evidence)
+def correct(found: Evidence) -> ResponseReturnValue:
+    """Say anew what a record says."""
+    record = record_of(db.session(), found)
+    form = _correct_form(found, record)
+    if form.validate_on_submit():
+        counts = {kind: form[f"count-{kind}"].data or 0 for kind in record.counts}
+        said = {"act_on": entered(form.act_on), "sentence": form.sentence.data or "", "counts": counts}
+        with form.refusals(), transaction() as session:
+            evidence.correct(session, found, actor=current_actor(), now=clock.now(), **said)
+        if not form.errors:
+            flash(_("已更正，原内容仍可查。"), "good")
+            return redirect(url_for("evidence.show", key=found.key))
+    return page("evidence/correct.html", form, found=found, record=record)
+
+
+def _correct_form(found: Evidence, record: Record) -> Form:
+    names = checklist_of(db.session().get_one(Cycle, found.cycle_id).checklist_version).count_kind
+    rules = [Optional(), NumberRange(0, COUNT_LIMIT, _l("应是不小于 0 的整数。"))]
+    fields = {f"count-{kind}": IntegerField(names[kind].name, validators=rules) for kind in record.counts}
+    was = {"act_on": record.act_on, "sentence": record.sentence}
+    values = {**was, **{f"count-{kind}": number for kind, number in record.counts.items()}}
+    form: Form = type("CorrectFormOfRecord", (CorrectForm,), fields)(data=values)
+    return form
+
+
+@bp.route("/<key>/withdraw", methods=["GET", "POST"])
+@guard(Act.PREPARE, Evidence)
+def withdraw(found: Evidence) -> ResponseReturnValue:
+    """Declare a record void, with a reason."""
+    form = WithdrawForm()
+    if form.validate_on_submit():
+        with form.refusals(), transaction() as session:
+            evidence.withdraw(session, found, reason=form.reason.data or "", actor=current_actor(), now=clock.now())
+        if not form.errors:
+            flash(_("已作废，记录仍可查。"), "good")
+            return redirect(url_for("evidence.show", key=found.key))
+    return page("evidence/withdraw.html", form, found=found, record=record_of(db.session(), found))
+
+
+@bp.post("/<key>/files/<digest>/off")
+@guard(Act.PREPARE, Evidence)
+def take_off(found: Evidence, digest: str) -> ResponseReturnValue:
+    """Take a file off a record."""
+    form = Confirmation()
+    if form.validate_on_submit():
+        with form.refusals(), transaction() as session:
+            evidence.take_off_file(session, found, sha256=digest, actor=current_actor(), now=clock.now())
+        if not form.errors:
+            flash(_("文件已取下，仍可在记录中查到。"), "good")
+            return redirect(url_for("evidence.show", key=found.key))
+    return _shown(found, form)
+
+
+@bp.get("/<key>/files/<digest>")
+@guard(Act.VIEW, Evidence)
+def download(found: Evidence, digest: str) -> ResponseReturnValue:
+    """The bytes of a file, to keep; never shown inside a page."""
+    file = _file(found, digest)
+    path = store().path(file.sha256)
+    if file.sealed_at or not path.exists():
+        abort(404)
+    _note(found, "file.download", f"{found.key}/{digest}")
+    return send_file(path, mimetype=file.media_type, as_attachment=True, download_name=file.name)
+
+
+@bp.get("/<key>/files/<digest>/preview/<int:number>")
+@guard(Act.VIEW, Evidence)
+def preview(found: Evidence, digest: str, number: int) -> ResponseReturnValue:
+    """A picture of a page of a file, made anew without its metadata."""
+    file = _file(found, digest)
+    size = Size.SMALL if request.args.get("size") == "small" else Size.LARGE
+    if file.sealed_at:
+        abort(404)
+    shown = previews().show(file.sha256, kind=file.kind, number=number, size=size)
+    if isinstance(shown, NotShown):
+        return Response(_(shown.reason), 404, mimetype="text/plain")
+    if size is Size.LARGE:
+        _note(found, "file.view", f"{found.key}/{digest}")
+    answer = send_file(shown.path, mimetype=MEDIA_TYPE)
+    answer.headers["X-Evidence"] = "1"
+    return answer
+
+
+def _file(found: Evidence, digest: str) -> Attached:
+    file = file_of(db.session(), found, digest)
+    if file is None:
+        abort(404)
+    return file
+
+
+def _note(found: Evidence, verb: str, key: str) -> None:
+    """Write into the access log, which the unit can read, who looked at what."""
+    with transaction() as session:
+        log.record_access(
+            session, actor=current_actor(), now=clock.now(), verb=verb, kind="evidence", key=key, unit_id=found.unit_id
+        )
