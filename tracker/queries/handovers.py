@@ -99,6 +99,15 @@ def handover_of(session: Session, key: str) -> Handover | None:
 
 def handovers_for(session: Session, actor: Actor) -> list[tuple[Handover, frozenset[Side]]]:
     """The hand-overs that somebody may see, the latest first, with the sides that have signed."""
+    found = handovers_of(session, actor)
+    signed = signed_sides(session, [handover.id for handover in found]) if found else {}
+    return [(handover, frozenset(signed.get(handover.id, ()))) for handover in found]
+
+
+def handovers_of(
+    session: Session, actor: Actor, *, seat_ids: Iterable[int] | None = None, most: int = 500
+) -> Sequence[Handover]:
+    """The hand-overs (of these seats) that somebody may see, the latest first, at most so many."""
     query = (
         select(Handover)
         .options(
@@ -108,11 +117,11 @@ def handovers_for(session: Session, actor: Actor) -> list[tuple[Handover, frozen
         )
         .where(visible(actor, Handover))
         .order_by(Handover.id.desc())
-        .limit(500)
+        .limit(most)
     )
-    found = session.scalars(query).all()
-    signed = signed_sides(session, [handover.id for handover in found])
-    return [(handover, frozenset(signed.get(handover.id, ()))) for handover in found]
+    if seat_ids is not None:
+        query = query.where(Handover.seat_id.in_(list(seat_ids)))
+    return session.scalars(query).all()
 
 
 def signatures_of(session: Session, handover: Handover) -> dict[Side, HandoverSignature]:

@@ -87,26 +87,43 @@ def in_force(facts: Iterable[OrganizationFact], on: date) -> OrganizationFact | 
     return next((fact for fact in reversed(list(facts)) if fact.valid_from <= on), None)
 
 
+@dataclass(frozen=True)
+class Records:
+    """Everything that was known of all organizations at a time: codes, and facts in order, by row number."""
+
+    code_of: Mapping[int, str]
+    facts: Mapping[int, list[OrganizationFact]]
+
+    def tree(self, on: date) -> tuple[Node, ...]:
+        """All organizations of which something was known for that day, from the top down, each before what is below."""
+        facts = {number: fact for number, rows in self.facts.items() if (fact := in_force(rows, on)) is not None}
+        id_of = {self.code_of[number]: number for number in facts}
+        values = {self.code_of[number]: facts_of_row(fact, self.code_of) for number, fact in facts.items()}
+        parents = {code: value.parent for code, value in values.items()}
+        units = frozenset(code for code, value in values.items() if value.is_unit)
+        nodes = {
+            code: _node(facts[number], code, values[code], unit_of(code, parents, units), on)
+            for code, number in id_of.items()
+        }
+        return tuple(_ordered({code: replace(node, unit_id=id_of[node.unit]) for code, node in nodes.items()}))
+
+    def history(self, organization_id: int) -> list[tuple[date, OrganizationFacts]]:
+        """From which day on what was true of one organization, the latest first."""
+        rows = self.facts.get(organization_id, [])
+        return [(row.valid_from, facts_of_row(row, self.code_of)) for row in reversed(rows)]
+
+
+def records(session: Session, *, as_of: datetime | None = None) -> Records:
+    """Everything known of all organizations at a time; two queries, however large the tree is."""
+    return Records(codes(session), known_facts(session, as_of=as_of))
+
+
 def tree(session: Session, *, on: date, as_of: datetime | None = None) -> tuple[Node, ...]:
-    """All organizations of which something was known for that day, from the top down, each before what is below it.
+    """The organizations of a day as known at a time, from the top down, each before what is below it.
 
     Closed ones stand in it with `is_open` False. Two queries, however large the tree is.
     """
-    code_of = codes(session)
-    facts = {
-        number: fact
-        for number, rows in known_facts(session, as_of=as_of).items()
-        if (fact := in_force(rows, on)) is not None
-    }
-    id_of = {code_of[number]: number for number in facts}
-    values = {code_of[number]: facts_of_row(fact, code_of) for number, fact in facts.items()}
-    parents = {code: value.parent for code, value in values.items()}
-    units = frozenset(code for code, value in values.items() if value.is_unit)
-    nodes = {
-        code: _node(facts[number], code, values[code], unit_of(code, parents, units), on)
-        for code, number in id_of.items()
-    }
-    return tuple(_ordered({code: replace(node, unit_id=id_of[node.unit]) for code, node in nodes.items()}))
+    return records(session, as_of=as_of).tree(on)
 
 
 def _node(fact: OrganizationFact, code: str, facts: OrganizationFacts, unit: str, on: date) -> Node:

@@ -10,9 +10,8 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import AppointmentKind
-from tracker.models import Appointment, Person, Seat
+from tracker.models import Appointment, Person, PersonFact, Seat
 from tracker.queries.history import known
-from tracker.queries.people import names_of
 
 ORDER = {AppointmentKind.HOLDER: 0, AppointmentKind.ACTING: 1, AppointmentKind.CLERK: 2}
 
@@ -30,6 +29,10 @@ class Holder:
     kind: AppointmentKind
     starts_on: date
     ends_on: date | None
+
+    def sits_on(self, day: date) -> bool:
+        """Whether the person sits there on that day."""
+        return self.starts_on <= day and (self.ends_on is None or day <= self.ends_on)
 
 
 def seats_of(session: Session, organization_ids: Iterable[int]) -> list[Seat]:
@@ -67,31 +70,30 @@ def _by_seat(
     as_of: datetime | None,
 ) -> dict[int, list[Holder]]:
     query = (
-        select(Appointment, Person.key)
+        select(Appointment, Person.key, PersonFact.name)
         .join(Person, Person.id == Appointment.person_id)
+        .outerjoin(PersonFact, (PersonFact.person_id == Person.id) & known(PersonFact, as_of))
         .where(Appointment.seat_id.in_(seat_ids), known(Appointment, as_of))
         .order_by(Appointment.starts_on, Appointment.id)
     )
     if within is not None:
         query = query.where(within)
-    rows = session.execute(query).all()
-    names = names_of(session, [appointment.person_id for appointment, _ in rows], as_of=as_of)
     found: dict[int, list[Holder]] = {}
-    for appointment, person_key in rows:
-        found.setdefault(appointment.seat_id, []).append(_holder(appointment, person_key, names))
+    for appointment, person_key, name in session.execute(query):
+        found.setdefault(appointment.seat_id, []).append(_holder(appointment, person_key, name or person_key))
     for holders in found.values():
         holders.sort(key=lambda holder: ORDER[holder.kind])
     return found
 
 
-def _holder(appointment: Appointment, person_key: str, names: dict[int, str]) -> Holder:
+def _holder(appointment: Appointment, person_key: str, name: str) -> Holder:
     return Holder(
         appointment_id=appointment.id,
         appointment_key=appointment.key,
         seat_id=appointment.seat_id,
         person_id=appointment.person_id,
         person_key=person_key,
-        name=names.get(appointment.person_id, person_key),
+        name=name,
         kind=appointment.kind,
         starts_on=appointment.starts_on,
         ends_on=appointment.ends_on,
