@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from tracker.domain import report as printed
 from tracker.domain.checklist import Checklist, Item
 from tracker.domain.duty import Action, State, Timeliness
+from tracker.domain.errors import NotFound
 from tracker.domain.inspection import MemberRole, Severity
 from tracker.domain.schedule import period_name
 from tracker.domain.score import (
@@ -130,6 +131,8 @@ def inspection_report(
     session: Session, inspection: Inspection, *, as_of: datetime, words: Translate, software_version: str
 ) -> printed.InspectionReport:
     """The report of one check as it was known at `as_of`."""
+    if inspection.created_at > as_of:
+        raise NotFound(_n("到指定的时间，第 %(number)s 号督查尚未建立，请改选较晚的日期。"), number=inspection.number)
     setting = setting_of(session, inspection.cycle, as_of=as_of, words=words)
     units = inspections.units_of(session, inspection, as_of=as_of)
     duties = _sampled(setting, inspection, [unit.id for unit in units])
