@@ -52,6 +52,8 @@ def test_the_burden_page_tells_what_opening_makes_and_writes_nothing(adam: Flask
     page = text(adam, f"/cycles/open?year=2027&checklist={digest(session)}")
     assert "2027 年度任务量" in page
     assert "减少填报" in page
+    assert "确认开启" in page
+    assert "确认开启" not in text(adam, f"/cycles/open?year=2026&checklist={digest(session)}")
     assert session.scalars(select(Cycle.year)).all() == [2026]
 
 

@@ -23,6 +23,7 @@ from tracker.policy import Act, require
 from tracker.queries.assignments import Held, holdings
 from tracker.queries.cycles import Progress, cycle_of, open_cycles, state_counts
 from tracker.queries.history import SHANGHAI
+from tracker.queries.log import SYSTEM
 from tracker.services import log
 from tracker.services.duty_plans import Layer, Relaid
 
@@ -163,7 +164,7 @@ def close_cycle(session: Session, cycle: Cycle, *, actor: Actor, now: datetime) 
         verb="close",
         kind="cycle",
         key=str(cycle.year),
-        chains=[log.SYSTEM, *units],
+        chains=[SYSTEM, *units],
         before={"state": CycleState.OPEN.value},
         after={"state": CycleState.CLOSED.value, "duties": {state.value: count for state, count in states.items()}},
     )

@@ -26,7 +26,7 @@ from tracker.services.seats import ensure_seat
 
 REASON_LENGTH = 200
 _CHUNK = 500
-_Row = Row[tuple[int, str, str, State, bool, date, date, date]]
+_Row = Row[int, str, str, State, bool, date, date, date]
 
 
 @dataclass

@@ -55,7 +55,7 @@ def preview() -> ResponseReturnValue:
     form = _open_form()
     form.year.data = request.args.get("year", type=int) or form.year.data
     form.checklist.data = request.args.get("checklist", "")
-    return page("cycles/open.html", form, burden=_burden(form))
+    return _burden_page(form)
 
 
 @bp.post("/open")
@@ -72,7 +72,7 @@ def open_year() -> ResponseReturnValue:
         if not form.errors:
             flash(_("%(year)s 年度已开启，本次生成 %(count)s 项任务。", year=year, count=made), "good")
             return redirect(url_for("cycles.show", year=year))
-    return page("cycles/open.html", form, burden=_burden(form))
+    return _burden_page(form)
 
 
 @bp.get("/<int:year>")
@@ -105,23 +105,22 @@ def days() -> ResponseReturnValue:
     """The days that were decided about, and a form to decide about one."""
     form = DayForm()
     form.is_working.choices = [("no", _("休息")), ("yes", _("上班"))]
-    if form.validate_on_submit():
-        working = form.is_working.data == "yes"
-        with form.refusals(), transaction() as session:
-            calendar.override_day(
-                session,
-                day=entered(form.day),
-                is_working=working,
-                name=entered(form.name),
-                actor=current_actor(),
-                now=clock.now(),
-            )
-        if not form.errors:
-            flash(_("已登记，相关任务的期限已重新计算。"), "good")
-            return redirect(url_for("cycles.days"))
+    if form.validate_on_submit() and _override(form):
+        flash(_("已登记，相关任务的期限已重新计算。"), "good")
+        return redirect(url_for("cycles.days"))
     years = sorted({clock.today().year, clock.today().year + 1, *(c.year for c in all_cycles(db.session()))})
     marks = [(year, is_official(year)) for year in years]
     return page("cycles/calendar.html", form, days=overrides(db.session()), years=marks)
+
+
+def _override(form: DayForm) -> bool:
+    """Decide about the day; False where a rule refuses, which the form then shows."""
+    working = form.is_working.data == "yes"
+    day, name = entered(form.day), entered(form.name)
+    with form.refusals(), transaction() as session:
+        actor, now = current_actor(), clock.now()
+        calendar.override_day(session, day=day, is_working=working, name=name, actor=actor, now=now)
+    return not form.errors
 
 
 def _open_form() -> OpenForm:
@@ -130,6 +129,12 @@ def _open_form() -> OpenForm:
     if form.year.data is None:
         form.year.data = clock.today().year
     return form
+
+
+def _burden_page(form: OpenForm) -> ResponseReturnValue:
+    """What opening makes, with the button that does it unless the year is open already."""
+    opened = {cycle.year for cycle in all_cycles(db.session())}
+    return page("cycles/open.html", form, burden=_burden(form), is_opened=form.year.data in opened)
 
 
 def _burden(form: OpenForm) -> YearBurden | None:
