@@ -273,11 +273,15 @@ def upgrade():
     sa.Column('decided_by_id', sa.Integer(), nullable=True),
     sa.Column('decided_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('id', sa.Integer(), nullable=False),
+    sa.CheckConstraint("(state = 'asked') = (decided_by_id IS NULL)", name=op.f('ck_seal_decided_by_somebody')),
     sa.CheckConstraint('decided_by_id IS NULL OR decided_by_id <> asked_by_id', name=op.f('ck_seal_two_administrators')),
     sa.ForeignKeyConstraint(['asked_by_id'], ['person.id'], name=op.f('fk_seal_asked_by_id')),
     sa.ForeignKeyConstraint(['decided_by_id'], ['person.id'], name=op.f('fk_seal_decided_by_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_seal'))
     )
+    with op.batch_alter_table('seal', schema=None) as batch_op:
+        batch_op.create_index('uq_seal_asked', ['target_kind', 'target_key'], unique=True, sqlite_where=sa.text("state = 'asked'"), postgresql_where=sa.text("state = 'asked'"))
+
     op.create_table('seat',
     sa.Column('key', sa.String(length=200), nullable=False),
     sa.Column('organization_id', sa.Integer(), nullable=False),
@@ -581,7 +585,7 @@ def upgrade():
     )
     with op.batch_alter_table('inspection_duty', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_inspection_duty_duty_id'), ['duty_id'], unique=False)
-        batch_op.create_index('ix_inspection_duty_inspection_id_duty_id', ['inspection_id', 'duty_id'], unique=False)
+        batch_op.create_index('uq_inspection_duty_in_force', ['inspection_id', 'duty_id'], unique=True, sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
 
     op.create_table('inspection_fact',
     sa.Column('inspection_id', sa.Integer(), nullable=False),
@@ -608,6 +612,7 @@ def upgrade():
     )
     with op.batch_alter_table('inspection_fact', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_inspection_fact_inspection_id'), ['inspection_id'], unique=False)
+        batch_op.create_index('uq_inspection_fact_in_force', ['inspection_id'], unique=True, sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
 
     op.create_table('inspection_member',
     sa.Column('inspection_id', sa.Integer(), nullable=False),
@@ -641,23 +646,22 @@ def upgrade():
     op.create_table('overrule',
     sa.Column('inspection_id', sa.Integer(), nullable=False),
     sa.Column('organization_id', sa.Integer(), nullable=False),
-    sa.Column('seat_id', sa.Integer(), nullable=False),
     sa.Column('item_id', sa.String(length=200), nullable=False),
-    sa.Column('tenths', sa.Integer(), nullable=False),
+    sa.Column('tenths', sa.Integer(), nullable=True),
     sa.Column('reason', sa.Text(), nullable=False),
     sa.Column('person_id', sa.Integer(), nullable=False),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('superseded_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('id', sa.Integer(), nullable=False),
-    sa.CheckConstraint('tenths >= 0', name=op.f('ck_overrule_points_not_negative')),
+    sa.CheckConstraint('tenths IS NULL OR tenths >= 0', name=op.f('ck_overrule_points_not_negative')),
     sa.ForeignKeyConstraint(['inspection_id'], ['inspection.id'], name=op.f('fk_overrule_inspection_id')),
     sa.ForeignKeyConstraint(['organization_id'], ['organization.id'], name=op.f('fk_overrule_organization_id')),
     sa.ForeignKeyConstraint(['person_id'], ['person.id'], name=op.f('fk_overrule_person_id')),
-    sa.ForeignKeyConstraint(['seat_id'], ['seat.id'], name=op.f('fk_overrule_seat_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_overrule'))
     )
     with op.batch_alter_table('overrule', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_overrule_inspection_id'), ['inspection_id'], unique=False)
+        batch_op.create_index('uq_overrule_in_force', ['inspection_id', 'organization_id', 'item_id'], unique=True, sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
 
     op.create_table('sign_off',
     sa.Column('key', sa.String(length=200), nullable=False),
@@ -715,7 +719,7 @@ def upgrade():
     sa.PrimaryKeyConstraint('id', name=op.f('pk_verdict'))
     )
     with op.batch_alter_table('verdict', schema=None) as batch_op:
-        batch_op.create_index('ix_verdict_inspection_id_duty_id', ['inspection_id', 'duty_id'], unique=False)
+        batch_op.create_index('uq_verdict_in_force', ['inspection_id', 'duty_id'], unique=True, sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
 
     op.create_table('finding_fact',
     sa.Column('finding_id', sa.Integer(), nullable=False),
@@ -735,6 +739,7 @@ def upgrade():
     )
     with op.batch_alter_table('finding_fact', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_finding_fact_finding_id'), ['finding_id'], unique=False)
+        batch_op.create_index('uq_finding_fact_in_force', ['finding_id'], unique=True, sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
 
     op.create_table('rectification_step',
     sa.Column('finding_id', sa.Integer(), nullable=False),
@@ -776,11 +781,12 @@ def downgrade():
     op.drop_table('sign_off_doer')
     op.drop_table('rectification_step')
     with op.batch_alter_table('finding_fact', schema=None) as batch_op:
+        batch_op.drop_index('uq_finding_fact_in_force', sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
         batch_op.drop_index(batch_op.f('ix_finding_fact_finding_id'))
 
     op.drop_table('finding_fact')
     with op.batch_alter_table('verdict', schema=None) as batch_op:
-        batch_op.drop_index('ix_verdict_inspection_id_duty_id')
+        batch_op.drop_index('uq_verdict_in_force', sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
 
     op.drop_table('verdict')
     with op.batch_alter_table('sign_off', schema=None) as batch_op:
@@ -788,6 +794,7 @@ def downgrade():
 
     op.drop_table('sign_off')
     with op.batch_alter_table('overrule', schema=None) as batch_op:
+        batch_op.drop_index('uq_overrule_in_force', sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
         batch_op.drop_index(batch_op.f('ix_overrule_inspection_id'))
 
     op.drop_table('overrule')
@@ -802,11 +809,12 @@ def downgrade():
 
     op.drop_table('inspection_member')
     with op.batch_alter_table('inspection_fact', schema=None) as batch_op:
+        batch_op.drop_index('uq_inspection_fact_in_force', sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
         batch_op.drop_index(batch_op.f('ix_inspection_fact_inspection_id'))
 
     op.drop_table('inspection_fact')
     with op.batch_alter_table('inspection_duty', schema=None) as batch_op:
-        batch_op.drop_index('ix_inspection_duty_inspection_id_duty_id')
+        batch_op.drop_index('uq_inspection_duty_in_force', sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
         batch_op.drop_index(batch_op.f('ix_inspection_duty_duty_id'))
 
     op.drop_table('inspection_duty')
@@ -863,6 +871,9 @@ def downgrade():
     op.drop_table('appointment')
     op.drop_table('account_role')
     op.drop_table('seat')
+    with op.batch_alter_table('seal', schema=None) as batch_op:
+        batch_op.drop_index('uq_seal_asked', sqlite_where=sa.text("state = 'asked'"), postgresql_where=sa.text("state = 'asked'"))
+
     op.drop_table('seal')
     with op.batch_alter_table('person_fact', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_person_fact_person_id'))

@@ -10,7 +10,10 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tracker.app import create_app
 from tracker.cli.checklist import checklist
+from tracker.cli.log import log
 from tracker.cli.report import report
+from tracker.cli.seal import seal
+from tracker.cli.verify import gc, verify
 from tracker.cli.worker import worker
 from tracker.config import SettingsError
 from tracker.db import OldSqlite
@@ -24,7 +27,7 @@ cli = FlaskGroup(
     create_app=create_app,
     add_version_option=False,
 )
-for command in (checklist, report, worker):
+for command in (checklist, gc, log, report, seal, verify, worker):
     cli.add_command(command)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 
 from tracker.db import db
+from tracker.queries.history import SHANGHAI
+from tracker.tasks.daily import once_a_day
 from tracker.tasks.documents import WORKS
 from tracker.tasks.queue import Queue
 from tracker.tasks.worker import Worker
@@ -18,10 +22,16 @@ from tracker.tasks.worker import Worker
 def worker(workers: int) -> None:
     """Make documents in the background. Stops on SIGTERM; what was begun is taken up again by the next worker."""
     queue: Queue = current_app.extensions["tracker_queue"]
-    does = Worker(db.engine, current_app.config["TRACKER"], WORKS)
+    engine, does = db.engine, Worker(db.engine, current_app.config["TRACKER"], WORKS)
+    days: set[date] = set()
 
     def sweep() -> None:
         for key in does.waiting():
             queue.send(key)
+        now = datetime.now(UTC)
+        today = now.astimezone(SHANGHAI).date()
+        if today not in days:
+            once_a_day(engine, now=now)
+            days.add(today)
 
     queue.consume(perform=does.perform, sweep=sweep, workers=workers)

@@ -7,7 +7,7 @@ documents as canonical JSON (`tracker.domain.canonical`) and take its SHA-256.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -50,6 +50,7 @@ class Fault(StrEnum):
     PREVIOUS = "previous"
     DIGEST = "digest"
     PAYLOAD = "payload"
+    MISSING = "missing"
     HEAD = "head"
     TAIL = "tail"
 
@@ -60,6 +61,7 @@ FAULT_TEXTS: Mapping[Fault, str] = {
     Fault.PREVIOUS: _n("与上一条目的摘要不衔接"),
     Fault.DIGEST: _n("条目内容与其摘要不符"),
     Fault.PAYLOAD: _n("附载内容与其摘要不符"),
+    Fault.MISSING: _n("附载内容缺失，且没有封存记录"),
     Fault.HEAD: _n("条目摘要与此前另行记录的链头不符"),
     Fault.TAIL: _n("链尾缺失：此前另行记录的条目已不存在"),
 }
@@ -148,19 +150,24 @@ def entry_digest(
 
 
 def verify_chain(
-    entries: Iterable[Entry], *, chain: str | None = None, heads: Mapping[int, str] | None = None
+    entries: Iterable[Entry],
+    *,
+    chain: str | None = None,
+    heads: Mapping[int, str] | None = None,
+    sealed: Collection[str] | None = None,
 ) -> Break | None:
     """Return the first broken entry of one chain, or None if it holds.
 
     `entries` are read once, in the order of `seq`, from the first on. `chain` names the chain they must belong to (if
     not given, that of the first). `heads` are digests by `seq` that were recorded elsewhere: they find a cut tail and a
-    chain that was written anew, which the chain by itself cannot show.
+    chain that was written anew, which the chain by itself cannot show. `sealed` are the digests of the entries whose
+    payloads were sealed: any other without its payload is broken (if not given, a payload may be missing).
     """
     known = heads or {}
     last: Entry | None = None
     for entry in entries:
         chain = entry.chain if chain is None else chain
-        broken = _fault_of(entry, chain=chain, last=last, known=known)
+        broken = _fault_of(entry, chain=chain, last=last, known=known, sealed=sealed)
         if broken:
             return broken
         last = entry
@@ -168,7 +175,9 @@ def verify_chain(
     return Break(length + 1, Fault.TAIL) if any(seq > length for seq in known) else None
 
 
-def _fault_of(entry: Entry, *, chain: str, last: Entry | None, known: Mapping[int, str]) -> Break | None:
+def _fault_of(
+    entry: Entry, *, chain: str, last: Entry | None, known: Mapping[int, str], sealed: Collection[str] | None
+) -> Break | None:
     """The first thing wrong with an entry, seen from the one before it."""
     expected = last.seq + 1 if last else 1
     faults = {
@@ -177,6 +186,7 @@ def _fault_of(entry: Entry, *, chain: str, last: Entry | None, known: Mapping[in
         Fault.PREVIOUS: entry.previous != (last.digest if last else None),
         Fault.DIGEST: entry.digest != _digest_of(entry),
         Fault.PAYLOAD: entry.payload is not None and digest(entry.payload) != entry.payload_digest,
+        Fault.MISSING: entry.payload is None and sealed is not None and entry.digest not in sealed,
         Fault.HEAD: known.get(entry.seq, entry.digest) != entry.digest,
     }
     return next((Break(expected, fault) for fault, found in faults.items() if found), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tracker.domain.actor import AppointmentKind
@@ -120,12 +120,17 @@ class SealState(StrEnum):
     REFUSED = "refused"
 
 
+_ASKED = text("state = 'asked'")  # one request at a time for one object
+
+
 class Seal(Numbered):
     """The destruction of bytes that must not be here: two administrators, a reason, and what stays known."""
 
     __tablename__ = "seal"
     __table_args__ = (
         CheckConstraint("decided_by_id IS NULL OR decided_by_id <> asked_by_id", name="two_administrators"),
+        CheckConstraint("(state = 'asked') = (decided_by_id IS NULL)", name="decided_by_somebody"),
+        Index("uq_seal_asked", "target_kind", "target_key", unique=True, sqlite_where=_ASKED, postgresql_where=_ASKED),
     )
     target_kind: Mapped[str]
     target_key: Mapped[str]

@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
 from tracker.domain.canonical import canonical_json, digest
 from tracker.domain.log import entry_digest
 from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization
-
-SYSTEM = "system"
+from tracker.queries.history import SHANGHAI
+from tracker.queries.log import HEADS, SYSTEM
 
 
 def chain_of(organization: Organization) -> str:
@@ -87,14 +88,35 @@ def _digest_of(chain: str, entry: LogEntry) -> str:
 
 
 def _locked_chain(session: Session, key: str) -> LogChain:
-    chain = session.scalar(
-        select(LogChain).where(LogChain.key == key).with_for_update().execution_options(populate_existing=True)
+    """The chain, locked; made if there is none, also when two acts need it for the first time at once."""
+    query = select(LogChain).where(LogChain.key == key).with_for_update()
+    chain = session.scalar(query.execution_options(populate_existing=True))
+    if chain is not None:
+        return chain
+    row = {"key": key, "length": 0, "head": None}
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(postgresql.insert(LogChain).on_conflict_do_nothing(), row)
+    else:
+        session.execute(sqlite.insert(LogChain).on_conflict_do_nothing(), row)
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def record_heads(session: Session, *, actor: Actor, now: datetime) -> bool:
+    """Write the heads of all chains into the system's chain, once a day; return whether this was the time.
+
+    A tail that somebody cuts off later, with the chain's own row, shows against them. The day is that of Asia/Shanghai.
+    """
+    day = now.astimezone(SHANGHAI).date().isoformat()
+    _locked_chain(session, SYSTEM)
+    written = select(LogEntry.id).where(LogEntry.object_kind == "log", LogEntry.object_key == day)
+    if session.scalar(written.where(LogEntry.verb == HEADS).limit(1)) is not None:
+        return False
+    chains = session.execute(
+        select(LogChain.key, LogChain.length, LogChain.head).where(LogChain.length > 0).order_by(LogChain.key)
     )
-    if chain is None:
-        chain = LogChain(key=key, length=0, head=None)
-        session.add(chain)
-        session.flush()
-    return chain
+    heads = {key: {"seq": length, "digest": head} for key, length, head in chains}
+    record(session, actor=actor, now=now, verb=HEADS, kind="log", key=day, after=heads)
+    return True
 
 
 def record_access(

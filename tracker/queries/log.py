@@ -1,0 +1,332 @@
+"""The log as it is read: whole chains for whoever checks them, pages for whoever looks something up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from tracker.domain.actor import Actor
+from tracker.domain.log import Entry
+from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization, Person
+from tracker.policy import visible
+from tracker.queries.history import SHANGHAI, end_of_day
+
+SYSTEM = "system"  # the chain of what belongs to no unit
+HEADS = "heads"  # the verb of the daily entry that names the heads of all chains
+SEALED = "seal.agree"  # the verb of the entry that names a payload that was destroyed
+PAYLOAD = "log_payload"
+PAGE = 50
+STREAM = 1_000
+
+
+# ---------------------------------------------------------------- whole chains
+
+
+def chains(session: Session, key: str | None = None) -> Sequence[LogChain]:
+    """All chains, or the one of that key, by key."""
+    query = select(LogChain).order_by(LogChain.key)
+    return session.scalars(query if key is None else query.where(LogChain.key == key)).all()
+
+
+def entries_of(session: Session, chain: LogChain) -> Iterator[Entry]:
+    """The entries of a chain from the first on, with their payloads; memory use does not grow with their number."""
+    rows = session.execute(
+        select(
+            LogEntry.seq,
+            LogEntry.at,
+            LogEntry.act_id,
+            LogEntry.actor,
+            LogEntry.appointment,
+            LogEntry.verb,
+            LogEntry.object_kind,
+            LogEntry.object_key,
+            LogEntry.payload_digest,
+            LogEntry.request_id,
+            LogEntry.previous,
+            LogEntry.digest,
+            LogPayload.body,
+        )
+        .join(LogPayload, LogPayload.id == LogEntry.payload_id)
+        .where(LogEntry.chain_id == chain.id)
+        .order_by(LogEntry.seq)
+        .execution_options(yield_per=STREAM)
+    )
+    for row in rows:
+        values: tuple[Any, ...] = row._tuple()
+        yield Entry(chain.key, *values)
+
+
+def sealed_entries(session: Session, chain: LogChain) -> frozenset[str]:
+    """The digests of the entries of a chain of which the same chain says that their payload was sealed."""
+    query = select(LogEntry.object_key).where(
+        LogEntry.chain_id == chain.id, LogEntry.verb == SEALED, LogEntry.object_kind == PAYLOAD
+    )
+    return frozenset(session.scalars(query))
+
+
+def last_heads(session: Session) -> dict[str, tuple[int, str]]:
+    """Length and head of every chain as the system's chain last recorded them, by the chain's key."""
+    return {chain: head for recorded in _recorded(session) for chain, head in recorded.items()}
+
+
+def heads_of(session: Session, chain: str) -> dict[int, str]:
+    """Every head of one chain that the system's chain recorded: digests by the number of the entry."""
+    return dict(recorded[chain] for recorded in _recorded(session) if chain in recorded)
+
+
+def _recorded(session: Session) -> Iterator[dict[str, tuple[int, str]]]:
+    """What each daily entry says, from the first on."""
+    bodies = session.scalars(
+        select(LogPayload.body)
+        .join(LogEntry, LogEntry.payload_id == LogPayload.id)
+        .join(LogChain, LogChain.id == LogEntry.chain_id)
+        .where(LogChain.key == SYSTEM, LogEntry.verb == HEADS, LogPayload.body.is_not(None))
+        .order_by(LogEntry.seq)
+        .execution_options(yield_per=10)
+    )
+    for body in bodies:
+        heads = json.loads(body or b"{}").get("after") or {}
+        yield {chain: (head["seq"], head["digest"]) for chain, head in heads.items()}
+
+
+# ---------------------------------------------------------------- pages
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the list is narrowed to. `actor` is a person's key or name, `target` a key or how it begins."""
+
+    chain: str = ""
+    actor: str = ""
+    verb: str = ""
+    target: str = ""
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry of the list. `chain_name` is empty for the system's chain; `actor_name` falls back on the key."""
+
+    chain: str
+    chain_name: str
+    seq: int
+    at: datetime
+    actor: str
+    actor_name: str
+    appointment: str | None
+    verb: str
+    object_kind: str
+    object_key: str
+    digest: str
+    sealed: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of entries, the latest first; `following` is what to ask the next page for, or None on the last."""
+
+    lines: Sequence[Line]
+    following: str | None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A chain that somebody may read: `agrees` is whether its last entry is the head that its row names."""
+
+    key: str
+    name: str
+    length: int
+    head: str | None
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One entry in full. `before` and `after` are None where nothing was said, and both once it is `sealed`."""
+
+    line: Line
+    act_id: str
+    request_id: str
+    payload_digest: str
+    previous: str | None
+    before: Any
+    after: Any
+    elsewhere: Sequence[Line]
+
+
+def page_of_entries(session: Session, actor: Actor, filters: Filters, *, after: str = "", size: int = PAGE) -> Page:
+    """The entries that this person may read, those written before the entry with the digest `after`."""
+    query = _lines().where(visible(actor, LogEntry), *_narrowed(filters)).order_by(LogEntry.id.desc()).limit(size + 1)
+    if after:
+        place = session.scalar(select(LogEntry.id).where(LogEntry.digest == after, visible(actor, LogEntry)))
+        query = query.where(LogEntry.id < (place or 0))
+    lines = [_line(row) for row in session.execute(query)]
+    return Page(lines[:size], lines[size - 1].digest if len(lines) > size else None)
+
+
+def chains_seen(session: Session, actor: Actor) -> list[Chain]:
+    """The chains of which this person may read entries, the system's first."""
+    seen = select(LogEntry.id).where(LogEntry.chain_id == LogChain.id, visible(actor, LogEntry)).exists()
+    last = (
+        select(LogEntry.digest)
+        .where(LogEntry.chain_id == LogChain.id)
+        .order_by(LogEntry.seq.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(LogChain.key, Organization.name, LogChain.length, LogChain.head, last)
+        .outerjoin(Organization, Organization.code == LogChain.key)
+        .where(seen)
+        .order_by(LogChain.key != SYSTEM, LogChain.key)
+    )
+    return [Chain(key, name or "", length, head, head == found) for key, name, length, head, found in rows]
+
+
+def entry_shown(session: Session, entry: LogEntry, *, actor: Actor) -> Shown:
+    """An entry with what it says of before and after, and those of the same act in other chains that may be read."""
+    lines = {
+        row.id: _line(row)
+        for row in session.execute(
+            _lines()
+            .add_columns(LogEntry.id)
+            .where(LogEntry.act_id == entry.act_id, visible(actor, LogEntry))
+            .order_by(LogChain.key)
+        )
+    }
+    told: Mapping[str, Any] = json.loads(entry.payload.body) if entry.payload.body is not None else {}
+    return Shown(
+        line=lines[entry.id],
+        act_id=entry.act_id,
+        request_id=entry.request_id,
+        payload_digest=entry.payload_digest,
+        previous=entry.previous,
+        before=told.get("before"),
+        after=told.get("after"),
+        elsewhere=[line for number, line in lines.items() if number != entry.id],
+    )
+
+
+def _lines() -> Any:  # noqa: ANN401  a SELECT of what `_line` reads
+    return (
+        select(
+            LogChain.key,
+            Organization.name,
+            LogEntry.seq,
+            LogEntry.at,
+            LogEntry.actor,
+            Person.name,
+            LogEntry.appointment,
+            LogEntry.verb,
+            LogEntry.object_kind,
+            LogEntry.object_key,
+            LogEntry.digest,
+            LogPayload.sealed_at,
+        )
+        .join(LogChain, LogChain.id == LogEntry.chain_id)
+        .join(LogPayload, LogPayload.id == LogEntry.payload_id)
+        .outerjoin(Organization, Organization.code == LogChain.key)
+        .outerjoin(Person, Person.key == LogEntry.actor)
+    )
+
+
+def _line(row: Any) -> Line:  # noqa: ANN401  a row of `_lines`
+    chain, chain_name, seq, at, actor, name, appointment, verb, kind, key, digest, sealed_at = row[:12]
+    return Line(
+        chain, chain_name or "", seq, at, actor, name or actor, appointment, verb, kind, key, digest, bool(sealed_at)
+    )
+
+
+def _narrowed(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    if filters.chain:
+        yield LogChain.key == filters.chain
+    if filters.actor:
+        yield or_(LogEntry.actor == filters.actor, Person.name == filters.actor)
+    if filters.verb:
+        yield LogEntry.verb == filters.verb
+    if filters.target:
+        yield LogEntry.object_key.startswith(filters.target, autoescape=True)
+    yield from _in_period(LogEntry.at, filters)
+
+
+def _in_period(column: Any, filters: Filters) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401  a column of moments
+    if filters.since:
+        yield column >= datetime.combine(filters.since, time.min, SHANGHAI)
+    if filters.until:
+        yield column <= end_of_day(filters.until)
+
+
+# ---------------------------------------------------------------- who opened what
+
+
+@dataclass(frozen=True)
+class Access:
+    """Somebody opened or exported something."""
+
+    at: datetime
+    actor: str
+    actor_name: str
+    unit: str
+    verb: str
+    object_kind: str
+    object_key: str
+
+
+@dataclass(frozen=True)
+class AccessPage:
+    """One page, the latest first; `following` is the moment before which the next page lies, or None on the last."""
+
+    lines: Sequence[Access]
+    following: datetime | None
+
+
+def page_of_access(
+    session: Session, actor: Actor, filters: Filters, *, before: datetime | None = None, size: int = PAGE
+) -> AccessPage:
+    """The accesses that this person may read, those before a moment. What happened in one moment stays on one page."""
+    query = (
+        select(
+            AccessLog.at,
+            AccessLog.actor,
+            Person.name,
+            Organization.name,
+            AccessLog.verb,
+            AccessLog.object_kind,
+            AccessLog.object_key,
+        )
+        .outerjoin(Organization, Organization.id == AccessLog.unit_id)
+        .outerjoin(Person, Person.key == AccessLog.actor)
+        .where(visible(actor, AccessLog), *_access_narrowed(filters))
+        .order_by(AccessLog.at.desc(), AccessLog.id.desc())
+    )
+    query = query if before is None else query.where(AccessLog.at < before)
+    rows = session.execute(query.limit(size + 1)).all()
+    if len(rows) <= size:
+        return AccessPage([_access(row) for row in rows], None)
+    edge = rows[size - 1].at
+    same = session.execute(query.where(AccessLog.at == edge)).all()
+    return AccessPage([_access(row) for row in [*(r for r in rows if r.at > edge), *same]], edge)
+
+
+def _access(row: Any) -> Access:  # noqa: ANN401  a row of `page_of_access`
+    at, actor, name, unit, verb, kind, key = row
+    return Access(at, actor, name or actor, unit or "", verb, kind, key)
+
+
+def _access_narrowed(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    if filters.chain:
+        yield Organization.code == filters.chain
+    if filters.actor:
+        yield or_(AccessLog.actor == filters.actor, Person.name == filters.actor)
+    if filters.verb:
+        yield AccessLog.verb == filters.verb
+    if filters.target:
+        yield AccessLog.object_key.startswith(filters.target, autoescape=True)
+    yield from _in_period(AccessLog.at, filters)
