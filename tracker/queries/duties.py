@@ -310,6 +310,19 @@ class DutyThen:
         )
 
 
+def timeliness_of_duty(duty: Duty, *, today: date) -> Timeliness:
+    """What the dates of a duty say on a day, as its page shows it."""
+    return timeliness_now(
+        state=duty.state,
+        starts_on=duty.starts_on,
+        due_on=duty.due_on,
+        act_on=duty.act_on,
+        submitted_on=duty.first_submitted_on,
+        today=today,
+        closed=duty.cycle.state is CycleState.CLOSED,
+    )
+
+
 def timeliness_now(
     *,
     state: State,

@@ -26,7 +26,7 @@ from tracker.models import Duty, Evidence, Organization
 from tracker.policy import Act, can, visible
 from tracker.queries.assignments import item_of
 from tracker.queries.checklists import checklist_of
-from tracker.queries.duties import Section, Suggestion, section_of, suggested_duties, timeliness_now, to_do
+from tracker.queries.duties import Section, Suggestion, section_of, suggested_duties, timeliness_of_duty, to_do
 from tracker.queries.evidence import earlier_records, records_of
 from tracker.queries.sign_offs import history_of, prospect_of, waiting_count
 from tracker.services import evidence, sign_offs
@@ -138,7 +138,7 @@ def shown(duty: Duty, form: Form) -> ResponseReturnValue:
         records=records_of(session, duty.id),
         history=history_of(session, duty.id),
         prospect=prospect_of(session, duty, item=item, checklist=checklist, actor=actor, today=today),
-        timeliness=_timeliness(duty, today),
+        timeliness=timeliness_of_duty(duty, today=today),
         may_prepare=can(session, actor, Act.PREPARE, duty),
         claims=CLAIM_NAMES,
         Action=Action,
@@ -313,18 +313,6 @@ def _act_day() -> date:
         return clock.today()
 
 
-def _timeliness(duty: Duty, today: date) -> Any:  # noqa: ANN401  an enumeration
-    return timeliness_now(
-        state=duty.state,
-        starts_on=duty.starts_on,
-        due_on=duty.due_on,
-        act_on=duty.act_on,
-        submitted_on=duty.first_submitted_on,
-        today=today,
-        closed=duty.cycle.closed_at is not None,
-    )
-
-
 def _seats() -> set[int]:
     return {sitting.seat_id for sitting in current_actor().sittings}
 
@@ -332,7 +320,6 @@ def _seats() -> set[int]:
 def _several() -> bool:
     """Whether the person sits in more than one organization, so that lists name it."""
     return len({sitting.organization_id for sitting in current_actor().sittings}) > 1
-
 
 
 def _event_links() -> list[tuple[str, str]]:
