@@ -8,7 +8,8 @@ import pytest
 from tracker.domain.actor import AppointmentKind
 from tracker.domain.organization import OrganizationFacts
 from tracker.domain.roster import AppointmentRow, OrganizationRow, PersonRow, Roster
-from tracker.domain.roster_plan import Known, KnownAppointment, KnownPerson, Plan, Verb, plan_roster
+from tracker.domain.roster_changes import Known, KnownAppointment, KnownPerson, Plan, Verb
+from tracker.domain.roster_plan import plan_roster
 
 TODAY, SINCE = date(2026, 5, 20), date(2024, 1, 1)
 LEVELS = ("root", "TOP", "LOW")

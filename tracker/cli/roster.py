@@ -20,7 +20,7 @@ from tracker.domain.actor import operator
 from tracker.domain.checklist import Checklist
 from tracker.domain.checklist_source import load_checklist
 from tracker.domain.roster import Roster, RosterRefused, RowError
-from tracker.domain.roster_plan import VERB_NAMES, Plan
+from tracker.domain.roster_changes import VERB_NAMES, Plan
 from tracker.queries.history import SHANGHAI
 from tracker.queries.roster import roster_checklist
 from tracker.services.roster import Outcome, carry_out, plan_import, rehearse

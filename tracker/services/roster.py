@@ -12,15 +12,8 @@ from sqlalchemy.orm import Session
 from tracker.domain.actor import Actor
 from tracker.domain.errors import Invalid, RuleError
 from tracker.domain.roster import COLUMNS, Roster, RosterRefused, RowError, SheetName
-from tracker.domain.roster_plan import (
-    AppointmentChange,
-    Known,
-    KnownAppointment,
-    KnownPerson,
-    Plan,
-    Verb,
-    plan_roster,
-)
+from tracker.domain.roster_changes import AppointmentChange, Known, KnownAppointment, KnownPerson, Plan, Verb
+from tracker.domain.roster_plan import plan_roster
 from tracker.domain.text import _n
 from tracker.models import Appointment, Handover, Organization, Person, Seat
 from tracker.policy import Act, require

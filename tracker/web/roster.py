@@ -19,7 +19,7 @@ from tracker.config import CHECKOUT, Settings
 from tracker.db import db, transaction
 from tracker.domain.errors import Conflict, NotFound
 from tracker.domain.roster import RosterRefused
-from tracker.domain.roster_plan import VERB_NAMES, Plan
+from tracker.domain.roster_changes import VERB_NAMES, Plan
 from tracker.domain.text import _n
 from tracker.policy import Act
 from tracker.queries.roster import roster_checklist
