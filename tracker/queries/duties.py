@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.canonical import digest
 from tracker.domain.checklist import Item
@@ -308,6 +308,13 @@ class DutyThen:
             today=today,
             closed=closed,
         )
+
+
+def with_surroundings(session: Session, duty: Duty) -> Duty:
+    """The same duty with its organization, its year and its list at hand: one query in place of three."""
+    surroundings = joinedload(Duty.organization), joinedload(Duty.cycle).joinedload(Cycle.checklist_version)
+    query = select(Duty).where(Duty.id == duty.id).options(*surroundings)
+    return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def timeliness_of_duty(duty: Duty, *, today: date) -> Timeliness:

@@ -201,37 +201,38 @@ class Waiting:
     claim: ClaimKind | None
     reason: str | None
 
-    @property
-    def cursor(self) -> str:
-        """Where the list goes on after this one."""
-        return f"{self.due_on}~{self.key}"
+
+@dataclass(frozen=True)
+class Queue:
+    """How many wait in all, the lines that are shown, and where the next ones begin (None: no more)."""
+
+    total: int
+    lines: list[Waiting]
+    after: str | None
 
 
-def waiting_for(
-    session: Session, *, seats: Collection[int], today: date, after: str = "", limit: int = 50
-) -> list[Waiting]:
-    """What waits for the decision of these seats, the earliest due first, `limit` from a place on. Six queries."""
+def waiting_for(session: Session, *, seats: Collection[int], today: date, after: str = "", limit: int = 50) -> Queue:
+    """What waits for the decision of these seats, the earliest due first, `limit` from a place on. Six queries.
+
+    One statement reads the lines and the total, so that the number always equals the rows behind it.
+    """
+    total = select(func.count()).select_from(Duty).where(_waits_for(seats)).scalar_subquery()
     query = (
-        select(Duty, Organization.name, Person.name)
+        select(Duty, Organization.name, Person.name, total)
         .join(Organization, Organization.id == Duty.organization_id)
         .join(Person, Person.id == Duty.submitted_by_id)
-        .where(
-            Duty.waiting_seat_id.in_(seats),
-            Duty.state.in_((State.SUBMITTED, State.CLAIMED)),
-            Duty.is_changed.is_(False),
-            Duty.in_force.is_(True),
-        )
+        .where(_waits_for(seats))
         .order_by(Duty.due_on, Duty.key)
         .limit(limit)
     )
     if after:
         query = query.where(tuple_(Duty.due_on, Duty.key) > tuple_(*place_of(after)))
     rows = session.execute(query).all()
-    ids = [duty.id for duty, _, _ in rows]
-    cycles = session.scalars(select(Cycle).where(Cycle.id.in_({duty.cycle_id for duty, _, _ in rows})))
+    ids = [duty.id for duty, *_ in rows]
+    cycles = session.scalars(select(Cycle).where(Cycle.id.in_({duty.cycle_id for duty, *_ in rows})))
     items = {cycle.id: items_of_year(session, cycle) for cycle in cycles}
     sentences, files, claims = _sentences(session, ids), _file_counts(session, ids), _claims(session, ids)
-    return [
+    lines = [
         Waiting(
             id=duty.id,
             key=duty.key,
@@ -257,24 +258,24 @@ def waiting_for(
             claim=claims[duty.id][0] if duty.state is State.CLAIMED else None,
             reason=claims[duty.id][1] if duty.state is State.CLAIMED else None,
         )
-        for duty, organization, person in rows
+        for duty, organization, person, _ in rows
     ]
+    full = len(lines) == limit
+    return Queue(rows[0][3] if rows else 0, lines, f"{lines[-1].due_on}~{lines[-1].key}" if full else None)
 
 
 def waiting_count(session: Session, *, seats: Collection[int]) -> int:
     """How many duties wait for the decision of these seats."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(Duty)
-            .where(
-                Duty.waiting_seat_id.in_(seats),
-                Duty.state.in_((State.SUBMITTED, State.CLAIMED)),
-                Duty.is_changed.is_(False),
-                Duty.in_force.is_(True),
-            )
-        )
-        or 0
+    return session.scalar(select(func.count()).select_from(Duty).where(_waits_for(seats))) or 0
+
+
+def _waits_for(seats: Collection[int]) -> ColumnElement[bool]:
+    """The filter on `Duty` that leaves what waits for the decision of these seats."""
+    return and_(
+        Duty.waiting_seat_id.in_(seats),
+        Duty.state.in_((State.SUBMITTED, State.CLAIMED)),
+        Duty.is_changed.is_(False),
+        Duty.in_force.is_(True),
     )
 
 

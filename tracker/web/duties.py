@@ -26,7 +26,15 @@ from tracker.models import Duty, Evidence, Organization
 from tracker.policy import Act, can, visible
 from tracker.queries.assignments import item_of
 from tracker.queries.checklists import checklist_of
-from tracker.queries.duties import Section, Suggestion, section_of, suggested_duties, timeliness_of_duty, to_do
+from tracker.queries.duties import (
+    Section,
+    Suggestion,
+    section_of,
+    suggested_duties,
+    timeliness_of_duty,
+    to_do,
+    with_surroundings,
+)
 from tracker.queries.evidence import earlier_records, records_of
 from tracker.queries.sign_offs import history_of, prospect_of, waiting_count
 from tracker.services import evidence, sign_offs
@@ -128,6 +136,7 @@ def show(duty: Duty) -> ResponseReturnValue:
 def shown(duty: Duty, form: Form) -> ResponseReturnValue:
     """The page of a duty, with a form that may carry a refusal."""
     session, actor, today = db.session(), current_actor(), clock.today()
+    duty = with_surroundings(session, duty)
     item, checklist = item_of(session, duty), checklist_of(duty.cycle.checklist_version)
     return page(
         "duties/show.html",

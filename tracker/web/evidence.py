@@ -46,8 +46,9 @@ class WithdrawForm(ReasonForm):
 @guard(Act.VIEW, Evidence)
 def show(found: Evidence) -> ResponseReturnValue:
     """One record: what it says, its files, what it serves."""
+    answer = _shown(found, UploadForm())
     _note(found, "evidence.open", found.key)
-    return _shown(found, UploadForm())
+    return answer
 
 
 def _shown(found: Evidence, form: Form) -> ResponseReturnValue:
@@ -184,7 +185,6 @@ def _file(found: Evidence, digest: str) -> Attached:
 
 def _note(found: Evidence, verb: str, key: str) -> None:
     """Write into the access log, which the unit can read, who looked at what."""
+    actor, unit_id = current_actor(), found.unit_id
     with transaction() as session:
-        log.record_access(
-            session, actor=current_actor(), now=clock.now(), verb=verb, kind="evidence", key=key, unit_id=found.unit_id
-        )
+        log.record_access(session, actor=actor, now=clock.now(), verb=verb, kind="evidence", key=key, unit_id=unit_id)

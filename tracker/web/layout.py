@@ -154,7 +154,7 @@ def init_app(app: Flask) -> None:
         local_time=_local_time,
         duty_prefix=_duty_prefix,
         action_name=lambda action: _name_of(ACTION_NAMES, action),
-        button_form=Confirmation,
+        button_form=lambda: Confirmation(formdata=None),  # it must render where the request cannot be read
         config_endpoints=lambda: current_app.view_functions,
         today=clock.today,
     )

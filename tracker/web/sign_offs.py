@@ -19,7 +19,7 @@ from tracker.domain.evidence import REASON_LIMIT
 from tracker.domain.text import _n
 from tracker.models import Duty
 from tracker.policy import Act, visible
-from tracker.queries.sign_offs import waiting_count, waiting_for
+from tracker.queries.sign_offs import waiting_for
 from tracker.services import sign_offs
 from tracker.services.sign_offs import Outcome
 from tracker.web import clock
@@ -68,14 +68,14 @@ def _decide(session: Session, form: QueueForm) -> Sequence[Outcome]:
 def _queue_page(form: QueueForm, outcomes: Sequence[Outcome]) -> ResponseReturnValue:
     session = db.session()
     seats = {sitting.seat_id for sitting in current_actor().sittings if sitting.may_sign}
-    rows = waiting_for(session, seats=seats, today=clock.today(), after=request.args.get("after", ""), limit=AT_ONCE)
+    found = waiting_for(session, seats=seats, today=clock.today(), after=request.args.get("after", ""), limit=AT_ONCE)
     refused = {outcome.duty: sentence_of(outcome.refusal) for outcome in outcomes if outcome.refusal}
     return page(
         "sign_offs/queue.html",
         form,
-        rows=rows,
-        total=waiting_count(session, seats=seats),
-        more=rows[-1].cursor if len(rows) == AT_ONCE else None,
+        rows=found.lines,
+        total=found.total,
+        more=found.after,
         chosen=set(request.form.getlist("duty")) if form.errors or refused else set(),
         done=len(outcomes) - len(refused),
         refused=refused,

@@ -1,0 +1,246 @@
+"""Ticking on pages: what Asha sees and does, with her phone or her PC, and what nobody loses."""
+
+import io
+import re
+from datetime import date
+
+import pytest
+from PIL import Image
+from sqlalchemy import event, func, select
+
+from tests.city import TODAY
+from tests.web.conftest import post, token_of
+from tracker.domain.actor import AppointmentKind
+from tracker.domain.duty import State
+from tracker.models import Duty, Evidence, EvidenceFact, EvidenceFile, SignOff
+
+MEETING = "2026.D1-B1.P4-1.L3-02.M05.1"
+THEME = "2026.D1-B1.P4-1.L3-05.M05.1"
+SAID = {"act_on": "2026-05-18", "sentence": "召开五月支委会", "count-expected": "12", "count-present": "11"}
+
+
+def photo(colour="red"):
+    data = io.BytesIO()
+    Image.new("RGB", (60, 40), colour).save(data, "JPEG")
+    return data.getvalue()
+
+
+def upload(data=None, name="现场.jpg"):
+    return (io.BytesIO(data or photo()), name)
+
+
+def duty_of(session, key):
+    session.rollback()
+    return session.scalars(select(Duty).where(Duty.key == key)).one()
+
+
+def text(response):
+    return response.get_data(as_text=True)
+
+
+def tick(client, key=MEETING, **changes):
+    data = {**SAID, "files": [upload()], **changes}
+    return post(client, f"/duties/{key}/tick", data, content_type="multipart/form-data")
+
+
+def test_asha_sees_what_is_due_in_the_order_in_which_it_presses(client_of):
+    page = text(client_of("Asha").get("/"))
+    heads = [page.index(word) for word in ("已经逾期的", "本月到期的", "以后到期的")]
+    assert heads == sorted(heads)
+
+
+def test_every_line_says_what_is_asked_and_until_when(client_of, session):
+    duty = duty_of(session, MEETING)
+    page = text(client_of("Asha").get("/"))
+    assert f"截止 {duty.due_on}" in page or duty.key not in page
+
+
+def test_somebody_without_a_seat_is_led_to_their_own_page(client_of):
+    assert client_of("Ines").get("/").status_code == 302
+
+
+def test_asha_ticks_a_duty_with_a_photo(client_of, session):
+    answer = tick(client_of("Asha"))
+    assert (answer.status_code, answer.location) == (302, "/")
+    duty = duty_of(session, MEETING)
+    assert (duty.state, duty.act_on) == (State.SUBMITTED, date(2026, 5, 18))
+    assert session.scalar(select(func.count()).select_from(EvidenceFile)) == 1
+
+
+def test_one_record_ticks_a_second_duty_in_the_same_step(client_of, session):
+    client = client_of("Asha")
+    assert THEME in text(client.get(f"/duties/{MEETING}/tick"))
+    tick(client, also=[THEME])
+    assert duty_of(session, THEME).state is State.SUBMITTED
+    assert session.scalar(select(func.count()).select_from(Evidence)) == 1
+
+
+def test_an_earlier_record_is_used_instead(client_of, session):
+    client = client_of("Asha")
+    tick(client)
+    key = session.scalar(select(Evidence.key))
+    assert key in text(client.get(f"/duties/{THEME}/tick"))
+    assert post(client, f"/duties/{THEME}/use", {"evidence": key}).status_code == 302
+    assert duty_of(session, THEME).state is State.SUBMITTED
+
+
+def test_a_record_that_lacks_something_is_not_used_and_the_page_says_what(client_of, session):
+    client = client_of("Asha")
+    tick(client)
+    key = session.scalar(select(Evidence.key))
+    roster = "2026.D1-B1.P4-1.L3-10.M05.1"
+    answer = post(client, f"/duties/{roster}/use", {"evidence": key})
+    assert answer.status_code == 400
+    assert "应完成人数" in text(answer)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"sentence": ""}, "请用一句话写明做了什么"),
+        ({"sentence": "字" * 301}, "不超过 300 字"),
+        ({"act_on": "2026-05-25"}, "还没有到"),
+        ({"act_on": ""}, "请填写实际办理的日期"),
+        ({"count-present": ""}, "实到人数"),
+        ({"count-present": "-1"}, "不小于 0"),
+        ({"also": ["2026.D2-B1.P4-1.L3-02.M05.1"]}, "重新勾选"),
+    ],
+    ids=str,
+)
+def test_a_refusal_fills_the_form_again_and_keeps_the_file(client_of, session, wrong, said):
+    client = client_of("Asha")
+    answer = tick(client, **wrong)
+    page = text(answer)
+    assert answer.status_code in (400, 409)
+    assert said in page
+    assert "已收到：现场.jpg" in page
+    if "sentence" not in wrong:
+        assert "召开五月支委会" in page
+    token = re.search(r'name="kept"[^>]*value="([^"]+)"', page)[1]
+    again = post(client, f"/duties/{MEETING}/tick", {**SAID, "kept": [token]})
+    assert again.status_code == 302
+    assert session.scalar(select(func.count()).select_from(EvidenceFile)) == 1
+
+
+def test_a_file_that_is_refused_is_named_and_the_others_are_kept(client_of):
+    answer = tick(client_of("Asha"), files=[upload(), upload(b"MZ\x90", "程序.exe")])
+    page = text(answer)
+    assert answer.status_code == 400
+    assert "程序.exe" in page
+    assert "已收到：现场.jpg" in page
+
+
+def test_a_kept_file_of_somebody_else_is_worth_nothing(client_of, session):
+    page = text(tick(client_of("Asha"), sentence=""))
+    token = re.search(r'name="kept"[^>]*value="([^"]+)"', page)[1]
+    answer = post(client_of("Bela"), "/duties/2026.D1-B2.P4-1.L3-02.M05.1/tick", {**SAID, "kept": [token]})
+    assert answer.status_code == 400
+    assert "需要附文件" in text(answer)
+
+
+def test_an_upload_beyond_the_limit_is_refused_before_it_is_read(app, client_of):
+    client = client_of("Asha")
+    token = token_of(client)
+    read = []
+
+    class Endless(io.RawIOBase):
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            read.append(len(buffer))
+            return len(buffer)
+
+    answer = client.post(
+        f"/duties/{MEETING}/tick",
+        content_type="multipart/form-data; boundary=x",
+        headers={"X-CSRFToken": token},
+        environ_overrides={"wsgi.input": Endless(), "CONTENT_LENGTH": str(app.config["MAX_CONTENT_LENGTH"] + 1)},
+    )
+    assert answer.status_code == 413
+    assert sum(read) < 1024**2
+
+
+def test_the_page_says_the_limits_and_what_does_not_belong_here(client_of):
+    page = text(client_of("Asha").get(f"/duties/{MEETING}/tick"))
+    assert "单个文件不超过 50.0 MB" in page
+    assert "不要上传" in page
+    assert 'capture="environment"' in page
+
+
+def test_a_clerk_saves_and_does_not_submit(client_of, city, session):
+    city.appoint("Omar", "D1-B1.P4-1", kind=AppointmentKind.CLERK)
+    session.commit()
+    assert tick(client_of("Omar")).status_code == 302
+    assert duty_of(session, MEETING).state is State.OPEN
+    assert post(client_of("Omar"), f"/duties/{MEETING}/submit").status_code == 403
+    assert post(client_of("Asha"), f"/duties/{MEETING}/submit").status_code == 302
+    assert duty_of(session, MEETING).state is State.SUBMITTED
+
+
+def test_asha_saves_for_later(client_of, session):
+    tick(client_of("Asha"), save="1")
+    assert duty_of(session, MEETING).state is State.OPEN
+    assert session.scalar(select(func.count()).select_from(EvidenceFact)) == 1
+
+
+def test_whoever_comes_second_is_told_what_happened(client_of, session):
+    client = client_of("Asha")
+    tick(client)
+    answer = tick(client)
+    assert answer.status_code == 409
+    assert "已收到：现场.jpg" in text(answer)
+    assert session.scalar(select(func.count()).select_from(SignOff)) == 1
+
+
+@pytest.mark.parametrize(("who", "status"), [("Omar", 404), ("Ines", 404), ("Chen", 403), ("stranger", 401)])
+def test_others_do_not_tick_it(client_of, session, who, status):
+    assert tick(client_of(who)).status_code == status
+    assert duty_of(session, MEETING).state is State.OPEN
+
+
+def test_a_tick_without_a_token_is_refused(client_of):
+    assert client_of("Asha").post(f"/duties/{MEETING}/tick", data=SAID).status_code == 400
+
+
+def test_asha_claims_that_it_could_not_be_done(client_of, session):
+    client = client_of("Asha")
+    assert post(client, f"/duties/{MEETING}/claim", {"claim": "excused", "reason": ""}).status_code == 400
+    assert post(client, f"/duties/{MEETING}/claim", {"claim": "excused", "reason": "防汛"}).status_code == 302
+    assert duty_of(session, MEETING).state is State.CLAIMED
+
+
+def test_the_page_of_a_duty_shows_its_history_and_that_it_changed(client_of, session):
+    asha, chen = client_of("Asha"), client_of("Chen")
+    tick(asha)
+    post(chen, f"/duties/{MEETING}/confirm")
+    key = session.scalar(select(Evidence.key))
+    post(asha, f"/evidence/{key}/files", {"files": [upload(photo("blue"), "补充.jpg")]})
+    page = text(asha.get(f"/duties/{MEETING}"))
+    assert "签认后有改动" in page
+    assert "补充.jpg" in page
+    assert page.index("Asha") < page.rindex("Chen")
+
+
+def test_pages_take_at_most_fifteen_queries(app, client_of, session):
+    client = client_of("Asha")
+    tick(client, also=[THEME])
+    key = session.scalar(select(Evidence.key))
+    session.rollback()
+    seen = []
+    with app.app_context():
+        engine = app.extensions["sqlalchemy"].engine
+    event.listen(engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
+    for url in ("/", "/duties?section=later", f"/duties/{MEETING}", f"/duties/{MEETING}/tick", f"/evidence/{key}"):
+        seen.clear()
+        assert client.get(url).status_code == 200
+        selects = [s for s in seen if s.lstrip().upper().startswith(("SELECT", "WITH"))]
+        assert len(selects) <= 15, (url, len(selects), selects)
+
+
+def test_a_section_is_read_part_by_part(client_of):
+    client = client_of("Asha")
+    page = text(client.get("/"))
+    more = re.search(r'href="(/duties\?section=later[^"]+)"', page)[1].replace("&amp;", "&")
+    assert client.get(more).status_code == 200
+    assert TODAY.isoformat() not in more

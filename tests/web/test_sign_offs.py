@@ -1,0 +1,100 @@
+"""The queue of the level above, and signing on the page of a duty."""
+
+import pytest
+from sqlalchemy import select
+
+from tests.web.conftest import post
+from tests.web.test_duties import MEETING, THEME, duty_of, text, tick, upload
+from tracker.domain.duty import State
+from tracker.models import SignOff
+
+
+@pytest.fixture
+def two_submitted(client_of):
+    tick(client_of("Asha"), also=[THEME])
+
+
+def test_chen_confirms_the_chosen_ones_in_one_step(client_of, session, two_submitted):
+    chen = client_of("Chen")
+    page = text(chen.get("/sign-offs"))
+    assert MEETING in page
+    assert "召开五月支委会" in page
+    assert post(chen, "/sign-offs", {"duty": [MEETING, THEME], "confirm": "1"}).status_code == 302
+    assert {duty_of(session, key).state for key in (MEETING, THEME)} == {State.CONFIRMED}
+
+
+def test_what_cannot_be_confirmed_is_named_and_the_others_go_through(client_of, session, two_submitted):
+    post(client_of("Asha"), f"/duties/{THEME}/withdraw")
+    answer = post(client_of("Chen"), "/sign-offs", {"duty": [MEETING, THEME], "confirm": "1"})
+    page = text(answer)
+    assert THEME in page
+    assert "没有处理" in page
+    assert duty_of(session, MEETING).state is State.CONFIRMED
+
+
+def test_a_return_of_several_asks_for_a_reason(client_of, session, two_submitted):
+    chen = client_of("Chen")
+    answer = post(chen, "/sign-offs", {"duty": [MEETING, THEME], "return": "1", "reason": ""})
+    assert "请写明退回的原因" in text(answer)
+    assert duty_of(session, MEETING).state is State.SUBMITTED
+    post(chen, "/sign-offs", {"duty": [MEETING, THEME], "return": "1", "reason": "缺签到"})
+    assert {duty_of(session, key).state for key in (MEETING, THEME)} == {State.RETURNED}
+    assert "退回和需要重新提交的" in text(client_of("Asha").get("/"))
+
+
+def test_choosing_nothing_is_a_refusal(client_of):
+    answer = post(client_of("Chen"), "/sign-offs", {"confirm": "1"})
+    assert answer.status_code == 400
+    assert "请先勾选" in text(answer)
+
+
+@pytest.mark.parametrize(
+    ("who", "verb", "status"),
+    [
+        ("Asha", "confirm", 403),
+        ("Dong", "confirm", 403),
+        ("Omar", "confirm", 404),
+        ("Ines", "return", 404),
+        ("Chen", "withdraw", 403),
+        ("Chen", "submit", 403),
+        ("stranger", "confirm", 401),
+    ],
+)
+def test_others_do_not_sign(client_of, session, two_submitted, who, verb, status):
+    assert post(client_of(who), f"/duties/{MEETING}/{verb}", {"reason": "x"}).status_code == status
+    assert duty_of(session, MEETING).state is State.SUBMITTED
+
+
+def test_a_returned_duty_is_fixed_and_confirmed(client_of, session, two_submitted):
+    asha, chen = client_of("Asha"), client_of("Chen")
+    assert post(chen, f"/duties/{MEETING}/return", {"reason": ""}).status_code == 400
+    assert post(chen, f"/duties/{MEETING}/return", {"reason": "缺一页"}).status_code == 302
+    assert "缺一页" in text(asha.get(f"/duties/{MEETING}"))
+    assert tick(asha, files=[upload(name="补页.jpg")]).status_code == 302
+    assert post(chen, f"/duties/{MEETING}/confirm").status_code == 302
+    assert duty_of(session, MEETING).state is State.CONFIRMED
+    assert post(chen, f"/duties/{MEETING}/reopen", {"reason": "有误"}).status_code == 302
+    assert duty_of(session, MEETING).state is State.RETURNED
+
+
+def test_a_second_confirmation_is_told_what_happened(client_of, session, two_submitted):
+    chen = client_of("Chen")
+    post(chen, f"/duties/{MEETING}/confirm")
+    answer = post(chen, f"/duties/{MEETING}/confirm")
+    assert answer.status_code == 409
+    assert "已确认" in text(answer)
+    assert session.scalars(select(SignOff.action).where(SignOff.duty_id == duty_of(session, MEETING).id)).all() == [
+        "submit",
+        "confirm",
+    ]
+
+
+def test_a_claim_is_refused_or_accepted(client_of, session):
+    asha, chen = client_of("Asha"), client_of("Chen")
+    post(asha, f"/duties/{MEETING}/claim", {"claim": "not_applicable", "reason": "没有支委会"})
+    assert "没有支委会" in text(chen.get("/sign-offs"))
+    assert post(chen, f"/duties/{MEETING}/refuse", {"reason": "应设支委会"}).status_code == 302
+    assert duty_of(session, MEETING).state is State.OPEN
+    post(asha, f"/duties/{MEETING}/claim", {"claim": "excused", "reason": "防汛"})
+    assert post(chen, f"/duties/{MEETING}/accept").status_code == 302
+    assert duty_of(session, MEETING).state is State.EXCUSED
