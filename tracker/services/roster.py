@@ -15,8 +15,9 @@ from tracker.domain.roster import COLUMNS, Roster, RosterRefused, RowError, Shee
 from tracker.domain.roster_changes import AppointmentChange, Known, KnownAppointment, KnownPerson, Plan, Verb
 from tracker.domain.roster_plan import plan_roster
 from tracker.domain.text import _n
-from tracker.models import Appointment, Handover, Organization, Person, Seat
+from tracker.models import Appointment, Handover, LogChain, Organization, Person, Seat
 from tracker.policy import Act, require
+from tracker.queries.log import SYSTEM
 from tracker.queries.organizations import codes, facts_of_row, known_facts
 from tracker.queries.people import by_account, by_staff_number, everybody
 from tracker.services import accounts, assignments, cycles, handovers, organizations, people, seats, sign_offs
@@ -80,6 +81,7 @@ def carry_out(session: Session, plan: Plan, *, actor: Actor, now: datetime) -> O
     caller's transaction undoes everything.
     """
     require(session, actor, Act.ADMINISTER)
+    session.execute(select(LogChain.id).where(LogChain.key == SYSTEM).with_for_update())  # one import at a time
     if plan.errors:
         raise RosterRefused(plan.errors)
     outcome = Outcome(plan.counts())
