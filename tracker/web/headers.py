@@ -33,7 +33,7 @@ def _finish(response: Response) -> Response:
     headers.setdefault("Permissions-Policy", "camera=(self), geolocation=(), microphone=()")
     headers.setdefault("X-Request-ID", g.get("request_id", ""))
     if request.endpoint not in {"static", "bootstrap.static"}:
-        headers.setdefault("Cache-Control", "no-store")
+        headers["Cache-Control"] = "no-store"  # files too: `send_file` would let a browser keep them
     return response
 
 
