@@ -10,9 +10,13 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tracker.app import create_app
 from tracker.cli.checklist import checklist
+from tracker.cli.cycle import cycle
 from tracker.cli.log import log
+from tracker.cli.publish import publish
 from tracker.cli.report import report
+from tracker.cli.roster import roster
 from tracker.cli.seal import seal
+from tracker.cli.user import user
 from tracker.cli.verify import gc, verify
 from tracker.cli.worker import worker
 from tracker.config import SettingsError
@@ -27,8 +31,9 @@ cli = FlaskGroup(
     create_app=create_app,
     add_version_option=False,
 )
-for command in (checklist, gc, log, report, seal, verify, worker):
+for command in (checklist, cycle, gc, log, report, roster, seal, user, verify, worker):
     cli.add_command(command)
+checklist.add_command(publish)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from tracker.cli.checklist import FINDINGS, checklist
+from tracker.cli.checklist import FINDINGS
 from tracker.db import transaction
 from tracker.domain.actor import operator
 from tracker.domain.checklist_source import read_checklist
@@ -18,7 +18,7 @@ from tracker.services import checklists
 READ_AT_MOST = 16 * 1024 * 1024  # the reader refuses long before; this only spares the memory
 
 
-@checklist.command()
+@click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @with_appcontext
 def publish(file: Path) -> None:

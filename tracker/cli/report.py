@@ -68,3 +68,35 @@ def selfcheck(unit: str, year: int | None, out: Path, day: datetime | None, lang
     chosen = year or (day.year if day else date.today().year)  # noqa: DTZ011  the operator's own year
     values = documents.self_check_values(db.session(), year=chosen, unit=unit, as_of=moment, language=language)
     write(values, out, language)
+
+
+@report.command()
+@click.argument("key")
+@click.option("--post", required=True, help="The id of the post in the list.")
+@out
+@as_of
+@language
+def checklist(key: str, post: str, out: Path, day: datetime | None, language: str) -> None:
+    """The printed checklist KEY of one post."""
+    moment = moment_of(day)
+    values = documents.post_checklist_values(db.session(), key=key, post=post, as_of=moment, language=language)
+    write(values, out, language)
+
+
+@report.command()
+@click.argument("organization")
+@click.option("--seat", default=None, help="The key of a seat, to print what that seat owes alone.")
+@click.option("--year", type=int, default=None, help="The year; by default the present one.")
+@out
+@as_of
+@language
+def duties(
+    organization: str, seat: str | None, year: int | None, out: Path, day: datetime | None, language: str
+) -> None:
+    """What ORGANIZATION (its code) owes in the year, with the local decisions and their reasons."""
+    moment = moment_of(day)
+    chosen = year or (day.year if day else date.today().year)  # noqa: DTZ011  the operator's own year
+    values = documents.duty_list_values(
+        db.session(), year=chosen, organization=organization, seat=seat, as_of=moment, language=language
+    )
+    write(values, out, language)

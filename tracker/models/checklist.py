@@ -19,6 +19,6 @@ class ChecklistVersion(Numbered):
     version: Mapped[str]
     title: Mapped[str]
     sha256: Mapped[str] = mapped_column(unique=True)
-    source: Mapped[bytes] = mapped_column(LargeBinary)
+    source: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # read once: parsing is kept by digest
     published_at: Mapped[datetime]
     published_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))

@@ -363,3 +363,16 @@ def scored_item(
         if scored.organization.id == organization.id:
             return next((item for item in scored.items if item.item_id == item_id), None)
     return None
+
+
+def progress_of(session: Session, inspection: Inspection) -> tuple[int, int]:
+    """How many duties are in the sample, and how many of them have a verdict."""
+    sampled = select(func.count()).where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty))
+    judged = select(func.count()).where(Verdict.inspection_id == inspection.id, known(Verdict))
+    return session.scalar(sampled) or 0, session.scalar(judged) or 0
+
+
+def organizations_in(session: Session, units: list[int]) -> list[Organization]:
+    """All organizations of these units (row numbers), in their official order."""
+    query = select(Organization).where(Organization.unit_id.in_(units))
+    return list(session.scalars(query.order_by(Organization.position, Organization.code)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -30,6 +30,7 @@ from tracker.domain.score import (
 from tracker.domain.text import _n
 from tracker.models import (
     Appointment,
+    ChecklistVersion,
     Cycle,
     CycleState,
     Duty,
@@ -507,14 +508,21 @@ def _finding(setting: Setting, key: str, organization_id: int, fact: FindingFact
 def provenance_of(setting: Setting, *, chains: Sequence[str], software_version: str) -> printed.Provenance:
     """Where the figures come from: the list and its digest, the heads of the units' chains at the time."""
     version = setting.cycle.checklist_version
+    base = provenance_of_list(version, setting.checklist, as_of=setting.as_of, software_version=software_version)
+    return replace(base, log_heads=tuple(_heads(setting, chains)))
+
+
+def provenance_of_list(
+    version: ChecklistVersion, checklist: Checklist, *, as_of: datetime, software_version: str
+) -> printed.Provenance:
+    """Where a document comes from that tells of a list alone."""
     return printed.Provenance(
-        as_of=setting.as_of,
+        as_of=as_of,
         checklist_key=version.key,
         checklist_title=version.title,
         checklist_version=version.version,
         checklist_digest=version.sha256,
-        checklist_notice=setting.checklist.notice,
-        log_heads=tuple(_heads(setting, chains)),
+        checklist_notice=checklist.notice,
         software_version=software_version,
     )
 

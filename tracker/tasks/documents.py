@@ -17,8 +17,11 @@ from tracker.domain.errors import NotFound
 from tracker.domain.report import Report
 from tracker.domain.text import _n
 from tracker.models import Inspection, Organization
+from tracker.queries.checklists import checklist_of, latest
 from tracker.queries.cycles import cycle_of
-from tracker.queries.reports import inspection_report, self_check
+from tracker.queries.printed_checklists import list_of_organization, list_of_post
+from tracker.queries.reports import inspection_report, provenance_of, provenance_of_list, self_check, setting_of
+from tracker.queries.seats import by_key
 from tracker.reporting.fonts import FontSet, load_fonts
 from tracker.reporting.worker import render_in_process
 from tracker.tasks.worker import Progress
@@ -66,6 +69,40 @@ def self_check_values(session: Session, *, year: int, unit: str, as_of: datetime
     return self_check(session, cycle, organization.id, as_of=as_of, words=words, software_version=software)
 
 
+def post_checklist_values(session: Session, *, key: str, post: str, as_of: datetime, language: str) -> Report:
+    """The values of the printed checklist of one post of a published list, before any local decision."""
+    published = latest(session, key)
+    checklist = checklist_of(published)
+    if post not in checklist.post:
+        known = "、".join(checklist.post)
+        raise NotFound(_n("清单 %(key)s 没有岗位 %(post)s，可选：%(known)s。"), key=key, post=post, known=known)
+    provenance = provenance_of_list(published, checklist, as_of=as_of, software_version=software_version())
+    return list_of_post(checklist, post, provenance=provenance, translate=translator(language))
+
+
+def duty_list_values(
+    session: Session, *, year: int, organization: str, seat: str | None, as_of: datetime, language: str
+) -> Report:
+    """The values of what an organization, or one seat of it, owes in a year, with the local decisions."""
+    node = session.scalar(select(Organization).where(Organization.code == organization))
+    if node is None:
+        raise NotFound(_n("没有代码为 %(code)s 的组织，请核对代码。"), code=organization)
+    cycle, words = cycle_of(session, year), translator(language)
+    setting = setting_of(session, cycle, as_of=as_of, words=words)
+    provenance = provenance_of(setting, chains=[node.unit.code], software_version=software_version())
+    chosen = by_key(session, seat) if seat else None
+    return list_of_organization(
+        session,
+        node,
+        cycle=cycle,
+        on=setting.day,
+        provenance=provenance,
+        as_of=as_of,
+        seat=chosen,
+        translate=words,
+    )
+
+
 def print_report(
     report: Report,
     settings: Settings,
@@ -103,4 +140,5 @@ def _as_job(values: Callable[..., Report]) -> Callable[[Session, Settings, Mappi
 WORKS = {
     "inspection_report": _as_job(inspection_values),
     "self_check": _as_job(self_check_values),
+    "duty_list": _as_job(duty_list_values),
 }

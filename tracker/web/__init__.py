@@ -9,26 +9,38 @@ from flask_wtf import CSRFProtect
 from tracker.web import (
     access,
     accounts,
+    assignments,
     board,
+    checklists,
+    cycles,
     duties,
     errors,
     evidence,
+    handovers,
     headers,
     inspections,
     jobs,
     language,
     layout,
+    organizations,
+    roster,
     security,
     sign_offs,
 )
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     accounts.bp,
+    assignments.bp,
     board.bp,
+    checklists.bp,
+    cycles.bp,
     duties.bp,
     evidence.bp,
+    handovers.bp,
     inspections.bp,
     jobs.bp,
+    organizations.bp,
+    roster.bp,
     sign_offs.bp,
 )
 

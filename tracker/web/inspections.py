@@ -10,7 +10,6 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
 from wtforms import DateField, DecimalField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -24,9 +23,11 @@ from tracker.domain.text import _n
 from tracker.models import Duty, Inspection, Organization, Person
 from tracker.policy import Act, can
 from tracker.queries import inspections as queries
-from tracker.queries.assignments import items_of_year
+from tracker.queries.assignments import item_of, items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.cycles import current_cycle
+from tracker.queries.duties import timeliness_of_duty
+from tracker.queries.evidence import records_of
 from tracker.services import inspections
 from tracker.web import clock
 from tracker.web.access import current_actor, guard, load
@@ -162,15 +163,15 @@ def _plan(form: PlanForm, checklist: Checklist) -> inspections.Plan:
 def show(inspection: Inspection) -> ResponseReturnValue:
     """One check: what it is, how far it is, what was found."""
     session = db.session()
-    rows = queries.sample_of(session, inspection, size=None)
+    sampled, judged = queries.progress_of(session, inspection)
     return render_template(
         "inspections/show.html",
         inspection=inspection,
         fact=queries.fact_of(session, inspection),
         team=queries.team_of(session, inspection),
         units=queries.units_of(session, inspection),
-        sampled=len(rows),
-        judged=sum(row.verdict is not None for row in rows),
+        sampled=sampled,
+        judged=judged,
         pending=queries.next_pending(session, inspection),
         findings=queries.findings_of(session, inspection),
         may_judge=can(session, current_actor(), Act.INSPECT, inspection),
@@ -227,13 +228,24 @@ def judge(inspection: Inspection, key: str) -> ResponseReturnValue:
             inspections.judge(session, inspection, duty, value=value, note=form.note.data or "", actor=actor, now=now)
         if not form.errors:
             return _on_to_next(inspection)
+    return _judge_page(inspection, duty, form)
+
+
+def _judge_page(inspection: Inspection, duty: Duty, form: VerdictForm) -> ResponseReturnValue:
+    session = db.session()
+    sampled, judged = queries.progress_of(session, inspection)
     return page(
         "inspections/judge.html",
         form,
         inspection=inspection,
         duty=duty,
-        verdicts=queries.verdicts_on(db.session(), inspection, duty),
-        findings=queries.findings_on(db.session(), inspection, duty),
+        item=item_of(session, duty),
+        records=records_of(session, duty.id),
+        timeliness=timeliness_of_duty(duty, today=clock.today()),
+        verdicts=queries.verdicts_on(session, inspection, duty),
+        findings=queries.findings_on(session, inspection, duty),
+        sampled=sampled,
+        judged=judged,
         **_words(inspection),
     )
 
@@ -324,10 +336,7 @@ def _finding_form(inspection: Inspection, duty: Duty | None) -> FindingForm:
         basis=_basis_of(item, checklist) if item else "",
     )
     units = [unit.id for unit in queries.units_of(session, inspection)]
-    nodes = session.scalars(
-        select(Organization).where(Organization.unit_id.in_(units)).order_by(Organization.position, Organization.code)
-    )
-    form.organization.choices = [(node.code, node.name) for node in nodes]
+    form.organization.choices = [(node.code, node.name) for node in queries.organizations_in(session, units)]
     form.post.choices = [(post.id, post.name) for post in checklist.posts]
     form.severity.choices = [(severity.value, _(name)) for severity, name in SEVERITY_NAMES.items()]
     return form

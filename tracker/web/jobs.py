@@ -108,6 +108,18 @@ def inspection_report(inspection: Inspection) -> ResponseReturnValue:
     return start("inspection_report", {"number": inspection.number}, title=title, unit=None)
 
 
+@bp.post("/duty-lists/<key>")
+@guard(Act.VIEW, Organization)
+def duty_list(organization: Organization) -> ResponseReturnValue:
+    """Ask for the printed list of what an organization owes."""
+    cycle = current_cycle(db.session(), today=clock.today())
+    if cycle is None:
+        abort(404)
+    title = _("%(organization)s责任清单", organization=organization.name)
+    arguments = {"year": cycle.year, "organization": organization.code, "seat": None}
+    return start("duty_list", arguments, title=title, unit=organization.unit)
+
+
 @bp.post("/self-check/<key>")
 @guard(Act.VIEW, Organization)
 def self_check(organization: Organization) -> ResponseReturnValue:

@@ -1,0 +1,132 @@
+"""Supervision checks in a browser: plan, judge, find, score, close; others see nothing of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tests.web.conftest import ClientOf, post
+from tracker.models import Finding, Inspection, Overrule, Verdict
+
+PLAN = {
+    "title": "上半年督查",
+    "basis": "年度工作安排",
+    "kind": "regular",
+    "starts_on": "2026-05-18",
+    "ends_on": "2026-05-29",
+    "period_starts_on": "2026-03-01",
+    "period_ends_on": "2026-03-31",
+    "leader": "ines",
+    "units": ["D1"],
+    "dimensions": ["E"],
+    "sample": "all",
+}
+FINDING = {
+    "organization": "D1-B1",
+    "problem": "三月没有会议记录",
+    "post": "P4",
+    "severity": "ordinary",
+    "demand": "补齐并说明",
+    "deadline": "2026-06-12",
+}
+
+
+@pytest.fixture
+def ines(client_of: ClientOf) -> FlaskClient:
+    client = client_of("Ines")
+    assert post(client, "/inspections/new", PLAN).status_code == 302
+    return client
+
+
+def first_to_judge(client: FlaskClient) -> str:
+    found = re.search(r'href="(/inspections/1/duties/[^"]+)"', client.get("/inspections/1").text)
+    assert found
+    return found[1]
+
+
+def test_a_plan_with_an_empty_field_comes_back_filled_in(client_of: ClientOf) -> None:
+    client = client_of("Ines")
+    answer = post(client, "/inspections/new", {**PLAN, "basis": ""})
+
+    assert answer.status_code == 400
+    assert "上半年督查" in answer.text
+    assert 'href="#basis"' in answer.text
+
+
+def test_the_inspector_goes_from_one_duty_to_the_next(ines: FlaskClient, session: Session) -> None:
+    first = first_to_judge(ines)
+    answer = post(ines, first, {"value": "met", "note": ""})
+
+    assert answer.status_code == 302
+    assert answer.location != first
+    assert session.scalars(select(Verdict.value)).all() == ["met"]
+
+
+def test_a_verdict_without_its_reason_keeps_the_choice(ines: FlaskClient) -> None:
+    answer = post(ines, first_to_judge(ines), {"value": "missing", "note": ""})
+
+    assert answer.status_code == 400
+    assert re.search(r'<input checked[^>]*value="missing"', answer.text)
+    assert "请写明理由" in answer.text
+
+
+def test_a_finding_appears_in_the_list_of_problems(ines: FlaskClient, session: Session) -> None:
+    duty = first_to_judge(ines).rsplit("/", 1)[1]
+    assert post(ines, f"/inspections/1/findings/new?duty={duty}", FINDING).status_code == 302
+
+    assert "三月没有会议记录" in ines.get("/inspections/1").text
+    assert session.scalars(select(Finding.key)).all() == ["1-1"]
+
+
+def test_points_are_changed_with_a_reason(ines: FlaskClient, session: Session) -> None:
+    post(ines, first_to_judge(ines), {"value": "partly", "note": "不全"})
+    link = re.search(r'href="(/inspections/1/scores/[^"]+)"', ines.get("/inspections/1/scores").text)
+    assert link
+    assert post(ines, link[1], {"points": "99", "reason": "现场补齐"}).status_code == 400
+    assert post(ines, link[1], {"points": "1.5", "reason": "现场补齐"}).status_code == 302
+    assert session.scalars(select(Overrule.tenths)).all() == [15]
+
+
+def test_a_check_that_is_not_finished_is_not_closed(ines: FlaskClient, session: Session) -> None:
+    answer = post(ines, "/inspections/1/close")
+
+    assert answer.status_code == 409
+    assert "没有核查结论" in answer.text
+    assert session.scalars(select(Inspection.state)).one() == "open"
+
+
+def test_the_report_is_asked_for_and_waits_for_a_worker(ines: FlaskClient) -> None:
+    answer = post(ines, "/documents/inspections/1")
+
+    assert answer.status_code == 302
+    assert "排队中" in ines.get(answer.location).text
+    assert "第1号督查报告" in ines.get("/documents").text
+
+
+@pytest.mark.parametrize(("who", "status"), [("Asha", 404), ("Ivan", 404), ("Adam", 200), ("Ines", 200)])
+def test_a_check_is_seen_by_its_team_and_by_administrators(
+    ines: FlaskClient, client_of: ClientOf, who: str, status: int
+) -> None:
+    assert client_of(who).get("/inspections/1").status_code == status
+
+
+def test_the_sample_can_be_narrowed_to_what_has_no_verdict(ines: FlaskClient) -> None:
+    judged = first_to_judge(ines)
+    post(ines, judged, {"value": "met", "note": ""})
+
+    assert judged in ines.get("/inspections/1/duties?unit=D1").text
+    assert judged not in ines.get("/inspections/1/duties?pending=1&unit=D1").text
+
+
+def test_duties_are_picked_by_hand(client_of: ClientOf, session: Session) -> None:
+    client = client_of("Ines")
+    post(client, "/inspections/new", {**PLAN, "sample": "hand"})
+    keys = re.findall(r'name="duty" value="([^"]+)"', client.get("/inspections/1/sample").text)
+    post(client, "/inspections/1/sample", {"duty": keys[:2]})
+
+    shown = client.get("/inspections/1/duties").text
+    assert [key for key in keys if key in shown] == keys[:2]
