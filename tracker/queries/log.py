@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
@@ -36,8 +36,18 @@ def chains(session: Session, key: str | None = None) -> Sequence[LogChain]:
 
 def entries_of(session: Session, chain: LogChain) -> Iterator[Entry]:
     """The entries of a chain from the first on, with their payloads; memory use does not grow with their number."""
-    rows = session.execute(
+    after: ColumnElement[bool] = true()
+    while rows := session.execute(_stream(chain).where(after).limit(STREAM)).all():
+        for _, *values in rows:
+            yield Entry(chain.key, *values)
+        number, seq = rows[-1][:2]
+        after = or_(LogEntry.seq > seq, and_(LogEntry.seq == seq, LogEntry.id > number))
+
+
+def _stream(chain: LogChain) -> Any:  # noqa: ANN401  a SELECT of the number and the members of an `Entry`
+    return (
         select(
+            LogEntry.id,
             LogEntry.seq,
             LogEntry.at,
             LogEntry.act_id,
@@ -54,12 +64,8 @@ def entries_of(session: Session, chain: LogChain) -> Iterator[Entry]:
         )
         .join(LogPayload, LogPayload.id == LogEntry.payload_id)
         .where(LogEntry.chain_id == chain.id)
-        .order_by(LogEntry.seq)
-        .execution_options(yield_per=STREAM)
+        .order_by(LogEntry.seq, LogEntry.id)
     )
-    for row in rows:
-        values: tuple[Any, ...] = row._tuple()
-        yield Entry(chain.key, *values)
 
 
 def sealed_entries(session: Session, chain: LogChain) -> frozenset[str]:
