@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -9,7 +7,6 @@ from tests.city import City
 from tests.web.conftest import ClientOf, post
 from tests.years import duties_of
 from tracker.models import Decision, Duty
-from tracker.web import assignments, checklists, cycles
 
 OWN = {
     "item_id": "U-01",
@@ -27,13 +24,6 @@ OWN = {
 }
 OFF = {"item_id": "L3-01", "kind": "off", "post": "", "times": "", "reason": "无此情况", "effective_from": "2026-06-01"}
 BRANCH = "/assignments/D1-B1"
-
-
-@pytest.fixture(autouse=True)
-def pages(app: Flask) -> None:
-    for module in (assignments, checklists, cycles):
-        if module.bp.name not in app.blueprints:
-            app.register_blueprint(module.bp)
 
 
 def test_asha_sees_what_her_branch_owes_and_why_and_nothing_of_others(client_of: ClientOf) -> None:

@@ -13,20 +13,12 @@ from tests.city import City
 from tests.web.conftest import ClientOf, post
 from tests.years import SOURCE
 from tracker.models import ChecklistVersion, Cycle, DayOverride, Duty
-from tracker.web import assignments, checklists, cycles
 
 PAGES = ("/cycles", "/cycles/2026", "/cycles/calendar", "/cycles/2026/close", "/cycles/open", "/checklists/publish")
 
 
-@pytest.fixture(autouse=True)
-def pages(app: Flask) -> None:
-    for module in (assignments, checklists, cycles):
-        if module.bp.name not in app.blueprints:
-            app.register_blueprint(module.bp)
-
-
 @pytest.fixture
-def adam(client_of: ClientOf, pages: None) -> FlaskClient:
+def adam(client_of: ClientOf) -> FlaskClient:
     return client_of("Adam")
 
 
