@@ -91,6 +91,7 @@ def test_the_list_takes_as_many_queries_for_forty_duties_as_for_one(session, cit
 
 def test_what_happens_together_in_the_period_is_suggested_first(session, city, seat):
     ticked = duty(city, "D1-B1.P4-1", "L3-04", "H1")
+    duty(city, "D1-B1.P4-1", "L3-04", "H1", occurrence=2)
     duty(city, "D1-B1.P4-1", "L3-05", "M05")
     duty(city, "D1-B1.P4-1", "L3-05", "M04")
     duty(city, "D1-B1.P4-1", "L3-05", "M06")

@@ -193,6 +193,17 @@ def test_whoever_comes_second_is_told_what_happened(client_of, session):
     assert session.scalar(select(func.count()).select_from(SignOff)) == 1
 
 
+def test_asha_adds_to_a_submitted_duty_and_submits_it_again(client_of, session):
+    client = client_of("Asha")
+    tick(client)
+    assert "保存补充的佐证" in text(client.get(f"/duties/{MEETING}/tick"))
+    assert tick(client, save="1").status_code == 302
+    assert duty_of(session, MEETING).is_changed
+    assert "签认后有改动" in text(client.get("/"))
+    assert post(client, f"/duties/{MEETING}/submit").status_code == 302
+    assert not duty_of(session, MEETING).is_changed
+
+
 @pytest.mark.parametrize(("who", "status"), [("Omar", 404), ("Ines", 404), ("Chen", 403), ("stranger", 401)])
 def test_others_do_not_tick_it(client_of, session, who, status):
     assert tick(client_of(who)).status_code == status

@@ -235,7 +235,8 @@ def suggested_duties(
     """Other open duties of these seats in the organization that a record of that day can serve too.
 
     First those of the same occasion whose period contains the day, then those of the occasion that are still owed from
-    before, then others whose period contains the day; the earliest due first.
+    before, then others whose period contains the day; the earliest due first. One act is not done twice: other
+    occurrences of the same item are never suggested.
     """
     together = Duty.occasion == duty.occasion if duty.occasion else Duty.id.is_(None)
     in_period = and_(Duty.period_starts_on <= act_on, Duty.period_ends_on >= act_on)
@@ -246,7 +247,7 @@ def suggested_duties(
             Duty.cycle_id == duty.cycle_id,
             Duty.organization_id == duty.organization_id,
             Duty.seat_id.in_(seats),
-            Duty.id != duty.id,
+            Duty.item_id != duty.item_id,
             Duty.in_force.is_(True),
             Duty.state.in_(UNSIGNED),
             Duty.period_starts_on <= act_on,

@@ -17,7 +17,7 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from tracker.db import db, transaction
 from tracker.domain.checklist import Checklist, CountKind, Item
-from tracker.domain.duty import Action, ClaimKind, State
+from tracker.domain.duty import Action, ClaimKind, Standing, State
 from tracker.domain.errors import Conflict, Invalid
 from tracker.domain.evidence import COUNT_LIMIT, REASON_LIMIT, SENTENCE_LIMIT, asked_counts, attached_kinds
 from tracker.domain.media import accept_attribute, accepted_endings
@@ -45,6 +45,8 @@ from tracker.web.layout import navigation
 from tracker.web.uploads import UploadForm, allowance, settings
 
 bp = Blueprint("duties", __name__)
+
+ON_HOME = 8  # duties of a section on the first page: a phone is small
 
 SECTION_NAMES: Mapping[Section, str] = {
     Section.RETURNED: _n("退回和需要重新提交的"),
@@ -100,7 +102,7 @@ def home() -> ResponseReturnValue:
     entries = navigation()
     if not actor.sittings and entries:
         return redirect(url_for(entries[0].endpoint))
-    found = to_do(session, seats=_seats(), today=clock.today())
+    found = to_do(session, seats=_seats(), today=clock.today(), limit=ON_HOME)
     signs = {sitting.seat_id for sitting in actor.sittings if sitting.may_sign}
     waiting = waiting_count(session, seats=signs) if signs else 0
     return render_template(
@@ -213,11 +215,13 @@ def _tick_page(duty: Duty, form: Form, also: Iterable[Suggestion]) -> ResponseRe
         kinds=attached_kinds(item, checklist),
         first=[kind.id for kind in asked_counts(item, checklist)],
         also=also,
+        nearby=[one for one in also if not one.occasion],
         also_counts={one.key: [kind.id for kind in asked_counts(one.item, checklist)] for one in also},
         also_kinds={one.key: attached_kinds(one.item, checklist) for one in also},
         chosen=set(request.form.getlist("also")),
         earlier=earlier_records(session, duty, actor=actor),
         may_sign=can(session, actor, Act.SIGN, duty),
+        may_submit=Standing(duty.state, duty.is_changed).waits_for_holder,
         again=duty.state not in {State.OPEN, State.RETURNED},
         limits=limits,
         left=evidence.room_left(session, duty.organization, allowance=limits),
