@@ -336,3 +336,8 @@ def _access_narrowed(filters: Filters) -> Iterator[ColumnElement[bool]]:
     if filters.target:
         yield AccessLog.object_key.startswith(filters.target, autoescape=True)
     yield from _in_period(AccessLog.at, filters)
+
+
+def unit_of_chain(session: Session, chain: str) -> Organization | None:
+    """The unit whose chain this is; None for the system's."""
+    return session.scalar(select(Organization).where(Organization.code == chain))

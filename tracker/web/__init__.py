@@ -22,8 +22,10 @@ from tracker.web import (
     jobs,
     language,
     layout,
+    log,
     organizations,
     roster,
+    seals,
     security,
     sign_offs,
 )
@@ -39,8 +41,10 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     handovers.bp,
     inspections.bp,
     jobs.bp,
+    log.bp,
     organizations.bp,
     roster.bp,
+    seals.bp,
     sign_offs.bp,
 )
 

@@ -61,6 +61,7 @@ NAVIGATION = (
     Entry("jobs.index", _n("文件"), "file-earmark-pdf", lambda _: True),
     Entry("log.index", _n("日志"), "journal-text", lambda actor: actor.has(RoleName.AUDITOR) or _sits(actor)),
     Entry("accounts.index", _n("账号"), "people", _administers),
+    Entry("seals.index", _n("封存"), "lock", _administers),
 )
 
 STATE_SIGNS: dict[State, tuple[str, str]] = {

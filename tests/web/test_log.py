@@ -1,0 +1,179 @@
+"""The log on pages: auditors read everything, a unit its own chain, strangers nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from tests.city import NOW
+from tests.web.conftest import post
+from tracker.db import writing
+from tracker.domain.actor import operator
+from tracker.models import AccessLog, LogChain, LogEntry, Organization
+from tracker.services import log
+
+
+def text_of(answer):
+    return answer.get_data(as_text=True)
+
+
+@pytest.fixture
+def entries(session, city):
+    """An act on both units, one on D2 alone, and one of the system."""
+    with writing(session):
+        for chains, key in ((("D1", "D2"), "2026.D1-B1.1"), (("D2",), "2026.D2-B1.1"), (("system",), "D9")):
+            log.record(
+                session,
+                actor=city.actor("Asha"),
+                now=NOW,
+                verb="correct",
+                kind="evidence",
+                key=key,
+                chains=chains,
+                before={"act_on": "2026-05-01", "counts": {"present": 11}},
+                after={"act_on": "2026-05-02", "counts": {"present": 11}},
+            )
+    return session
+
+
+def entry_in(session, chain, key):
+    query = select(LogEntry.digest).join(LogChain).where(LogChain.key == chain, LogEntry.object_key == key)
+    digest = session.scalars(query).one()
+    session.rollback()
+    return digest
+
+
+def test_ada_the_auditor_reads_every_chain(entries, client_of):
+    page = text_of(client_of("Ada").get("/log?target=2026."))
+    assert "2026.D1-B1.1" in page
+    assert "2026.D2-B1.1" in page
+    assert "D9" in text_of(client_of("Ada").get("/log?chain=system"))
+
+
+def test_dong_reads_the_chain_of_the_unit_and_no_other(entries, client_of):
+    page = text_of(client_of("Dong").get("/log"))
+    assert "2026.D1-B1.1" in page
+    assert "2026.D2-B1.1" not in page
+    assert "清河市水务局" not in page
+
+
+@pytest.mark.parametrize("who", ["Asha", "Ines", "Adam"])
+def test_whoever_sits_below_the_unit_or_nowhere_is_told_why_the_page_is_empty(entries, client_of, who):
+    page = text_of(client_of(who).get("/log"))
+    assert "没有可以查看的日志" in page
+    assert "2026.D1-B1.1" not in page
+
+
+def test_an_entry_shows_before_and_after_side_by_side(entries, client_of):
+    page = text_of(client_of("Dong").get(f"/log/entries/{entry_in(entries, 'D1', '2026.D1-B1.1')}"))
+    assert "更正佐证" in page
+    assert "行为日期" in page
+    assert "<td>2026-05-01</td>" in page
+    assert "<strong>2026-05-02</strong>" in page
+    assert "数字 › present" in page
+    assert "{" not in page.partition("<h2>")[2]
+
+
+def test_the_other_half_of_an_act_is_shown_to_whoever_may_read_it(entries, client_of):
+    other = entry_in(entries, "D2", "2026.D1-B1.1")
+    assert other in text_of(client_of("Ada").get(f"/log/entries/{entry_in(entries, 'D1', '2026.D1-B1.1')}"))
+    assert other not in text_of(client_of("Dong").get(f"/log/entries/{entry_in(entries, 'D1', '2026.D1-B1.1')}"))
+
+
+def test_an_entry_of_another_unit_is_not_there(entries, client_of):
+    foreign = entry_in(entries, "D2", "2026.D2-B1.1")
+    assert client_of("Dong").get(f"/log/entries/{foreign}").status_code == 404
+    assert client_of("Du").get(f"/log/entries/{foreign}").status_code == 200
+
+
+def test_reading_an_entry_stands_in_the_access_log_of_the_unit(entries, client_of):
+    client_of("Ada").get(f"/log/entries/{entry_in(entries, 'D1', '2026.D1-B1.1')}")
+    row = entries.scalars(select(AccessLog)).one()
+    assert (row.actor, row.verb) == ("ada", "log.view")
+    assert "Ada" in text_of(client_of("Dong").get("/log/access"))
+    assert "没有符合条件的查阅记录" in text_of(client_of("Du").get("/log/access"))
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("actor=Asha", True),
+        ("actor=asha", True),
+        ("actor=Omar", False),
+        ("verb=correct", True),
+        ("verb=submit", False),
+        ("target=2026.D1", True),
+        ("target=%25", False),
+        ("since=2026-05-20&until=2026-05-20", True),
+        ("since=2026-05-21", False),
+        ("until=2026-05-19", False),
+    ],
+)
+def test_the_list_is_narrowed(entries, client_of, query, found):
+    assert ("2026.D1-B1.1</span>" in text_of(client_of("Dong").get(f"/log?{query}"))) is found
+
+
+def test_a_date_that_is_none_is_said_beside_its_field(entries, client_of):
+    answer = client_of("Ada").get("/log?since=yesterday")
+    assert answer.status_code == 200
+    assert 'id="since-error"' in text_of(answer)
+
+
+def test_the_pages_follow_one_another_without_gap_or_repetition(session, city, client_of):
+    with writing(session):
+        for number in range(120):
+            log.record(
+                session, actor=operator(), now=NOW, verb="note", kind="evidence", key=f"K{number:03}", chains=["D1"]
+            )
+    ada, seen, query = client_of("Ada"), [], "target=K"
+    while query:
+        page = text_of(ada.get(f"/log?{query}"))
+        seen += [part[:4] for part in page.split('<span class="code">')[1:] if part.startswith("K")]
+        query = page.partition('href="?')[2].partition('"')[0].replace("&amp;", "&") if "下一页" in page else ""
+    assert seen == [f"K{number:03}" for number in reversed(range(120))]
+
+
+def test_the_pages_of_the_access_log_keep_one_moment_together(session, city, client_of):
+    unit = session.scalars(select(Organization.id).where(Organization.code == "D1")).one()
+    with writing(session):
+        for number in range(120):
+            now = NOW + timedelta(seconds=number // 40)
+            log.record_access(
+                session,
+                actor=city.actor("Ines"),
+                now=now,
+                verb="note",
+                kind="evidence",
+                key=f"K{number:03}",
+                unit_id=unit,
+            )
+    dong, seen, query = client_of("Dong"), [], "target=K"
+    while query:
+        page = text_of(dong.get(f"/log/access?{query}"))
+        seen += [part[:4] for part in page.split('<span class="code">')[1:] if part.startswith("K")]
+        query = page.partition('href="?')[2].partition('"')[0].replace("&amp;", "&") if "下一页" in page else ""
+    assert seen == [f"K{number:03}" for number in reversed(range(120))]
+
+
+def test_a_chain_says_that_it_holds(entries, client_of):
+    dong = client_of("Dong")
+    assert "链尾一致" in text_of(dong.get("/log?chain=D1"))
+    assert "核验无误" in text_of(dong.get("/log?chain=D1&check=1"))
+
+
+def test_a_chain_of_another_unit_is_not_checked(entries, client_of):
+    page = text_of(client_of("Dong").get("/log?chain=D2&check=1"))
+    assert "核验无误" not in page
+    assert "<dt>链头" not in page
+
+
+def test_a_page_of_accesses_that_is_none_is_not_there(client_of):
+    assert client_of("Ada").get("/log/access?before=now").status_code == 404
+    assert client_of("Ada").get("/log/access?before=2026-05-01").status_code == 404
+
+
+def test_a_stranger_is_sent_to_sign_in(client_of):
+    assert client_of("stranger").get("/log").status_code == 302
+    assert post(client_of("Ada"), "/log").status_code == 405

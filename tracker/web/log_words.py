@@ -1,0 +1,172 @@
+"""What the log says, in words: verbs, kinds of objects and the members of what was before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import gettext
+
+from tracker.domain.text import _n
+
+VERBS: Mapping[str, str] = {
+    "accept": _n("同意申报"),
+    "account.role_given": _n("授予角色"),
+    "account.role_taken": _n("收回角色"),
+    "account.sign_in_failed": _n("登录失败"),
+    "account.sign_in_refused": _n("拒绝登录"),
+    "account.sign_in_unknown": _n("以不存在的账号登录"),
+    "account.signed_in": _n("登录"),
+    "account.signed_out": _n("退出"),
+    "add_files": _n("补充文件"),
+    "claim": _n("申报不适用或无法完成"),
+    "close": _n("关闭年度"),
+    "confirm": _n("确认"),
+    "correct": _n("更正佐证"),
+    "decide": _n("作出分配决定"),
+    "document.export": _n("下载文件"),
+    "gc": _n("清理无主文件"),
+    "heads": _n("记录各链链头"),
+    "inspection.close": _n("结束督查"),
+    "inspection.judge": _n("核查"),
+    "inspection.overrule": _n("改定得分"),
+    "inspection.plan": _n("建立督查"),
+    "inspection.sample": _n("加入抽查"),
+    "lay_again": _n("重排任务"),
+    "lay_out": _n("生成任务"),
+    "link": _n("佐证用于更多任务"),
+    "log.view": _n("查看日志条目"),
+    "open": _n("开启年度"),
+    "organization.added": _n("新增组织"),
+    "organization.changed": _n("变更组织"),
+    "override": _n("调整工作日"),
+    "publish": _n("发布清单"),
+    "record": _n("登记佐证"),
+    "refuse": _n("不同意申报"),
+    "reopen": _n("重新打开"),
+    "report_event": _n("报告事件"),
+    "reroute": _n("改定确认人"),
+    "return": _n("退回"),
+    "roster.imported": _n("导入名册"),
+    "seal.agree": _n("同意封存"),
+    "seal.ask": _n("申请封存"),
+    "seal.refuse": _n("不同意封存"),
+    "submit": _n("提交"),
+    "take_back": _n("收回分配决定"),
+    "take_off_file": _n("撤下文件"),
+    "unlink": _n("佐证不再用于任务"),
+    "withdraw": _n("撤回或作废"),
+}
+
+KINDS: Mapping[str, str] = {
+    "account": _n("账号"),
+    "appointment": _n("任职"),
+    "checklist": _n("清单"),
+    "cycle": _n("年度"),
+    "decision": _n("分配决定"),
+    "duty": _n("任务"),
+    "evidence": _n("佐证"),
+    "evidence_text": _n("佐证的文字说明"),
+    "file": _n("佐证文件"),
+    "finding": _n("问题"),
+    "handover": _n("交接"),
+    "inspection": _n("督查"),
+    "inspection_report": _n("督查报告"),
+    "log": _n("日志"),
+    "log_payload": _n("日志条目的附载内容"),
+    "organization": _n("组织"),
+    "person": _n("人员"),
+    "seat": _n("席位"),
+    "self_check": _n("自查报告"),
+    "sign_off_reason": _n("签认的理由"),
+    "store": _n("文件存储"),
+    "unit": _n("单位"),
+}
+
+MEMBERS: Mapping[str, str] = {
+    "act_on": _n("行为日期"),
+    "closed_on": _n("撤销日期"),
+    "content": _n("签认内容摘要"),
+    "counts": _n("数字"),
+    "deadline": _n("期限"),
+    "digest": _n("摘要"),
+    "duties": _n("任务"),
+    "due_on": _n("到期"),
+    "ends_on": _n("截止"),
+    "files": _n("文件摘要"),
+    "is_unit": _n("是否单位"),
+    "level": _n("层级"),
+    "name": _n("名称"),
+    "on": _n("日期"),
+    "opened_on": _n("成立日期"),
+    "parent": _n("上级"),
+    "person": _n("人员"),
+    "places": _n("所在"),
+    "position": _n("排序"),
+    "post": _n("岗位"),
+    "reason": _n("理由"),
+    "reason_sha256": _n("理由摘要"),
+    "sentence_sha256": _n("文字说明摘要"),
+    "seq": _n("序号"),
+    "sign_off": _n("签认"),
+    "starts_on": _n("开始"),
+    "state": _n("状态"),
+    "tags": _n("标签"),
+    "term_ends_on": _n("届满日期"),
+    "valid_from": _n("生效日期"),
+    "value": _n("结论"),
+    "withdrawn": _n("已作废"),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One member of what was before and after, as text; empty where it was not said."""
+
+    member: str
+    before: str
+    after: str
+
+    @property
+    def differs(self) -> bool:
+        """Whether it was said before and is different now."""
+        return bool(self.before) and self.before != self.after
+
+
+def verb_name(verb: str) -> str:
+    """The verb in words; one that has none stands for itself."""
+    return str(gettext(VERBS[verb])) if verb in VERBS else verb
+
+
+def kind_name(kind: str) -> str:
+    """The kind of object in words; one that has none stands for itself."""
+    return str(gettext(KINDS[kind])) if kind in KINDS else kind
+
+
+def changes_of(before: Any, after: Any) -> list[Change]:  # noqa: ANN401  whatever a payload holds
+    """Before and after side by side, one row for each member, however deep it lies."""
+    old, new = dict(_flat(before)), dict(_flat(after))
+    return [Change(member, old.get(member, ""), new.get(member, "")) for member in dict.fromkeys([*old, *new])]
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from _flat(member, f"{path} › {_member_name(key)}" if path else _member_name(key))
+    elif value is not None or path:
+        yield path or str(gettext("内容")), _text(value)
+
+
+def _member_name(key: str) -> str:
+    return str(gettext(MEMBERS[key])) if key in MEMBERS else key
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, bool):
+        return str(gettext("是")) if value else str(gettext("否"))
+    if isinstance(value, list):
+        return "、".join(_text(member) for member in value) or "—"
+    if isinstance(value, dict):
+        return "；".join(f"{_member_name(key)} {_text(member)}" for key, member in value.items())
+    return "—" if value is None else str(value)
