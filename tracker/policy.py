@@ -52,6 +52,7 @@ class Act(StrEnum):
     SIGN = "sign"  # submit or claim
     WITHDRAW = "withdraw"
     CONFIRM = "confirm"  # confirm, return, accept, refuse, reopen
+    REPORT = "report"  # print what an organization did and did not do
     DECIDE = "decide"  # local decisions on what an organization owes
     ADMINISTER = "administer"  # roster, year, checklists, accounts, seals
     INSPECT = "inspect"  # plan a check; judge within it
@@ -262,6 +263,14 @@ def _may_inspect(session: Session, actor: Actor, inspection: Inspection | None) 
     return inspection.id in set(session.scalars(_my_inspections(actor)))
 
 
+def _may_report(session: Session, actor: Actor, organization: Organization) -> bool:
+    """Who sees all its duties: those seated at or above it. An administrator sees none."""
+    return (
+        session.scalar(select(Organization.id).where(Organization.id == organization.id, _own_subtree(actor)))
+        is not None
+    )
+
+
 def _may_decide(session: Session, actor: Actor, organization: Organization) -> bool:
     return actor.has(RoleName.ADMINISTRATOR) or _sits_above(session, actor, organization)
 
@@ -272,6 +281,7 @@ _RULES: dict[Act, Rule] = {
     Act.SIGN: _may_sign_duty,
     Act.WITHDRAW: lambda _, actor, duty: actor.person_id is not None and duty.submitted_by_id == actor.person_id,
     Act.CONFIRM: _may_confirm,
+    Act.REPORT: _may_report,
     Act.DECIDE: _may_decide,
     Act.ADMINISTER: lambda _, actor, __: actor.has(RoleName.ADMINISTRATOR),
     Act.INSPECT: _may_inspect,

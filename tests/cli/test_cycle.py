@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from tests.city import City
 from tracker.app import create_app
 from tracker.cli.cycle import cycle
-from tracker.cli.publish import checklist
+from tracker.cli.publish import publish as publish_command
 from tracker.config import CHECKOUT, load_settings
 from tracker.db import db, transaction
 from tracker.domain.errors import NotFound
@@ -38,7 +38,7 @@ def run(app: Flask, *arguments: str) -> Result:
 
 
 def publish(app: Flask, path: Path = LIST) -> Result:
-    return app.test_cli_runner().invoke(checklist, ["publish", str(path)])
+    return app.test_cli_runner().invoke(publish_command, [str(path)])
 
 
 def duties() -> int:

@@ -121,7 +121,7 @@ def duty_list(organization: Organization) -> ResponseReturnValue:
 
 
 @bp.post("/self-check/<key>")
-@guard(Act.VIEW, Organization)
+@guard(Act.REPORT, Organization)
 def self_check(organization: Organization) -> ResponseReturnValue:
     """Ask for the self-check report of a unit."""
     cycle = current_cycle(db.session(), today=clock.today())

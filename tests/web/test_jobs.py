@@ -1,0 +1,51 @@
+"""Documents in a browser: asked for by whoever may, seen by nobody else."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tests.web.conftest import ClientOf, post
+from tracker.models import AccessLog, Job
+from tracker.tasks.documents import WORKS
+from tracker.tasks.worker import Worker
+
+
+def test_a_printed_list_is_made_by_the_worker_and_downloaded(
+    app: Flask, client_of: ClientOf, session: Session
+) -> None:
+    asha = client_of("Asha")
+    place = post(asha, "/documents/duty-lists/D1-B1").location
+    assert asha.get(f"{place}/file").status_code == 404
+    with app.app_context():
+        worker = Worker(app.extensions["sqlalchemy"].engine, app.config["TRACKER"], WORKS)
+        for key in worker.waiting():
+            worker.perform(key)
+
+    assert "已生成" in asha.get(place).text
+    with asha.get(f"{place}/file") as answer:
+        assert answer.data.startswith(b"%PDF-")
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+    session.rollback()
+    assert session.scalars(select(AccessLog.verb)).all() == ["document.export"]
+
+
+def test_somebody_elses_document_is_not_found(client_of: ClientOf) -> None:
+    place = post(client_of("Asha"), "/documents/duty-lists/D1-B1").location
+
+    assert client_of("Bela").get(place).status_code == 404
+
+
+@pytest.mark.parametrize(("who", "unit", "status"), [("Dong", "D1", 302), ("Dong", "D2", 404), ("Adam", "D1", 403)])
+def test_a_self_check_is_for_those_seated_there(client_of: ClientOf, who: str, unit: str, status: int) -> None:
+    assert post(client_of(who), f"/documents/self-check/{unit}").status_code == status
+
+
+def test_a_day_that_is_none_is_named(client_of: ClientOf, session: Session) -> None:
+    answer = post(client_of("Dong"), "/documents/self-check/D1", {"as_of": "soon"})
+
+    assert answer.status_code == 400
+    assert "日期格式不对" in answer.text
+    assert session.scalars(select(Job.id)).all() == []
