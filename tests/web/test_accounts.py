@@ -190,6 +190,9 @@ def test_an_old_password_must_be_changed_before_anything_else(client_of: ClientO
     clock.shift(90 * 24 * 3600)
     asha = client_of("Asha")
     assert asha.get("/accounts/own").location == "/accounts/own/password"
-    assert "原密码" in text(asha.get("/accounts/own/password"))
+    page = text(asha.get("/accounts/own/password"))
+    assert "原密码" in page
+    assert "密码已用满 90 天" in page
+    assert "不改了" not in page
 
 

@@ -240,6 +240,8 @@ def attempt(
     if account is None:
         _record(session, "account.sign_in_unknown", "?", {"step": step}, actor=actor, now=now)
         return False
+    session.flush()
+    session.refresh(account, with_for_update=True)  # two guesses at once are counted as two
     if is_locked(account, now=now) or not account.active:
         reason = "locked" if account.active else "inactive"
         _note(session, "account.sign_in_refused", account, {"step": step, "reason": reason}, actor=actor, now=now)

@@ -16,7 +16,7 @@ from wtforms.validators import EqualTo, InputRequired, Regexp
 
 from tracker.db import db, transaction
 from tracker.domain.actor import RoleName
-from tracker.domain.password import CODE_LIFE
+from tracker.domain.password import CODE_LIFE, has_aged
 from tracker.domain.text import _n
 from tracker.models import Account, Person
 from tracker.policy import Act
@@ -234,7 +234,13 @@ def password() -> ResponseReturnValue:
             sign_in_again()
             flash(_("密码已修改，其他地方的登录都已退出。"), "good")
             return redirect("/", 303)
-    return page("accounts/password.html", form, rules=profile(), is_forced=current_user.must_change_password)
+    return page(
+        "accounts/password.html",
+        form,
+        rules=profile(),
+        is_forced=current_user.must_change_password,
+        is_aged=has_aged(current_user.password_changed_at, profile=profile(), now=clock.now()),
+    )
 
 
 def _is_current(form: PasswordForm) -> bool:
