@@ -73,7 +73,8 @@ class Settings(BaseSettings):
 def _secret_of_installation(data_dir: Path, name: str) -> str:
     """Return the installation's own random secret, made on first use in the data folder, readable by its owner only."""
     path = data_dir / "keys" / name
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (data_dir, path.parent):  # parents that `mkdir` makes on its way would be open to everybody
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
