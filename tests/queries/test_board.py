@@ -119,3 +119,14 @@ def test_the_list_goes_on_where_the_page_before_ended(session, city):
     second = board.duties_behind(session, rong, filters, after=(first[-1].due_on, first[-1].key), size=3)
 
     assert [line.key for line in (*first, *second)] == keys
+
+
+def test_a_confirmed_duty_that_changed_counts_as_submitted_again(session, city):
+    ours = duty(city, "D1-B1.P4-1", "L3-02", "M03")
+    ours.state, ours.signed_digest, ours.is_changed = State.CONFIRMED, "0" * 64, True
+    session.flush()
+    rong = city.actor("Rong")
+
+    for state, number in ((State.SUBMITTED, 1), (State.CONFIRMED, 0)):
+        filters = board.Filters(cycle_id=ours.cycle_id, today=TODAY, state=state)
+        assert board.totals(session, rong, filters).total == number

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tracker.domain.actor import Actor
@@ -73,6 +73,12 @@ def column_expression(today: date, *, closed: bool) -> ColumnElement[str]:
     )
 
 
+def _shown_state() -> ColumnElement[str]:
+    """The state that is shown and counted: a confirmed duty that changed since counts as submitted again."""
+    changed = and_(Duty.state == State.CONFIRMED, Duty.is_changed.is_(True))
+    return case((changed, State.SUBMITTED.value), else_=cast(Duty.state, String))
+
+
 def _is_closed(session: Session, cycle_id: int) -> bool:
     return session.scalar(select(Cycle.state).where(Cycle.id == cycle_id)) is CycleState.CLOSED
 
@@ -88,7 +94,7 @@ def _conditions(session: Session, actor: Actor, filters: Filters) -> list[Column
         (Duty.post, filters.post),
         (Duty.dimension, filters.dimension),
         (Duty.item_id, filters.item),
-        (Duty.state, filters.state),
+        (_shown_state(), filters.state.value if filters.state else None),
     ):
         if value:
             conditions.append(column == value)
