@@ -7,13 +7,14 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from tests.city import NOW, at
-from tests.work import ACT, PRESENT, cycle_of, duty, file
+from tests.work import ACT, CHECKLIST, PRESENT, cycle_of, duty, file
 from tracker.domain.actor import AppointmentKind
+from tracker.domain.applicability import DecisionKind
 from tracker.domain.canonical import digest
 from tracker.domain.duty import Action, ClaimKind, State
 from tracker.domain.errors import Invalid, NotAllowed, WrongState
 from tracker.domain.sign_off import signature_digest, text_digest
-from tracker.models import CycleState, LogEntry, SignOff, SignOffDoer
+from tracker.models import CycleState, Decision, LogEntry, SignOff, SignOffDoer
 from tracker.services import evidence, sign_offs
 
 LATER = NOW + timedelta(hours=1)
@@ -309,3 +310,41 @@ def test_an_act_that_is_made_up_counts_from_its_own_day(session, city, asha):
     march = duty(city, "D1-B1.P4-1", "L3-20", "Y")
     sign_offs.tick(session, duties=[march], actor=asha, **TICK | {"counts": {}, "now": at(date(2026, 6, 1))})
     assert (march.act_on, march.first_submitted_on) == (ACT, date(2026, 6, 1))
+
+
+@pytest.fixture
+def own(session, city):
+    """A duty of an item of the branch's own that names nobody to confirm it."""
+    item = CHECKLIST.item["L3-20"].model_copy(update={"id": "OWN-1", "confirmer": None})
+    one = duty(city, "D1-B1.P4-1", "L3-20", "Y")
+    decision = Decision(
+        key="2026.D1-B1.D1",
+        cycle_id=one.cycle_id,
+        organization_id=one.organization_id,
+        kind=DecisionKind.OWN,
+        item_id="OWN-1",
+        item=item.model_dump(mode="json", by_alias=True),
+        reason="自定",
+        effective_from=date(2026, 1, 1),
+        in_force=True,
+        decided_as="D1-M.P3-1#1",
+        recorded_at=NOW,
+    )
+    session.add(decision)
+    one.item_id = "OWN-1"
+    session.flush()
+    return one
+
+
+def test_without_a_confirmer_a_submission_stands_and_its_submitter_may_take_it_back(session, own, asha, chen):
+    sign_offs.tick(session, duties=[own], actor=asha, **TICK | {"counts": {}})
+    assert (own.state, own.waiting_seat_id, own.is_changed) == (State.CONFIRMED, None, False)
+    with pytest.raises(NotAllowed):
+        sign_offs.reopen(session, own, reason="有误", actor=chen, now=LATER)
+    sign_offs.withdraw(session, own, actor=asha, now=LATER)
+    assert own.state is State.OPEN
+
+
+def test_without_a_confirmer_a_claim_stands(session, own, asha):
+    sign_offs.claim(session, own, kind=ClaimKind.EXCUSED, reason="防汛", actor=asha, now=NOW)
+    assert (own.state, own.is_changed) == (State.EXCUSED, False)
