@@ -1,7 +1,7 @@
 """One object of every kind that pages load, in each of two units, made the way people make them.
 
-`build` returns `Samples`: `things[Model][place]`, and `extras[Model or None][place]`, the values of further parameters
-in addresses that belong to that object.
+`build` returns `Samples`: `things[Model][place]`, and `extras[…][place]`, the values of further parameters in
+addresses: of those that load this Model, of those that load nothing (None), or of a blueprint by name.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tracker.domain.applicability import DecisionKind
 from tracker.domain.inspection import InspectionKind, MemberRole, Severity
 from tracker.domain.media import Limits
 from tracker.domain.score import Verdict
+from tracker.domain.seal import SealKind
 from tracker.models import (
     Appointment,
     ChecklistVersion,
@@ -57,7 +58,7 @@ class Samples:
     """What was made."""
 
     things: dict[type[Any], dict[str, Any]] = field(default_factory=dict)
-    extras: dict[type[Any] | None, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    extras: dict[type[Any] | str | None, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class Maker:
         of_unit = select(LogEntry).join(LogChain).where(LogChain.key == place).order_by(LogEntry.seq)
         return self.session.scalars(of_unit).first() or self.fail(f"nothing in the log of {place}")
 
-    def extras(self, model: type[Any] | None, place: str, **values: Any) -> None:
+    def extras(self, model: type[Any] | str | None, place: str, **values: Any) -> None:
         """Note the values of further parameters."""
         self.made.extras.setdefault(model, {})[place] = values
 
@@ -221,4 +222,6 @@ def build(session: Session, city: City, folder: Path) -> Samples:
     version = maker.made.things[ChecklistVersion]["D1"]
     for place in PLACES:
         maker.extras(None, place, digest=version.sha256, year=2026, language="en")
+        record = maker.made.things[Evidence][place]
+        maker.extras("seals", place, kind=SealKind.EVIDENCE_TEXT.value, key=record.key)
     return maker.made

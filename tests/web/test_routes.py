@@ -101,6 +101,7 @@ MAY: dict[tuple[Act, type[Any] | None], tuple[set[str], set[str]]] = {
     (Act.CONFIRM, Duty): ({"Chen"}, set()),
     (Act.PREPARE, Evidence): ({"Asha"}, {"Omar"}),
     (Act.PREPARE, Organization): ({"Asha"}, {"Omar"}),
+    (Act.REPORT, Organization): ({"Asha", "Chen"}, {"Omar"}),
     (Act.DECIDE, Organization): ({"Chen", "Adam"}, {"Adam"}),
     (Act.INSPECT, Inspection): ({"Ines"}, set()),
 }
@@ -180,7 +181,9 @@ class Site:
         """The address of a route with everything that it asks for."""
         found = declared(rule)
         model = found.model if found else None
-        values = dict(self.samples.extras.get(model, {}).get(place, {}))
+        values: dict[str, Any] = {}
+        for part in (model, rule.endpoint.partition(".")[0]):
+            values |= self.samples.extras.get(part, {}).get(place, {})
         if found is not None and model is not None:
             values[found.param] = getattr(self.samples.things[model][place], KEYS[model].key)
         missing = rule.arguments - values.keys()
