@@ -12,7 +12,8 @@ from tracker.domain.duty import ClaimKind
 from tracker.domain.errors import NotFound
 from tracker.domain.score import Verdict
 from tracker.models import Duty, Organization, OrganizationFact
-from tracker.queries.reports import inspection_report, self_check
+from tracker.queries.inspection_report import inspection_report
+from tracker.queries.self_check import self_check
 from tracker.services import inspections, sign_offs
 
 LATER = NOW + timedelta(days=10)

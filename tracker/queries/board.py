@@ -33,7 +33,6 @@ class Filters:
     dimension: str | None = None
     item: str | None = None
     state: State | None = None
-    changed: bool = False
     columns: tuple[Column, ...] = ()
     period_from: date | None = None
     period_to: date | None = None
@@ -99,8 +98,6 @@ def _conditions(session: Session, actor: Actor, filters: Filters) -> list[Column
         if value:
             conditions.append(column == value)
     conditions += _place_and_time(filters)
-    if filters.changed:
-        conditions.append(Duty.is_changed.is_(True))
     if filters.columns:
         stands_in = column_expression(filters.today, closed=_is_closed(session, filters.cycle_id))
         conditions.append(stands_in.in_([column.value for column in filters.columns]))

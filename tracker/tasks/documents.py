@@ -19,9 +19,11 @@ from tracker.domain.text import _n
 from tracker.models import Inspection, Organization
 from tracker.queries.checklists import checklist_of, latest
 from tracker.queries.cycles import cycle_of
+from tracker.queries.inspection_report import inspection_report
 from tracker.queries.printed_checklists import list_of_organization, list_of_post
-from tracker.queries.reports import inspection_report, provenance_of, provenance_of_list, self_check, setting_of
+from tracker.queries.reports import provenance_of, provenance_of_list, setting_of
 from tracker.queries.seats import by_key
+from tracker.queries.self_check import self_check
 from tracker.reporting.fonts import FontSet, load_fonts
 from tracker.reporting.worker import render_in_process
 from tracker.tasks.worker import Progress

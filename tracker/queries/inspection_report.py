@@ -1,0 +1,174 @@
+"""The report of an inspection as it was known at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracker.domain import report as printed
+from tracker.domain.errors import NotFound
+from tracker.domain.inspection import MemberRole, Severity
+from tracker.domain.text import _n
+from tracker.models import (
+    FindingFact,
+    Inspection,
+    InspectionDuty,
+)
+from tracker.models import Verdict as VerdictRow
+from tracker.queries import inspections
+from tracker.queries.duties import DutyThen, duties_as_of
+from tracker.queries.evidence_index import evidence_index
+from tracker.queries.history import known
+from tracker.queries.people import names_of
+from tracker.queries.report_scores import (
+    ScoredItem,
+    by_dimension,
+    by_level,
+    by_post,
+    by_unit,
+    rounded,
+    score_lines,
+    scores_in,
+)
+from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
+
+_ROLES = {MemberRole.LEADER: _n("组长"), MemberRole.MEMBER: _n("成员")}
+_SEVERITIES = {
+    Severity.ON_THE_SPOT: _n("立行立改"),
+    Severity.ORDINARY: _n("一般问题"),
+    Severity.SERIOUS: _n("突出问题"),
+}
+FORMULA = _n(
+    "事项得分＝分值×（落实数＋部分落实数×½）÷已核查数；不适用和未核查的事项不计入，其余折算为100分；"
+    "单位在一个层级的得分为其该层级各组织得分的平均数。检查组改定得分的，同时列出计算得分和理由。"
+)
+
+
+def inspection_report(
+    session: Session, inspection: Inspection, *, as_of: datetime, words: Translate, software_version: str
+) -> printed.InspectionReport:
+    """The report of one check as it was known at `as_of`."""
+    if inspection.created_at > as_of:
+        raise NotFound(_n("到指定的时间，第 %(number)s 号督查尚未建立，请改选较晚的日期。"), number=inspection.number)
+    setting = setting_of(session, inspection.cycle, as_of=as_of, words=words)
+    units = inspections.units_of(session, inspection, as_of=as_of)
+    duties = _sampled(setting, inspection, [unit.id for unit in units])
+    verdicts = _verdicts(setting, inspection)
+    findings = inspections.findings_of(session, inspection, as_of=as_of)
+    number_of = {finding.duty_id: finding.key for finding, _ in findings if finding.duty_id}
+    scores = scores_in(setting, inspection, duties, verdicts)
+    names = [setting.nodes[unit.id].name for unit in units if unit.id in setting.nodes]
+    return printed.InspectionReport(
+        cover=_cover(setting, inspection, names),
+        facts=_facts(setting, inspection, len(duties)),
+        by_unit=by_unit(setting, duties, verdicts) if len(units) > 1 else (),
+        by_level=by_level(setting, duties, verdicts, scores),
+        by_post=by_post(setting, duties, verdicts, scores),
+        by_dimension=by_dimension(setting, duties, verdicts, scores),
+        scores=score_lines(setting, scores),
+        formula=words(FORMULA),
+        rows=tuple(_rows(setting, duties, verdicts, scores, number_of)),
+        evidence=evidence_index(setting, duties),
+        findings=tuple(_finding(setting, key.key, key.organization_id, fact) for key, fact in findings),
+        provenance=provenance_of(setting, chains=[unit.code for unit in units], software_version=software_version),
+    )
+
+
+def _sampled(setting: Setting, inspection: Inspection, units: Sequence[int]) -> list[DutyThen]:
+    sample = set(
+        setting.session.scalars(
+            select(InspectionDuty.duty_id).where(
+                InspectionDuty.inspection_id == inspection.id, known(InspectionDuty, setting.as_of)
+            )
+        )
+    )
+    duties = duties_as_of(setting.session, cycle=inspection.cycle, as_of=setting.as_of, units=units)
+    place = {node.id: number for number, node in enumerate(setting.nodes.values())}
+    chosen = [duty for duty in duties if duty.id in sample]
+    return sorted(chosen, key=lambda d: (place.get(d.organization_id, 0), d.item_id, d.starts_on, d.key))
+
+
+def _verdicts(setting: Setting, inspection: Inspection) -> dict[int, VerdictRow]:
+    query = select(VerdictRow).where(VerdictRow.inspection_id == inspection.id, known(VerdictRow, setting.as_of))
+    return {row.duty_id: row for row in setting.session.scalars(query)}
+
+
+def _cover(setting: Setting, inspection: Inspection, names: Sequence[str]) -> printed.Cover:
+    fact = inspections.fact_of(setting.session, inspection, as_of=setting.as_of)
+    root = next((node for node in setting.nodes.values() if node.parent is None), None)
+    return printed.Cover(
+        title=fact.title,
+        units=tuple(names),
+        period=span(fact.period_starts_on, fact.period_ends_on),
+        issuer=root.name if root else "",
+        issued_on=setting.day,
+    )
+
+
+def _facts(setting: Setting, inspection: Inspection, sampled: int) -> printed.Facts:
+    fact = inspections.fact_of(setting.session, inspection, as_of=setting.as_of)
+    words = setting.words
+    team = inspections.team_of(setting.session, inspection, as_of=setting.as_of)
+    names = names_of(setting.session, [person.id for person, _ in team], as_of=setting.as_of)
+    how = _n("检查范围内的任务全部核查，共%(n)s项。") if fact.sample == "all" else _n("由检查组逐项挑选，共%(n)s项。")
+    return printed.Facts(
+        number=str(inspection.number),
+        basis=tuple(line for line in fact.basis.splitlines() if line.strip()),
+        started_on=fact.starts_on,
+        ended_on=fact.ends_on,
+        team=tuple(printed.TeamMember(name=names[p.id], role=words(_ROLES[role])) for p, role in team),
+        periods=(span(fact.period_starts_on, fact.period_ends_on),),
+        items="、".join(fact.items) if fact.items else words(_n("清单全部事项")),
+        methods=(words(_n("查看佐证材料")), words(_n("核对签认记录"))),
+        sampling=words(how) % {"n": sampled},
+    )
+
+
+def _rows(
+    setting: Setting,
+    duties: Sequence[DutyThen],
+    verdicts: Mapping[int, VerdictRow],
+    scores: Mapping[int, Mapping[str, ScoredItem]],
+    number_of: Mapping[int, str],
+) -> Iterable[printed.ItemRow]:
+    """One line for each duty; the points of its item stand on the first line of the item in an organization."""
+    seen: set[tuple[int, str]] = set()
+    for duty in duties:
+        item, verdict = setting.items[duty.item_id], verdicts.get(duty.id)
+        scored = None if (duty.organization_id, duty.item_id) in seen else scores[duty.organization_id][duty.item_id]
+        seen.add((duty.organization_id, duty.item_id))
+        timeliness = setting.timeliness(duty)
+        yield printed.ItemRow(
+            item=duty.item_id,
+            title=item.title,
+            organization=setting.nodes[duty.organization_id].name,
+            post=setting.post(duty.post),
+            frequency=item.frequency.label,
+            period=setting.period(duty.period),
+            required=1,
+            done=int(timeliness in {"in_time", "recorded_late", "made_up"}),
+            timeliness=timeliness,
+            state=duty.shown.value,
+            changed_after_signing=duty.is_changed,
+            verdict=verdict.value.value if verdict else "",
+            finding=number_of.get(duty.id, ""),
+            points=rounded(scored.score.value) if scored else None,
+            worked_points=scored.worked_points if scored else None,
+            overruled_because=scored.reason if scored and scored.score.overruled is not None else "",
+        )
+
+
+def _finding(setting: Setting, key: str, organization_id: int, fact: FindingFact) -> printed.Finding:
+    return printed.Finding(
+        number=key,
+        problem=fact.problem,
+        organization=setting.nodes[organization_id].name,
+        post=setting.post(fact.post),
+        severity=setting.words(_SEVERITIES[fact.severity]),
+        measure=fact.demand,
+        deadline=fact.deadline,
+        regulation=fact.basis,
+    )
