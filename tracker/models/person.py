@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Unique
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tracker.domain.actor import AppointmentKind
-from tracker.models.base import Base, Json, LongText, Numbered, Recorded, choice
+from tracker.models.base import Base, LongText, Numbered, Recorded, choice
 from tracker.models.organization import Organization
 
 
@@ -105,7 +105,6 @@ class Account(Numbered):
     tf_primary_method: Mapped[str | None]
     tf_totp_secret: Mapped[str | None]
     tf_last_counter: Mapped[int | None]
-    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(Json)
     created_at: Mapped[datetime]
 
     person: Mapped[Person] = relationship()

@@ -24,3 +24,19 @@ for (const all of document.querySelectorAll("[data-check-all]")) {
 for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
+
+// A document that is being made: the bar moves by itself, and the page is shown anew when it is ready.
+const making = document.querySelector("[data-poll]");
+if (making) {
+  const bar = making.querySelector("progress");
+  const look = async () => {
+    const answer = await fetch(making.dataset.poll, { headers: { Accept: "application/json" } });
+    if (!answer.ok) return;
+    const job = await answer.json();
+    bar.max = job.total || 1;
+    bar.value = job.done;
+    if (job.state === "done" || job.state === "failed") window.location.reload();
+    else window.setTimeout(look, 1500);
+  };
+  window.setTimeout(look, 1500);
+}
