@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from sqlalchemy import select
 
 from tracker.cli.demo import words
 from tracker.cli.demo.clock import YEAR, moment
-from tracker.cli.demo.diary import Entry, contents, latest_record
+from tracker.cli.demo.diary import Draft, Entry, drafted, latest_record, tick, write
 from tracker.cli.demo.stage import Stage, later
 from tracker.domain.duty import ClaimKind, State
 from tracker.models import Duty, Evidence, EvidenceLink, Organization, Seat
@@ -43,17 +44,23 @@ def enter_by_mistake(stage: Stage, seat: str, now: datetime) -> None:
     holder = stage.signer(seat, now)
     if holder is None:
         return
-    entry = Entry(seat, duty.organization.code, (duty.key,), now.date())
-    text, counts, files = contents(stage, entry, [duty])
-    told = {"act_on": entry.act_on, "counts": counts, "actor": holder}
-    extra = stage.cabinet.photo(4021)
-    wrong = sign_offs.tick(stage.session, duties=[duty], sentence=text, files=[*files, extra], now=now, **told)
+    draft, photo = _drafted(stage, duty, now), stage.cabinet.late_photo(0)
+    first = replace(draft, files=(*draft.files, photo))
+    wrong = tick(stage, [duty], first, actor=holder, now=now)
     sign_offs.withdraw(stage.session, duty, actor=holder, now=later(now, minutes=20))
-    records.take_off_file(stage.session, wrong, sha256=extra.sha256, actor=holder, now=later(now, minutes=21))
-    records.correct(stage.session, wrong, sentence=text[:-1] + "（更正）。", now=later(now, minutes=22), **told)
+    records.take_off_file(stage.session, wrong, sha256=photo.sha256, actor=holder, now=later(now, minutes=21))
+    records.correct(
+        stage.session,
+        wrong,
+        act_on=draft.act_on,
+        sentence=draft.sentence[:-1] + "（更正）。",
+        counts=draft.counts,
+        actor=holder,
+        now=later(now, minutes=22),
+    )
     reason = "日期和材料填错，作废后重新填写。"
     records.withdraw(stage.session, wrong, reason=reason, actor=holder, now=later(now, minutes=30))
-    sign_offs.tick(stage.session, duties=[duty], sentence=text, files=files, now=later(now, minutes=40), **told)
+    tick(stage, [duty], draft, actor=holder, now=later(now, minutes=40))
 
 
 def lend_a_record(stage: Stage, seat: str, now: datetime) -> None:
@@ -63,10 +70,7 @@ def lend_a_record(stage: Stage, seat: str, now: datetime) -> None:
     if lent is None or holder is None or not due:
         return
     duty = due[0]
-    entry = Entry(seat, duty.organization.code, (duty.key,), now.date())
-    text, counts, files = contents(stage, entry, [duty])
-    told = {"sentence": text, "counts": counts, "files": files}
-    records.record(stage.session, duties=[duty], act_on=entry.act_on, actor=holder, now=now, **told)
+    write(stage, [duty], _drafted(stage, duty, now), actor=holder, now=now)
     records.link(stage.session, lent, [duty], actor=holder, now=now)
     sign_offs.submit(stage.session, duty, actor=holder, now=now)
 
@@ -115,7 +119,7 @@ def add_to_signed(stage: Stage, seat: str, now: datetime) -> None:
     duties = of_seat(stage, seat, State.CONFIRMED)
     if clerk is not None and duties:
         records.add_files(
-            stage.session, _record_of(stage, duties[-1]), files=[stage.cabinet.photo(5120)], actor=clerk, now=now
+            stage.session, _record_of(stage, duties[-1]), files=[stage.cabinet.late_photo(1)], actor=clerk, now=now
         )
 
 
@@ -125,7 +129,7 @@ def add_to_signed_and_sign_again(stage: Stage, seat: str, now: datetime) -> None
     if holder is None or not duties:
         return
     record = _record_of(stage, duties[0])
-    records.add_files(stage.session, record, files=[stage.cabinet.photo(6077)], actor=holder, now=now)
+    records.add_files(stage.session, record, files=[stage.cabinet.late_photo(2)], actor=holder, now=now)
     changed = [duty for duty in of_seat(stage, seat, State.CONFIRMED, State.SUBMITTED) if duty.is_changed]
     sign_offs.submit_all(
         stage.session, changed, actor=holder, now=later(now, minutes=5), reason="补充了一张活动现场照片。"
@@ -138,20 +142,14 @@ def void_a_returned_record(stage: Stage, seat: str, now: datetime) -> None:
     duty = next(d for d in of_seat(stage, seat, State.OPEN) if d.starts_on <= now.date())
     if holder is None:
         return
-    entry = Entry(seat, duty.organization.code, (duty.key,), now.date())
-    text, counts, files = contents(stage, entry, [duty])
-    record = records.record(
-        stage.session,
-        duties=[duty],
-        act_on=entry.act_on,
-        sentence=text,
-        counts=counts,
-        files=files,
-        actor=holder,
-        now=now,
-    )
+    record = write(stage, [duty], _drafted(stage, duty, now), actor=holder, now=now)
     reason = "选错了任务，作废。"
     records.withdraw(stage.session, record, reason=reason, actor=holder, now=later(now, minutes=3))
+
+
+def _drafted(stage: Stage, duty: Duty, now: datetime) -> Draft:
+    """What a record of today says that serves this duty."""
+    return drafted(stage, Entry(duty.seat.key, duty.organization.code, (duty.key,), now.date()), [duty])
 
 
 def _record_of(stage: Stage, duty: Duty) -> Evidence:

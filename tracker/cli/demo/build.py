@@ -40,7 +40,9 @@ class Summary:
         )
 
 
-def build(session: Session, settings: Settings, *, scale: Scale | None = None, progress: Progress | None = None) -> None:
+def build(
+    session: Session, settings: Settings, *, scale: Scale | None = None, progress: Progress | None = None
+) -> None:
     """Play the whole year in an empty database. The same scale gives the same logs, evidence and keys every time."""
     scale = scale or Scale()
     checklist = load_checklist(opening.SOURCE.read_bytes())
@@ -59,7 +61,7 @@ def summary(session: Session, store: BlobStore) -> Summary:
     found = Summary(
         organizations=_count(session, Organization),
         people=_count(session, Person),
-        states={s.value: n for s, n in session.execute(_by_state())},
+        states=_by_state(session),
         evidence=_count(session, Evidence),
         files=_count(session, StoredFile),
         entries=_count(session, LogEntry),
@@ -75,12 +77,13 @@ def summary(session: Session, store: BlobStore) -> Summary:
     return found
 
 
+def _by_state(session: Session) -> dict[str, int]:
+    counted = select(Duty.state, func.count()).where(Duty.in_force.is_(True)).group_by(Duty.state).order_by(Duty.state)
+    return {state.value: number for state, number in session.execute(counted)}
+
+
 def _count(session: Session, model: type[Organization | Person | Evidence | StoredFile | LogEntry]) -> int:
     return session.scalar(select(func.count()).select_from(model)) or 0
-
-
-def _by_state():  # type: ignore[no-untyped-def]
-    return select(Duty.state, func.count()).where(Duty.in_force.is_(True)).group_by(Duty.state).order_by(Duty.state)
 
 
 def _entries(session: Session, chain: LogChain) -> Iterator[Entry]:

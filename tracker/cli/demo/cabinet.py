@@ -18,6 +18,7 @@ ORDER = (
     *("docx", "pdf", "jpg", "xlsx", "heic", "ofd", "png", "pptx", "txt", "webp"),
     *("docx", "pdf", "jpg", "docx", "pdf", "heic", "docx", "jpg", "pdf", "xlsx"),
 )
+LATE = (901, 902, 903)  # photos that are put to a record afterwards
 NOTICE = "（演示样例，内容为虚构）"
 
 
@@ -34,13 +35,15 @@ MAKERS: dict[str, Callable[[int], bytes]] = {
     "docx": lambda seed: samples.sample_docx("会议记录", _lines(seed)),
     "pdf": lambda seed: samples.sample_pdf("会议纪要", _lines(seed), pages=seed % 3 + 1),
     "jpg": lambda seed: samples.sample_jpeg(seed, gps=True, caption=f"演示样例 {seed}"),
-    "xlsx": lambda seed: samples.sample_xlsx("台账", [["序号", "内容", "进展"], ["1", words.RESULTS[seed % 8], NOTICE]]),
+    "xlsx": lambda seed: samples.sample_xlsx(
+        "台账", [["序号", "内容", "进展"], ["1", words.RESULTS[seed % 8], NOTICE]]
+    ),
     "heic": lambda seed: samples.sample_heic(seed, gps=True),
     "ofd": lambda seed: samples.sample_ofd("情况报告", _lines(seed)),
     "png": lambda seed: samples.sample_png(seed, gps=True),
     "pptx": lambda seed: samples.sample_pptx("学习提纲", _lines(seed)),
     "txt": lambda seed: samples.sample_txt(["工作记录", *_lines(seed)]),
-    "webp": lambda seed: samples.sample_webp(seed),
+    "webp": samples.sample_webp,
 }
 
 
@@ -48,12 +51,13 @@ class Cabinet:
     """Samples by kind, in the store. Two are taken in at a time, since each is looked at in a process of its own."""
 
     def __init__(self, store: BlobStore, *, each: int) -> None:
-        wanted = [(kind, seed) for kind in MAKERS for seed in range(1, each + 1)]
+        wanted = [(kind, seed) for kind in MAKERS for seed in range(1, each + 1)] + [("jpg", seed) for seed in LATE]
         with ThreadPoolExecutor(2) as pool:
             found = list(pool.map(lambda one: _taken(store, *one), wanted))
         self._files: dict[str, list[Accepted]] = {kind: [] for kind in MAKERS}
         for (kind, _), accepted in zip(wanted, found, strict=True):
             self._files[kind].append(accepted)
+        self._late = [self._files["jpg"].pop() for _ in LATE]
         self._next = self._endless()
 
     def file(self, title: str) -> Accepted:
@@ -65,6 +69,10 @@ class Cabinet:
         """A photo under the name that a phone gives."""
         found = self._files["jpg"]
         return replace(found[number % len(found)], name=f"IMG_{number:04}.jpg")
+
+    def late_photo(self, number: int) -> Accepted:
+        """A photo that no record has yet."""
+        return replace(self._late[number], name=f"IMG_{6000 + number}.jpg")
 
     def _endless(self) -> Iterator[tuple[str, Accepted]]:
         number = 0

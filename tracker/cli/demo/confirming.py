@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 
 from tracker.cli.demo import words
 from tracker.cli.demo.clock import YEAR, chance, moment
-from tracker.cli.demo.diary import AWAITED, Entry, contents
+from tracker.cli.demo.diary import AWAITED, Entry, drafted, tick
 from tracker.cli.demo.stage import Stage
 from tracker.domain.duty import State
 from tracker.models import Duty, Seat, SignOff
@@ -85,14 +86,6 @@ def hand_in_again(stage: Stage, key: str, now: datetime) -> None:
         entry = Entry(seat, code, (key,), act_on)
         if holder is None:
             continue
-        text, counts, files = contents(stage, entry, [duty])
-        sign_offs.tick(
-            stage.session,
-            duties=[duty],
-            act_on=entry.act_on,
-            sentence=f"{words.MAKE_UP_NOTE}：{text}",
-            counts=counts,
-            files=files,
-            actor=holder,
-            now=now,
-        )
+        draft = drafted(stage, entry, [duty])
+        draft = replace(draft, sentence=f"{words.MAKE_UP_NOTE}：{draft.sentence}")
+        tick(stage, [duty], draft, actor=holder, now=now)

@@ -11,11 +11,11 @@ from sqlalchemy import select
 from tracker.cli.demo import words
 from tracker.cli.demo.clock import END, YEAR, chance, moment, workday
 from tracker.cli.demo.stage import Stage
+from tracker.domain.actor import Actor
 from tracker.domain.checklist import Item
 from tracker.domain.duty import ClaimKind, State
 from tracker.domain.evidence import asked_counts, attached_kinds
 from tracker.models import Duty, Evidence, Organization, Seat
-from tracker.queries.assignments import items_of_year
 from tracker.queries.history import SHANGHAI
 from tracker.services import evidence as records
 from tracker.services import sign_offs
@@ -33,6 +33,16 @@ class Entry:
     organization: str
     duties: tuple[str, ...]
     act_on: date
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a record says: day, sentence, counts, files."""
+
+    act_on: date
+    sentence: str
+    counts: dict[str, int]
+    files: tuple[Accepted, ...]
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,7 @@ def _bundle(stage: Stage, duty: Duty) -> str:
     """What is recorded together: what happens on one day at the lowest level, else what belongs to one occasion."""
     if duty.level != stage.town.ladder.base.id:
         return duty.occasion or duty.key
-    alone = duty.period[0] != "M" and chance(duty.key, "alone").random() < 0.3
+    alone = duty.period[0] != "M" and chance(duty.key, "alone").random() < 0.15
     return duty.key if alone else ""
 
 
@@ -131,33 +141,43 @@ def _fate(entry: Entry, *, due: date, luck: float, days: int) -> _Fate | None:
 
 
 def hand_in(stage: Stage, entry: Entry, now: datetime) -> None:
-    """Write the record and hand in what it serves; where there is a clerk, the clerk often writes and the holder signs."""
+    """Write the record and hand in what it serves; where there is a clerk, they often write and the holder signs."""
     duties = stage.duties(entry.duties, *AWAITED)
     holder, clerk = stage.signer(entry.seat, now), stage.clerk(entry.seat, now)
     if not duties or holder is None:
         return
-    text, counts, files = contents(stage, entry, duties)
-    if clerk is not None and chance(entry.duties[0], "clerk").random() < 0.5:
-        records.record(
-            stage.session,
-            duties=duties,
-            act_on=entry.act_on,
-            sentence=text,
-            counts=counts,
-            files=files,
-            actor=clerk,
-            now=now,
-        )
+    draft = drafted(stage, entry, duties)
+    if clerk is not None and chance(entry.duties[0], "clerk").random() < 0.3:
+        write(stage, duties, draft, actor=clerk, now=now)
         stage.at(now + timedelta(minutes=95), sign, entry)
-        return
-    sign_offs.tick(
+    else:
+        tick(stage, duties, draft, actor=holder, now=now)
+
+
+def write(stage: Stage, duties: Sequence[Duty], draft: Draft, *, actor: Actor, now: datetime) -> Evidence:
+    """Record something done that serves these duties."""
+    return records.record(
         stage.session,
         duties=duties,
-        act_on=entry.act_on,
-        sentence=text,
-        counts=counts,
-        files=files,
-        actor=holder,
+        act_on=draft.act_on,
+        sentence=draft.sentence,
+        counts=draft.counts,
+        files=draft.files,
+        actor=actor,
+        now=now,
+    )
+
+
+def tick(stage: Stage, duties: Sequence[Duty], draft: Draft, *, actor: Actor, now: datetime) -> Evidence:
+    """Record something done and hand in what it serves."""
+    return sign_offs.tick(
+        stage.session,
+        duties=duties,
+        act_on=draft.act_on,
+        sentence=draft.sentence,
+        counts=draft.counts,
+        files=draft.files,
+        actor=actor,
         now=now,
     )
 
@@ -180,29 +200,21 @@ def claim(stage: Stage, key: str, now: datetime) -> None:
             sign_offs.claim(stage.session, duty, kind=kind, reason=reason, actor=holder, now=now)
 
 
-def items_of(stage: Stage, duties: Sequence[Duty]) -> list[Item]:
-    """The items that these duties (of one year) are about, each once."""
-    known = items_of_year(stage.session, duties[0].cycle)
-    return [known[item] for item in dict.fromkeys(duty.item_id for duty in duties)]
-
-
-def contents(
-    stage: Stage, entry: Entry, duties: Sequence[Duty]
-) -> tuple[str, dict[str, int], list[Accepted]]:
-    """The sentence, the counts and the files that these duties ask for."""
-    items = items_of(stage, duties)
+def drafted(stage: Stage, entry: Entry, duties: Sequence[Duty]) -> Draft:
+    """A record with the counts and the files that these duties ask for."""
+    items = stage.items(duties)
     pick = chance(entry.duties[0], entry.act_on, "contents")
     people = chance(entry.organization, "people").randrange(8, 36)
     asked = [count.id for item in items for count in asked_counts(item, stage.checklist)]
-    counts = {count: numbers(count, people, pick.randrange(3)) for count in asked}
+    counts = {count: _number(count, people, pick.randrange(3)) for count in asked}
     kinds = [kind.name for item in items for kind in attached_kinds(item, stage.checklist)]
     files = [stage.cabinet.file(f"{entry.act_on.month}月{kinds[0].replace('/', '或')}")] if kinds else []
     if kinds and pick.random() < 0.15:
         files.append(stage.cabinet.photo(pick.randrange(1000, 9999)))
-    return sentence(stage, entry, items), counts, files
+    return Draft(entry.act_on, _sentence(stage, entry, items), counts, tuple(files))
 
 
-def sentence(stage: Stage, entry: Entry, items: Sequence[Item]) -> str:
+def _sentence(stage: Stage, entry: Entry, items: Sequence[Item]) -> str:
     """One plausible line on what was done."""
     pick = chance(entry.duties[0], entry.act_on, "sentence")
     theme = pick.choice(stage.town.themes[entry.organization.partition("-")[0]])
@@ -216,7 +228,7 @@ def sentence(stage: Stage, entry: Entry, items: Sequence[Item]) -> str:
     return pick.choice(forms)
 
 
-def numbers(count: str, people: int, absent: int) -> int:
+def _number(count: str, people: int, absent: int) -> int:
     """A plausible number for a count of the checklist; what is not known here is 2."""
     known = {
         "expected": people,

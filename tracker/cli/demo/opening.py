@@ -17,7 +17,7 @@ from tracker.config import CHECKOUT, Settings
 from tracker.domain.actor import operator
 from tracker.domain.applicability import DecisionKind
 from tracker.domain.checklist import Item
-from tracker.models import Account, Cycle, Handover, Organization, Person
+from tracker.models import Account, Cycle, Handover
 from tracker.services import accounts, assignments, calendar, checklists, cycles, handovers, log, roster
 from tracker.services.password_hash import Hasher
 from tracker.services.roster_file import read_roster
@@ -92,7 +92,9 @@ def decide_locally(stage: Stage, now: datetime) -> None:
     given = _item(stage, lambda i: i.level == top and i.frequency.every == "year" and i.duty == "collective")
     _decide(stage, now, other, DecisionKind.OFF, off.id, "本年度由上级统一组织，不再单独安排。")
     _decide(stage, now, other, DecisionKind.MORE, more.id, "服务窗口多，每半年开展两次。", times=2)
-    _decide(stage, now, town.units[1], DecisionKind.GIVE, given.id, "按分工由分管负责人承担。", post=town.ladder.member.id)
+    _decide(
+        stage, now, town.units[1], DecisionKind.GIVE, given.id, "按分工由分管负责人承担。", post=town.ladder.member.id
+    )
     _decide(stage, now, first, DecisionKind.OWN, "U-01", "防火期值守是本单位的重点。", item=_own_item(stage))
 
 
@@ -226,15 +228,15 @@ def put_on_queue(stage: Stage, house: House) -> None:
 
 
 def _sweeps(stage: Stage) -> None:
-    """Twice a month each confirmer decides; the middle level first, those above it two days later each."""
+    """The middle level decides twice a month, those above it once."""
     town, ladder = stage.town, stage.town.ladder
     seats = [(0, town.seat(code, ladder.middle_post)) for code in town.middles.values()]
     seats += [(2, town.seat(unit, ladder.head)) for unit in town.units]
     seats += [(4, town.seat(words.CITY_CODE, post)) for post in ladder.root_posts]
     busy = seats[0][1]
     for month in range(1, 12):
-        for day in (10, 24):
-            for number, (delay, seat) in enumerate(seats):
+        for number, (delay, seat) in enumerate(seats):
+            for day in (10,) if delay else (10, 24):
                 on = date(YEAR, month, day + delay)
                 if seat != busy or on < BUSY_FROM:
                     stage.at(moment(on, 18, number), sweep, seat)
@@ -252,5 +254,3 @@ def _events(stage: Stage) -> None:
         for number in range(luck.randrange(most + 1)):
             day = date(YEAR, 1 + (number * 2 + luck.randrange(2)) % 10 + 1, luck.randrange(1, 29))
             stage.at(moment(day, 16, luck.randrange(60)), report_event, seat, luck.choice(items), number)
-
-

@@ -15,16 +15,18 @@ from tracker.cli.demo.clock import BEGIN, END
 from tracker.cli.demo.town import Town
 from tracker.db import writing
 from tracker.domain.actor import Actor, AppointmentKind
-from tracker.domain.checklist import Checklist
+from tracker.domain.checklist import Checklist, Item
 from tracker.domain.duty import State
 from tracker.models import Appointment, Duty, Organization, Person, Seat
 from tracker.queries.actors import actor_of_person
+from tracker.queries.assignments import items_of_year
 from tracker.queries.history import SHANGHAI
 
 SCENES_AT_ONCE = 60  # in one transaction
 
 Scene = Callable[[datetime], None]
 Progress = Callable[[float], None]
+_Term = tuple[date, date, AppointmentKind, str]  # first and last day, how, and whose account
 
 
 class Stage:
@@ -37,15 +39,17 @@ class Stage:
         self.checklist = checklist
         self._queue: list[tuple[datetime, int, Scene]] = []
         self._number = 0
-        self._actors: dict[tuple[str, date], Actor] = {}
-        self._terms: dict[str, list[tuple[date, date, AppointmentKind, str]]] | None = None
+        self._actors: dict[str, Actor] = {}
+        self._items: dict[str, Item] = {}
+        self._terms: dict[str, list[_Term]] | None = None
 
     def at(self, now: datetime, scene: Callable[..., None], *arguments: object) -> None:
         """Put a scene on the queue; one that lies after the end is never played."""
         if now.astimezone(SHANGHAI).date() > END:
             return
         self._number += 1
-        heapq.heappush(self._queue, (now, self._number, partial(scene, self, *arguments)))
+        play: Scene = partial(scene, self, *arguments)
+        heapq.heappush(self._queue, (now, self._number, play))
 
     def play(self, progress: Progress | None = None) -> None:
         """Play every scene in the order of its time, many in one transaction."""
@@ -60,18 +64,19 @@ class Stage:
                 progress((now.astimezone(SHANGHAI).date() - BEGIN) / (END - BEGIN))
 
     def recast(self) -> None:
-        """Forget who sits where: appointments or roles have changed."""
+        """Forget who sits where, and what the items are: appointments, roles or decisions have changed."""
         self._actors.clear()
+        self._items.clear()
         self._terms = None
 
     def actor(self, account: str, now: datetime) -> Actor:
-        """The person with this account as they act on that day."""
-        today = now.astimezone(SHANGHAI).date()
-        found = self._actors.get((account, today))
+        """The person with this account as they act on that day; nobody's seats change but by a scene that recasts."""
+        found = self._actors.get(account)
         if found is None:
+            today = now.astimezone(SHANGHAI).date()
             person = self.session.scalars(select(Person).where(Person.account_name == account)).one()
             found = actor_of_person(self.session, person, today=today, request_id="demo")
-            self._actors[account, today] = found
+            self._actors[account] = found
         return found
 
     def signer(self, seat: str, now: datetime) -> Actor | None:
@@ -89,7 +94,7 @@ class Stage:
                 return self.actor(account, now)
         return None
 
-    def _all_terms(self) -> dict[str, list[tuple[date, date, AppointmentKind, str]]]:
+    def _all_terms(self) -> dict[str, list[_Term]]:
         if self._terms is None:
             self._terms = {}
             rows = self.session.execute(
@@ -100,8 +105,14 @@ class Stage:
                 .order_by(Appointment.key)
             )
             for seat, starts_on, ends_on, kind, account in rows:
-                self._terms.setdefault(seat, []).append((starts_on, ends_on or date.max, kind, account))
+                self._terms.setdefault(seat, []).append((starts_on, ends_on or date.max, kind, account or ""))
         return self._terms
+
+    def items(self, duties: Sequence[Duty]) -> list[Item]:
+        """The items that these duties are about, each once."""
+        if any(duty.item_id not in self._items for duty in duties):
+            self._items.update(items_of_year(self.session, duties[0].cycle))
+        return [self._items[item] for item in dict.fromkeys(duty.item_id for duty in duties)]
 
     def organization(self, code: str) -> Organization:
         """The organization with this code."""

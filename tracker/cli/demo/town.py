@@ -10,7 +10,7 @@ from io import BytesIO
 import xlsxwriter
 
 from tracker.cli.demo import words
-from tracker.cli.demo.clock import BEGIN, chance
+from tracker.cli.demo.clock import BEGIN, chance, moment
 from tracker.domain.actor import AppointmentKind, RoleName
 from tracker.domain.appointment import KIND_NAMES
 from tracker.domain.checklist import ROOT, Checklist, Level, Post
@@ -53,7 +53,9 @@ class Ladder:
     def of(cls, checklist: Checklist) -> Ladder:
         """Read the ladder of a list of three levels, the top one with a post that several hold."""
         top, middle, base = checklist.levels
-        head, member = sorted((p for p in checklist.posts if p.level == top.id), key=lambda post: post.holders == "each")
+        head, member = sorted(
+            (p for p in checklist.posts if p.level == top.id), key=lambda post: post.holders == "each"
+        )
         [middle_post] = [post for post in checklist.posts if post.level == middle.id]
         [base_post] = [post for post in checklist.posts if post.level == base.id]
         root_posts = tuple(post for post in checklist.posts if post.level == ROOT)
@@ -72,7 +74,7 @@ class Sheets:
         """Write an .xlsx file: the same rows, the same bytes."""
         file = BytesIO()
         book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False})
-        book.set_properties({"created": BEGIN})
+        book.set_properties({"created": moment(BEGIN)})
         day = book.add_format({"num_format": "yyyy-mm-dd"})
         sheets = (self.organizations, self.people, self.sittings)
         for name, rows in zip((SheetName.ORGANIZATIONS, SheetName.PEOPLE, SheetName.APPOINTMENTS), sheets, strict=True):
@@ -163,7 +165,16 @@ class Town:
         return [tag.id for tag in self.checklist.tags if tag.id in asked]
 
     def _root(self) -> None:
-        row = (words.CITY_CODE, None, words.CITY + self.checklist.root_name.removeprefix("市"), ROOT, "", "否", 1, SINCE)
+        row = (
+            words.CITY_CODE,
+            None,
+            words.CITY + self.checklist.root_name.removeprefix("市"),
+            ROOT,
+            "",
+            "否",
+            1,
+            SINCE,
+        )
         self.sheets.organizations.append(row)
         for number, post in enumerate(self.ladder.root_posts):
             self._seat(words.CITY_CODE, post, 1, self._people.add("gongwei" if not number else f"gongwei{number + 1}"))

@@ -63,7 +63,9 @@ def _plan(
     share: float,
 ) -> None:
     session = stage.session
-    people = {p.account_name: p for p in session.scalars(select(Person).where(Person.account_name.in_((LEADER, MEMBER))))}
+    people = {
+        p.account_name: p for p in session.scalars(select(Person).where(Person.account_name.in_((LEADER, MEMBER))))
+    }
     inspections.plan(
         session,
         cycle=session.scalars(select(Cycle)).one(),
@@ -153,7 +155,9 @@ def overrule_one(stage: Stage, now: datetime) -> None:
     """One item is given fewer points than the formula gives."""
     inspection = _inspection(stage, 1)
     known = stage.checklist.item
-    duty = next(d for d in _sampled(stage, inspection, judged=True) if d.item_id in known and known[d.item_id].points > 3)
+    duty = next(
+        d for d in _sampled(stage, inspection, judged=True) if d.item_id in known and known[d.item_id].points > 3
+    )
     inspections.overrule(
         stage.session,
         inspection,
