@@ -199,9 +199,9 @@ def test_the_log_tells_of_the_record_and_holds_no_sentence(session, record):
 
 def test_renewing_many_duties_takes_as_many_queries_as_renewing_one(session, city, asha):
     counts = []
-    for first, number in ((1, 1), (2, 10)):
+    for first, number in ((1, 1), (2, 1), (3, 10)):  # the first one reads what the session keeps from then on
         duties = [duty(city, "D1-B1.P4-1", "L3-20", "Y", occurrence=n) for n in range(first, first + number)]
         with queries_of(session) as selects:
             evidence.record(session, duties=duties, actor=asha, **SAID | {"counts": {}})
         counts.append(len(selects))
-    assert counts[0] == counts[1]
+    assert counts[1] == counts[2]
