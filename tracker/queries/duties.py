@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
+from tracker.domain.actor import Actor
 from tracker.domain.canonical import digest
 from tracker.domain.checklist import Item
 from tracker.domain.duty import (
@@ -31,6 +32,7 @@ from tracker.domain.duty import (
 )
 from tracker.domain.sign_off import ClaimContent, EvidenceContent, duty_content
 from tracker.models import Cycle, CycleState, Duty, DutyPlan, Organization, SignOff
+from tracker.policy import visible
 from tracker.queries.assignments import items_of_year
 from tracker.queries.evidence import contents_of
 from tracker.queries.history import SHANGHAI, known
@@ -309,6 +311,19 @@ class DutyThen:
             today=today,
             closed=closed,
         )
+
+
+def duties_named(session: Session, keys: Collection[str], *, actor: Actor) -> list[Duty]:
+    """The duties of these keys that a person may see, in the order of the keys."""
+    query = select(Duty).where(Duty.key.in_(keys), visible(actor, Duty)).order_by(Duty.key)
+    return list(session.scalars(query))
+
+
+def places_of(session: Session, actor: Actor) -> list[tuple[str, str]]:
+    """Code and name of each organization in which a person sits."""
+    numbers = {sitting.organization_id for sitting in actor.sittings}
+    query = select(Organization.code, Organization.name).where(Organization.id.in_(numbers)).order_by(Organization.id)
+    return [(code, name) for code, name in session.execute(query)]
 
 
 def with_surroundings(session: Session, duty: Duty) -> Duty:

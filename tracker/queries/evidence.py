@@ -154,6 +154,11 @@ def records_of(session: Session, duty_id: int) -> list[Record]:
     return _records(session, Evidence.id.in_(serving))
 
 
+def evidence_named(session: Session, key: str, *, actor: Actor) -> Evidence | None:
+    """The record of that key, if a person may see it."""
+    return session.scalar(select(Evidence).where(Evidence.key == key, visible(actor, Evidence)))
+
+
 def record_of(session: Session, evidence: Evidence) -> Record:
     """One record."""
     return _records(session, Evidence.id == evidence.id)[0]

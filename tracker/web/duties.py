@@ -10,7 +10,6 @@ from flask import Blueprint, current_app, flash, redirect, render_template, requ
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from wtforms import DateField, IntegerField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
@@ -22,25 +21,28 @@ from tracker.domain.errors import Conflict, Invalid
 from tracker.domain.evidence import COUNT_LIMIT, REASON_LIMIT, SENTENCE_LIMIT, asked_counts, attached_kinds
 from tracker.domain.media import accept_attribute, accepted_endings
 from tracker.domain.text import _n
-from tracker.models import Duty, Evidence, Organization
-from tracker.policy import Act, can, visible
+from tracker.models import Duty, Evidence
+from tracker.policy import Act, can
 from tracker.queries.assignments import item_of
 from tracker.queries.checklists import checklist_of
 from tracker.queries.duties import (
     Section,
     Suggestion,
+    duties_named,
+    places_of,
     section_of,
     suggested_duties,
     timeliness_of_duty,
     to_do,
     with_surroundings,
 )
-from tracker.queries.evidence import earlier_records, records_of
+from tracker.queries.evidence import earlier_records, evidence_named, records_of
 from tracker.queries.sign_offs import history_of, prospect_of, waiting_count
 from tracker.services import evidence, sign_offs
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.forms import Form, entered, page
+from tracker.web.language import named
 from tracker.web.layout import navigation
 from tracker.web.uploads import UploadForm, allowance, settings
 
@@ -197,10 +199,10 @@ def _ticked(session: Session, duty: Duty, form: TickForm) -> str:
 def _others(session: Session) -> list[Duty]:
     """The other duties that were ticked with this one."""
     keys = set(request.form.getlist("also"))
-    found = session.scalars(select(Duty).where(Duty.key.in_(keys), visible(current_actor(), Duty))).all()
+    found = duties_named(session, keys, actor=current_actor())
     if len(found) != len(keys):
         raise Conflict(_n("勾选的任务中有的已经不在列表里，请重新勾选。"))
-    return list(found)
+    return found
 
 
 def _tick_page(duty: Duty, form: Form, also: Iterable[Suggestion]) -> ResponseReturnValue:
@@ -273,7 +275,7 @@ def _used(session: Session, duty: Duty, key: str) -> None:
 
 
 def _record(session: Session, key: str) -> Evidence:
-    record = session.scalar(select(Evidence).where(Evidence.key == key, visible(current_actor(), Evidence)))
+    record = evidence_named(session, key, actor=current_actor())
     if record is None:
         raise Invalid(_n("没有这份佐证，或者它不在您的查看范围内。"))
     return record
@@ -314,7 +316,7 @@ def _asked(items: Iterable[Item], checklist: Checklist) -> tuple[CountKind, ...]
 
 
 def _count_field(kind: CountKind) -> IntegerField:
-    label = f"{kind.name}（{kind.unit}）" if kind.unit else kind.name
+    label = _("%(text)s（%(more)s）", text=named(kind), more=kind.unit) if kind.unit else named(kind)
     return IntegerField(label, validators=[Optional(), NumberRange(0, COUNT_LIMIT, _l("应是不小于 0 的整数。"))])
 
 
@@ -337,9 +339,9 @@ def _several() -> bool:
 
 def _event_links() -> list[tuple[str, str]]:
     """Where events of the organizations in which the person sits are reported: names and addresses."""
-    places = {sitting.organization_id for sitting in current_actor().sittings}
-    found = db.session.execute(
-        select(Organization.code, Organization.name).where(Organization.id.in_(places)).order_by(Organization.id)
-    )
     known = "assignments.event" in current_app.view_functions
-    return [(name, url_for("assignments.event", key=code)) for code, name in found] if known else []
+    return (
+        [(name, url_for("assignments.event", key=code)) for code, name in places_of(db.session(), current_actor())]
+        if known
+        else []
+    )

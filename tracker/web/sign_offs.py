@@ -8,7 +8,6 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from wtforms import StringField
 from wtforms.validators import Length
@@ -18,7 +17,8 @@ from tracker.domain.errors import Invalid
 from tracker.domain.evidence import REASON_LIMIT
 from tracker.domain.text import _n
 from tracker.models import Duty
-from tracker.policy import Act, visible
+from tracker.policy import Act
+from tracker.queries.duties import duties_named
 from tracker.queries.sign_offs import waiting_for
 from tracker.services import sign_offs
 from tracker.services.sign_offs import Outcome
@@ -59,7 +59,7 @@ def _decide(session: Session, form: QueueForm) -> Sequence[Outcome]:
     keys, actor, now = set(request.form.getlist("duty")), current_actor(), clock.now()
     if not keys:
         raise Invalid(_n("请先勾选要处理的任务。"))
-    duties = session.scalars(select(Duty).where(Duty.key.in_(keys), visible(actor, Duty))).all()
+    duties = duties_named(session, keys, actor=actor)
     if "return" in request.form:
         return sign_offs.return_many(session, duties, reason=form.reason.data or "", actor=actor, now=now)
     return sign_offs.confirm_many(session, duties, actor=actor, now=now)
