@@ -81,7 +81,8 @@ def guard(
                 _refuse_unless(act, None)
                 return view(**arguments)
             thing = load(model, arguments.pop(param))
-            _refuse_unless(act, thing)
+            if act is not Act.VIEW:  # loading has asked that already
+                _refuse_unless(act, thing)
             return view(thing, **arguments)
 
         guarded.access_rule = AccessRule(act, model, param)  # type: ignore[attr-defined]
