@@ -12,6 +12,7 @@ from tracker.app import create_app
 from tracker.cli.checklist import checklist
 from tracker.cli.cycle import cycle
 from tracker.cli.demo.command import demo
+from tracker.cli.fonts import fonts
 from tracker.cli.log import log
 from tracker.cli.publish import publish
 from tracker.cli.report import report
@@ -32,7 +33,7 @@ cli = FlaskGroup(
     create_app=create_app,
     add_version_option=False,
 )
-for command in (checklist, cycle, demo, gc, log, report, roster, seal, user, verify, worker):
+for command in (checklist, cycle, demo, fonts, gc, log, report, roster, seal, user, verify, worker):
     cli.add_command(command)
 checklist.add_command(publish)
 
