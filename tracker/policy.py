@@ -135,7 +135,11 @@ def _duties(actor: Actor) -> ColumnElement[bool]:
 
 def _evidence(actor: Actor) -> ColumnElement[bool]:
     """Records of the own subtree, and records that serve a duty that is seen."""
-    served = select(EvidenceLink.evidence_id).join(Duty, Duty.id == EvidenceLink.duty_id).where(_duties(actor))
+    served = (
+        select(EvidenceLink.evidence_id)
+        .join(Duty, Duty.id == EvidenceLink.duty_id)
+        .where(EvidenceLink.superseded_at.is_(None), _duties(actor))
+    )
     return or_(_subtree_of(actor, Evidence.organization_id), Evidence.id.in_(served))
 
 
