@@ -7,9 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy.orm import Session
 
 from tests.browser.installation import Installation
-from tests.browser.visitor import FLAGS
+from tests.browser.pages import Rounds, rounds
+from tests.browser.scene import Scene, play
+from tests.browser.visitor import FLAGS, PASSWORD
+from tracker.app import create_app
+from tracker.db import writing
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
@@ -31,3 +36,27 @@ def new_city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
     installation.start()
     yield installation
     installation.stop()
+
+
+@pytest.fixture(scope="session")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Scene]]:
+    """An installation in the middle of its year, and what there is in it."""
+    installation = Installation(tmp_path_factory.mktemp("lived-in"))
+    engine = installation.engine()
+    with Session(engine) as session, writing(session):
+        scene = play(session, installation.settings, password=PASSWORD)
+    engine.dispose()
+    installation.start()
+    yield installation, scene
+    installation.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_out(lived_in: tuple[Installation, Scene], browser: Browser) -> Rounds:
+    """Everybody signed in, and every page given to somebody who may see it."""
+    installation, scene = lived_in
+    app = create_app(installation.settings)
+    found = rounds(app, scene, browser, installation.url)
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()
+    return found

@@ -64,6 +64,14 @@ class Visitor:
         self.page.get_by_label("再输一遍新密码").fill(password)
         self.press("保存新密码")
 
+    def speak(self, language: str) -> None:
+        """Switch to this language, if another one is shown."""
+        self.go("/auth/login")
+        shown = self.page.locator("html").get_attribute("lang")
+        if not str(shown).startswith(language):
+            self.page.get_by_role("button", name={"zh": "中文", "en": "English"}[language]).click()
+        assert str(self.page.locator("html").get_attribute("lang")).startswith(language)
+
     def press(self, label: str, *, within: Locator | None = None) -> None:
         """Press the first button of this name."""
         (within or self.page.locator("main")).get_by_role("button", name=label).first.click()
