@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
@@ -15,9 +14,9 @@ from tracker.cli.demo.stage import Progress, Stage
 from tracker.cli.demo.town import Scale, Town
 from tracker.config import Settings
 from tracker.domain.checklist_source import load_checklist
-from tracker.domain.log import Entry, verify_chain
-from tracker.models import Duty, Evidence, LogChain, LogEntry, LogPayload, Organization, Person, StoredFile
-from tracker.storage.blobs import BlobStore, Check
+from tracker.models import Duty, Evidence, LogEntry, Organization, Person, StoredFile
+from tracker.services.verification import verify_files, verify_log
+from tracker.storage.blobs import BlobStore
 
 
 @dataclass
@@ -52,7 +51,7 @@ def build(
     opening.put_on_queue(stage, opening.House(settings))
     visits.put_on_queue(stage)
     autumn.put_on_queue(stage)
-    stage.at(moment(END, 18), opening.mark, opening.FINISHED)
+    stage.at(moment(END, 23, 50), opening.mark, opening.FINISHED)
     stage.play(progress)
 
 
@@ -66,14 +65,11 @@ def summary(session: Session, store: BlobStore) -> Summary:
         files=_count(session, StoredFile),
         entries=_count(session, LogEntry),
     )
-    for chain in session.scalars(select(LogChain).order_by(LogChain.key)):
-        heads = {chain.length: chain.head} if chain.head else {}
-        broken = verify_chain(_entries(session, chain), chain=chain.key, heads=heads)
-        if broken:
-            found.faults.append(f"log of {chain.key}, entry {broken.seq}: {broken.message}")
-    for digest in session.scalars(select(StoredFile.sha256).order_by(StoredFile.sha256)):
-        if (check := store.verify(digest)) is not Check.OK:
-            found.faults.append(f"file {digest}: {check.value}")
+    for report in verify_log(session):
+        if report.broken:
+            found.faults.append(f"log of {report.chain}, entry {report.broken.seq}: {report.broken.message}")
+    for file in verify_files(session, store, now=moment(END)):
+        found.faults.append(f"file {file.sha256}: {file.fault}")
     return found
 
 
@@ -84,29 +80,3 @@ def _by_state(session: Session) -> dict[str, int]:
 
 def _count(session: Session, model: type[Organization | Person | Evidence | StoredFile | LogEntry]) -> int:
     return session.scalar(select(func.count()).select_from(model)) or 0
-
-
-def _entries(session: Session, chain: LogChain) -> Iterator[Entry]:
-    rows = session.execute(
-        select(LogEntry, LogPayload.body)
-        .join(LogPayload, LogPayload.id == LogEntry.payload_id)
-        .where(LogEntry.chain_id == chain.id)
-        .order_by(LogEntry.seq)
-    )
-    for row, body in rows:
-        yield Entry(
-            chain=chain.key,
-            seq=row.seq,
-            at=row.at,
-            act_id=row.act_id,
-            actor=row.actor,
-            appointment=row.appointment,
-            verb=row.verb,
-            object_kind=row.object_kind,
-            object_key=row.object_key,
-            payload_digest=row.payload_digest,
-            request_id=row.request_id,
-            previous=row.previous,
-            digest=row.digest,
-            payload=body,
-        )

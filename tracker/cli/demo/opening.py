@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 
 from tracker.cli.demo import words
-from tracker.cli.demo.clock import BEGIN, YEAR, chance, moment
+from tracker.cli.demo.clock import BEGIN, END, YEAR, chance, moment
 from tracker.cli.demo.confirming import BUSY_FROM, sweep
 from tracker.cli.demo.diary import Entry, hand_in, plan_month
 from tracker.cli.demo.stage import Stage, later
@@ -43,6 +43,11 @@ class House:
 def mark(stage: Stage, verb: str, now: datetime) -> None:
     """Say in the log that this installation is a demo."""
     log.record(stage.session, actor=operator(), now=now, verb=verb, kind="installation", key="demo")
+
+
+def record_heads(stage: Stage, now: datetime) -> None:
+    """What the installation does every night: note how far each chain of the log has come."""
+    log.record_heads(stage.session, actor=operator(), now=now)
 
 
 def open_everything(stage: Stage, house: House, now: datetime) -> None:
@@ -223,6 +228,8 @@ def put_on_queue(stage: Stage, house: House) -> None:
     stage.at(moment(date(YEAR, 8, 6), 7, 30), override_a_day)
     for month in range(1, 12):
         stage.at(moment(date(YEAR, month, 5 if month == 1 else 1), 7 if month > 1 else 12), plan_month, month)
+    for day in range((END - BEGIN).days + 1):
+        stage.at(moment(BEGIN + timedelta(days=day), 23, 30), record_heads)
     _sweeps(stage)
     _events(stage)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 import flask_migrate
 from flask import Flask
-from sqlalchemy import Engine, inspect, make_url, select, text
+from sqlalchemy import Engine, create_engine, inspect, make_url, select, text
 
 from tracker.app import create_app
 from tracker.cli.demo.opening import BEGUN, FINISHED
 from tracker.config import Settings, load_settings
-from tracker.db import db
+from tracker.db import db, engine_options
 from tracker.models import Base, LogEntry
 
 MARK = "DEMO"
@@ -51,12 +51,14 @@ def settings_for(folder: Path, *, port: int | None) -> Settings:
 
 def standing(settings: Settings) -> Standing:
     """Say what the database of these settings holds. Raises NotADemo for one that holds something else."""
-    app = create_app(settings)
-    with app.app_context():
-        try:
-            found = _standing(db.engine)
-        finally:
-            db.engine.dispose()
+    url = make_url(settings.database)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return Standing.NOTHING
+    engine = create_engine(url, **engine_options(settings.database))  # not the application's, which prepares the file
+    try:
+        found = _standing(engine)
+    finally:
+        engine.dispose()
     if found is Standing.READY and not settings.store_dir.is_dir():
         return Standing.BEGUN
     return found
