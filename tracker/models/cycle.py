@@ -49,8 +49,9 @@ class DayOverride(Recorded):
 class Decision(Recorded):
     """A local decision about an item: switched off, given to another post, asked more often, or an item of its own.
 
-    It holds for the one organization it is made for. `item` holds the text of an own item in the checklist's form. `key` (`YEAR.ORG.Dn`) stays when it is superseded;
-    a decision that is taken back is superseded by a row that is not `in_force`.
+    It holds for the one organization it is made for. `item` holds the text of an own item in the checklist's form.
+    `key` (`YEAR.ORG.Dn`) stays when it is superseded; a decision that is taken back is superseded by a row that is not
+    `in_force`.
     """
 
     __tablename__ = "decision"

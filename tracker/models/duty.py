@@ -20,7 +20,8 @@ class Duty(Numbered):
     The columns from `starts_on` on are caches of rows in other tables: the plan in force, the sign-offs, the evidence.
     `content_digest` is what would be signed now, `signed_digest` what the last submit covered; where a signature stands
     and the two differ, `is_changed`. `act_on` is the day of the act as the submissions fixed it (`fixed_act_on`).
-    `waiting_seat_id` is the seat that confirms it, or has confirmed it and may reopen it. `submitted_by_id` is the last submitter.
+    `waiting_seat_id` is the seat that confirms it, or has confirmed it and may reopen it.
+    `submitted_by_id` is the last submitter.
     """
 
     __tablename__ = "duty"
