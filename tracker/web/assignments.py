@@ -36,6 +36,7 @@ from tracker.services import assignments, cycles
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.forms import Form, entered, page
+from tracker.web.language import named
 
 bp = Blueprint("assignments", __name__, url_prefix="/assignments")
 
@@ -97,11 +98,11 @@ class OwnItemForm(Form):
         posts = [post for post in checklist.posts if post.level == level]
         lowest = max((checklist.rank(post.id) for post in posts), default=(0, 0))
         above = [post for post in checklist.posts if checklist.rank(post.id) < lowest]
-        self.post.choices = [(post.id, post.name) for post in posts]
-        self.confirmer.choices = [("", _("提交即成立")), *((post.id, post.name) for post in reversed(above))]
-        self.dimension.choices = [(dimension.id, dimension.name) for dimension in checklist.dimensions]
+        self.post.choices = [(post.id, named(post)) for post in posts]
+        self.confirmer.choices = [("", _("提交即成立")), *((post.id, named(post)) for post in reversed(above))]
+        self.dimension.choices = [(dimension.id, named(dimension)) for dimension in checklist.dimensions]
         self.every.choices = [(every, _(name)) for every, name in EVERY_NAMES.items()]
-        self.evidence.choices = [(kind.id, kind.name) for kind in checklist.evidence_kinds]
+        self.evidence.choices = [(kind.id, named(kind)) for kind in checklist.evidence_kinds]
         if self.effective_from.data is None and not self.is_submitted():
             self.effective_from.data = clock.today()
 
@@ -308,7 +309,7 @@ def _items(checklist: Checklist, level: str) -> list[tuple[str, str]]:
 
 
 def _posts(checklist: Checklist, level: str) -> list[tuple[str, str]]:
-    return [(post, checklist.post[post].name) for post in posts_of(checklist, level)]
+    return [(post, named(checklist.post[post])) for post in posts_of(checklist, level)]
 
 
 def _is_event(owed: Owed) -> bool:
@@ -332,4 +333,5 @@ def _event_choices(organization: Organization) -> list[tuple[str, str]]:
 
 def _event_name(owed: Owed, seat: str, checklist: Checklist) -> str:
     number = f" {seat.rsplit('-', 1)[1]}" if len(owed.seats) > 1 else ""
-    return f"{owed.item.title}（{checklist.post[owed.post].name}{number}）"
+    post = named(checklist.post[owed.post])
+    return str(_("%(text)s（%(more)s）", text=owed.item.title, more=f"{post}{number}"))

@@ -27,6 +27,7 @@ from tracker.queries.checklists import checklist_of
 from tracker.queries.cycles import all_cycles, current_cycle
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.language import named
 
 bp = Blueprint("board", __name__, url_prefix="/board")
 
@@ -75,11 +76,11 @@ def _form(cycles: list[Cycle], checklist: Checklist) -> FilterForm:
     form = FilterForm(request.args)
     everything = ("", _l("全部"))
     form.year.choices = [(str(cycle.year), str(cycle.year)) for cycle in cycles]
-    form.level.choices = [everything, *((level.id, level.name) for level in checklist.levels)]
-    form.post.choices = [everything, *((post.id, post.name) for post in checklist.posts)]
+    form.level.choices = [everything, *((level.id, named(level)) for level in checklist.levels)]
+    form.post.choices = [everything, *((post.id, named(post)) for post in checklist.posts)]
     form.state.choices = [everything, *((state.value, _l(name)) for state, name in STATE_NAMES.items())]
-    named = [(column.value, _l(name)) for column, name in COLUMN_NAMES.items()]
-    form.show.choices = [everything, ("done", _l("已办理")), ("fallen_due", _l("已到期或已办理")), *named]
+    columns = [(column.value, _l(name)) for column, name in COLUMN_NAMES.items()]
+    form.show.choices = [everything, ("done", _l("已办理")), ("fallen_due", _l("已到期或已办理")), *columns]
     return form
 
 
@@ -140,7 +141,7 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
     cells = board.matrix(session, actor, view.filters, by=Duty.dimension if by == "dimension" else Duty.item_id)
     units = board.organizations_named(session, {unit for unit, _ in cells})
     names = (
-        {dimension.id: dimension.name for dimension in view.checklist.dimensions}
+        {dimension.id: named(dimension) for dimension in view.checklist.dimensions}
         if by == "dimension"
         else {item.id: item.title for item in items_of_year(session, cycle).values()}
     )
@@ -168,7 +169,7 @@ def unit(organization: Organization) -> ResponseReturnValue:
     view = replace(view, filters=replace(view.filters, unit=organization.code))
     cells = board.organizations_of_unit(db.session(), current_actor(), view.filters)
     organizations = board.organizations_named(db.session(), {node for node, _ in cells})
-    headings = [(dimension.id, dimension.name) for dimension in view.checklist.dimensions]
+    headings = [(dimension.id, named(dimension)) for dimension in view.checklist.dimensions]
     return render_template(
         "board/unit.html",
         view=view,

@@ -22,6 +22,7 @@ from tracker.services import checklists
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.forms import Form, page
+from tracker.web.language import named
 
 bp = Blueprint("checklists", __name__, url_prefix="/checklists")
 
@@ -115,9 +116,9 @@ def _groups(checklist: Checklist) -> list[tuple[str, list[tuple[str, list[Item]]
     """The items by level and, within it, by post, both from the top down."""
     return [
         (
-            level.name,
+            named(level),
             [
-                (post.name, items)
+                (named(post), items)
                 for post in checklist.posts
                 if (items := [item for item in checklist.items if (item.level, item.post) == (level.id, post.id)])
             ],

@@ -12,14 +12,16 @@ from wtforms.validators import InputRequired, Length, NumberRange
 from tracker.db import db, transaction
 from tracker.domain.burden import YearBurden
 from tracker.domain.calendar import is_official
+from tracker.models import ChecklistVersion
 from tracker.policy import Act
 from tracker.queries.calendar import overrides
-from tracker.queries.checklists import published
+from tracker.queries.checklists import checklist_of, published
 from tracker.queries.cycles import all_cycles, cycle_of, plan_cycle, state_counts
 from tracker.services import calendar, cycles
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.forms import Confirmation, Form, entered, page
+from tracker.web.language import named
 
 bp = Blueprint("cycles", __name__, url_prefix="/cycles")
 
@@ -125,7 +127,9 @@ def _override(form: DayForm) -> bool:
 
 def _open_form() -> OpenForm:
     form = OpenForm()
-    form.checklist.choices = [(v.sha256, f"{v.title}（{v.version}）") for v in published(db.session())]
+    form.checklist.choices = [
+        (v.sha256, _("%(text)s（%(more)s）", text=v.title, more=v.version)) for v in published(db.session())
+    ]
     if form.year.data is None:
         form.year.data = clock.today().year
     return form
@@ -134,12 +138,22 @@ def _open_form() -> OpenForm:
 def _burden_page(form: OpenForm) -> ResponseReturnValue:
     """What opening makes, with the button that does it unless the year is open already."""
     opened = {cycle.year for cycle in all_cycles(db.session())}
-    return page("cycles/open.html", form, burden=_burden(form), is_opened=form.year.data in opened)
+    version = _chosen_version(form)
+    return page(
+        "cycles/open.html",
+        form,
+        burden=_burden(form, version),
+        level_names={level.id: named(level) for level in checklist_of(version).levels} if version else {},
+        is_opened=form.year.data in opened,
+    )
 
 
-def _burden(form: OpenForm) -> YearBurden | None:
+def _chosen_version(form: OpenForm) -> ChecklistVersion | None:
+    return next((v for v in published(db.session()) if v.sha256 == form.checklist.data), None)
+
+
+def _burden(form: OpenForm, version: ChecklistVersion | None) -> YearBurden | None:
     """What would be made; nothing where the year or the list cannot be."""
-    version = next((v for v in published(db.session()) if v.sha256 == form.checklist.data), None)
     year = form.year.data
     if version is None or year is None or not cycles.EARLIEST <= year <= cycles.LATEST:
         return None

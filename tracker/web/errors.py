@@ -40,8 +40,10 @@ def status_of(error: RuleError) -> int:
 
 
 def sentence_of(error: RuleError) -> str:
-    """The refusal in the language of the page."""
-    return str(gettext(error.message, **error.values))
+    """The refusal in the language of the page. A value called `label` is a word of ours and translated too."""
+    label = error.values.get("label")
+    values = error.values | {"label": gettext(label)} if label else error.values
+    return str(gettext(error.message, **values))
 
 
 def _page(status: int, sentence: str) -> ResponseReturnValue:

@@ -24,6 +24,7 @@ from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.duties import ReasonForm
 from tracker.web.forms import Confirmation, Form, entered, page
+from tracker.web.language import named
 from tracker.web.uploads import UploadForm, allowance, previews, settings, store
 
 bp = Blueprint("evidence", __name__, url_prefix="/evidence")
@@ -111,7 +112,7 @@ def correct(found: Evidence) -> ResponseReturnValue:
 def _correct_form(found: Evidence, record: Record) -> Form:
     names = checklist_of(db.session().get_one(Cycle, found.cycle_id).checklist_version).count_kind
     rules = [Optional(), NumberRange(0, COUNT_LIMIT, _l("应是不小于 0 的整数。"))]
-    fields = {f"count-{kind}": IntegerField(names[kind].name, validators=rules) for kind in record.counts}
+    fields = {f"count-{kind}": IntegerField(named(names[kind]), validators=rules) for kind in record.counts}
     was = {"act_on": record.act_on, "sentence": record.sentence}
     values = {**was, **{f"count-{kind}": number for kind, number in record.counts.items()}}
     form: Form = type("CorrectFormOfRecord", (CorrectForm,), fields)(data=values)

@@ -32,6 +32,7 @@ from tracker.services import inspections
 from tracker.web import clock
 from tracker.web.access import current_actor, guard, load
 from tracker.web.forms import Confirmation, Form, entered, page
+from tracker.web.language import named
 
 bp = Blueprint("inspections", __name__, url_prefix="/inspections")
 
@@ -73,11 +74,11 @@ class PlanForm(Form):
 
     def offer(self, checklist: Checklist, people: Iterable[Person], units: Iterable[Organization]) -> None:
         """Fill in what can be chosen."""
-        named = [(person.key, person.name) for person in people]
+        team = [(person.key, person.name) for person in people]
         self.kind.choices = [(kind.value, _(name)) for kind, name in KIND_NAMES.items()]
-        self.leader.choices = self.members.choices = named
+        self.leader.choices = self.members.choices = team
         self.units.choices = [(unit.code, unit.name) for unit in units]
-        self.dimensions.choices = [(dimension.id, dimension.name) for dimension in checklist.dimensions]
+        self.dimensions.choices = [(dimension.id, named(dimension)) for dimension in checklist.dimensions]
         self.sample.choices = [("all", _("范围内全部任务")), ("hand", _("在任务清单中逐项挑选"))]
 
 
@@ -337,15 +338,14 @@ def _finding_form(inspection: Inspection, duty: Duty | None) -> FindingForm:
     )
     units = [unit.id for unit in queries.units_of(session, inspection)]
     form.organization.choices = [(node.code, node.name) for node in queries.organizations_in(session, units)]
-    form.post.choices = [(post.id, post.name) for post in checklist.posts]
+    form.post.choices = [(post.id, named(post)) for post in checklist.posts]
     form.severity.choices = [(severity.value, _(name)) for severity, name in SEVERITY_NAMES.items()]
     return form
 
 
 def _basis_of(item: Item, checklist: Checklist) -> str:
     """The regulation and article that an item is founded on, as a first proposal for the finding."""
-    named = [f"《{checklist.regulation[source.regulation].name}》{source.article}" for source in item.sources]
-    return "；".join(named)
+    return "；".join(f"《{checklist.regulation[source.regulation].name}》{source.article}" for source in item.sources)
 
 
 @bp.get("/<int:number>/scores")

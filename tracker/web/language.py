@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask import Blueprint, Flask, redirect, request, session
 from flask.typing import ResponseReturnValue
-from flask_babel import Babel
+from flask_babel import Babel, gettext
 from flask_login import current_user
 
 from tracker.db import transaction
+from tracker.domain.checklist import Named
 from tracker.models import Account
 from tracker.web.access import public
 from tracker.web.forms import Confirmation
@@ -31,6 +34,16 @@ def current_language() -> str:
 def current_locale() -> str:
     """The locale of this request, as Babel names it."""
     return LOCALES[current_language()]
+
+
+def named(thing: Named) -> str:
+    """What the checklist calls a thing in the language of the page; in Chinese where it has no English name."""
+    return thing.name_en if thing.name_en and current_language() == "en" else thing.name
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words in a row, with the comma of the language between them."""
+    return str(gettext("、")).join(words)
 
 
 def _safe_target() -> str:
@@ -58,4 +71,4 @@ def init_app(app: Flask) -> None:
     app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
     Babel(app, locale_selector=current_locale)
     app.register_blueprint(bp)
-    app.jinja_env.globals.update(current_language=current_language, languages=LANGUAGES)
+    app.jinja_env.globals.update(current_language=current_language, languages=LANGUAGES, named=named, listed=listed)

@@ -23,6 +23,7 @@ from tracker.queries.roster import roster_checklist
 from tracker.queries.seats import Holder, seats_of, terms_of
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.language import named
 
 bp = Blueprint("organizations", __name__, url_prefix="/organizations")
 
@@ -106,9 +107,9 @@ def _words(session: Session) -> dict[str, dict[str, str]]:
     """What levels, posts and tags are called."""
     checklist: Checklist = roster_checklist(session, folder=FOLDER)
     return {
-        "level": {ROOT: checklist.root_name} | {level.id: level.name for level in checklist.levels},
-        "post": {post.id: post.name for post in checklist.posts},
-        "tag": {tag.id: tag.name for tag in checklist.tags},
+        "level": {ROOT: checklist.root_name} | {level.id: named(level) for level in checklist.levels},
+        "post": {post.id: named(post) for post in checklist.posts},
+        "tag": {tag.id: named(tag) for tag in checklist.tags},
     }
 
 
