@@ -122,7 +122,6 @@ def upgrade():
     sa.Column('tf_primary_method', sa.String(length=200), nullable=True),
     sa.Column('tf_totp_secret', sa.String(length=200), nullable=True),
     sa.Column('tf_last_counter', sa.Integer(), nullable=True),
-    sa.Column('mf_recovery_codes', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('id', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['person_id'], ['person.id'], name=op.f('fk_account_person_id')),
