@@ -21,7 +21,7 @@ from tracker.services import evidence as records
 from tracker.services import sign_offs
 from tracker.storage.intake import Accepted
 
-CAREFUL, CARELESS = "LY-01", "WJ"  # who never forgets anything, and who often does
+CAREFUL, CARELESS = "LY-01", "WJ"  # who forgets nothing but of late, and who often does
 AWAITED = (State.OPEN, State.RETURNED)
 
 
@@ -90,7 +90,7 @@ def _is_dropped(stage: Stage, duty: Duty, organization: str, *, now: datetime) -
     way = chance(duty.key, "way")
     luck = way.random()
     if organization == CAREFUL:
-        return False
+        return duty.ends_on == date(YEAR, 10, 31) and luck < 0.5  # all but some of October, which are overdue now
     if luck < (0.06 if organization.startswith(CARELESS) else 0.015):
         return True
     if luck > 0.975 and duty.period[0] in "YHQ":
