@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from tests.browser.installation import Installation
 from tests.browser.pages import Rounds, rounds
-from tests.browser.scene import Scene, play
 from tests.browser.visitor import FLAGS, PASSWORD
+from tests.scene import Scene, play
 from tracker.app import create_app
 from tracker.db import writing
 

@@ -66,11 +66,13 @@ class Scene:
 class Author:
     """Writes the scene into a session, verb by verb, as the people would."""
 
-    def __init__(self, session: Session, settings: Settings, password: str) -> None:
+    def __init__(self, session: Session, settings: Settings, password: str, *, more: int) -> None:
         self.session = session
         self.store = BlobStore(settings.store_dir)
         self.city = City.build(session)
         self.city.give_role("Anna", "administrator")
+        self.others = [self.grow(number) for number in range(more)]
+        self._files: dict[str, Accepted] = {}
         stored = Hasher(settings.password_salt.get_secret_value()).hash(password)
         for person in [*self.city.people.values(), self.city.person("Yue")]:
             account = ensure_account(session, person, now=BEGIN)
@@ -84,13 +86,26 @@ class Author:
         """A duty of the branch secretary."""
         return self.session.scalars(select(Duty).where(Duty.key == f"2026.{seat}.{item}.{period}.1")).one()
 
+    def grow(self, number: int) -> str:
+        """Add one more branch to the first unit, and with every eighth a unit; who its secretary is."""
+        if number % 8 == 0:
+            unit = f"X{number}"
+            self.city.organization(unit, f"清河市第{number}局", parent="R", level="L1", is_unit=True)
+            self.city.appoint(f"Head{number}", f"{unit}.P1-1")
+        code, secretary = f"D1-X{number}", f"Xu{number}"
+        self.city.organization(code, f"{code} 基层组织", parent="D1-M", level="L3", tags=["has-committee"])
+        self.city.appoint(secretary, f"{code}.P4-1")
+        return secretary
+
     def file(self, kind: str) -> Accepted:
         """A file of a kind, taken in."""
-        content = BytesIO(EVERY_KIND[kind]())
-        return take_in(content, name=f"五月活动.{kind}", store=self.store, limits=Limits())
+        if kind not in self._files:
+            content = BytesIO(EVERY_KIND[kind]())
+            self._files[kind] = take_in(content, name=f"五月活动.{kind}", store=self.store, limits=Limits())
+        return self._files[kind]
 
-    def tick(self, *duties: Duty, kinds: tuple[str, ...] = ("txt",)) -> Evidence:
-        """The secretary hands something in."""
+    def tick(self, *duties: Duty, kinds: tuple[str, ...] = ("txt",), who: str = "Asha") -> Evidence:
+        """A secretary hands something in."""
         return sign_offs.tick(
             self.session,
             duties=duties,
@@ -98,7 +113,7 @@ class Author:
             sentence="集中学习半天，讨论了下一步的安排",
             counts={kind: 11 for duty in duties for kind in CHECKLIST.item[duty.item_id].counts},
             files=[self.file(kind) for kind in kinds],
-            actor=self.actor("Asha"),
+            actor=self.actor(who),
             now=NOW,
         )
 
@@ -207,10 +222,10 @@ class Author:
         return job.key
 
 
-def play(session: Session, settings: Settings, *, password: str) -> Scene:
-    """Write the scene into an empty database with tables, and tell where everything is."""
+def play(session: Session, settings: Settings, *, password: str, more: int = 0) -> Scene:
+    """Write the scene into an empty database, and tell where everything is; with so many `more` branches."""
     Base.metadata.create_all(session.connection())
-    author = Author(session, settings, password)
+    author = Author(session, settings, password, more=more)
     version = author.year()
     asha, chen = author.actor("Asha"), author.actor("Chen")
     day, meeting, dues = author.duty("L3-05", "M05"), author.duty("L3-02", "M05"), author.duty("L3-10", "M05")
@@ -234,6 +249,8 @@ def play(session: Session, settings: Settings, *, password: str) -> Scene:
         actor=asha,
         now=NOW,
     )
+    for number, secretary in enumerate(author.others):
+        author.tick(author.duty("L3-02", "M05", seat=f"D1-X{number}.P4-1"), who=secretary)
     author.inspect(day, meeting, dues)
     seals.ask(
         session, kind=SealKind.EVIDENCE_TEXT, key=free.key, reason="误写了个人隐私", actor=author.actor("Anna"), now=NOW
