@@ -239,6 +239,7 @@ def _sweeps(stage: Stage) -> None:
     town, ladder = stage.town, stage.town.ladder
     seats = [(0, town.seat(code, ladder.middle_post)) for code in town.middles.values()]
     seats += [(2, town.seat(unit, ladder.head)) for unit in town.units]
+    seats += [(2, town.seat(town.units[-1], ladder.member))]  # confirms where there is no middle level
     seats += [(4, town.seat(words.CITY_CODE, post)) for post in ladder.root_posts]
     busy = seats[0][1]
     for month in range(1, 12):
