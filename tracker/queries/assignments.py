@@ -128,6 +128,14 @@ def decision_history(session: Session, organization: Organization, *, cycle: Cyc
     ).all()
 
 
+def decision_named(session: Session, organization: Organization, key: str) -> DecisionRow | None:
+    """The row of an organization's decision that holds now."""
+    query = select(DecisionRow).where(
+        DecisionRow.key == key, DecisionRow.organization_id == organization.id, DecisionRow.superseded_at.is_(None)
+    )
+    return session.scalars(query).one_or_none()
+
+
 def own_items(session: Session, cycle: Cycle) -> dict[str, Item]:
     """Every item of their own that organizations decided on in a year, taken back or not, by id."""
     rows = session.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 
 from sqlalchemy import func, select
@@ -37,6 +37,11 @@ def cycle_of(session: Session, year: int) -> Cycle:
     if found is None:
         raise NotFound(_n("%(year)s 年度还没有开启。"), year=year)
     return found
+
+
+def cycles_of(session: Session, years: Collection[int]) -> Sequence[Cycle]:
+    """The cycles of these years."""
+    return session.scalars(select(Cycle).where(Cycle.year.in_(years))).all()
 
 
 def current_cycle(session: Session, *, today: date) -> Cycle | None:

@@ -9,8 +9,10 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tracker.domain.actor import Actor
 from tracker.domain.organization import OrganizationFacts, unit_of
 from tracker.models import Organization, OrganizationAncestor, OrganizationFact
+from tracker.policy import visible
 from tracker.queries.history import known
 
 
@@ -161,6 +163,11 @@ def organization_on(session: Session, organization_id: int, *, on: date, as_of: 
 def by_code(session: Session, code: str) -> Organization | None:
     """The organization with that code."""
     return session.scalar(select(Organization).where(Organization.code == code))
+
+
+def seen_ids(session: Session, actor: Actor) -> frozenset[int]:
+    """The row numbers of the organizations that a person may see."""
+    return frozenset(session.scalars(select(Organization.id).where(visible(actor, Organization))))
 
 
 def subtree_ids(session: Session, organization_id: int) -> frozenset[int]:

@@ -46,6 +46,11 @@ def by_key(session: Session, key: str) -> Seat | None:
     return session.scalar(select(Seat).where(Seat.key == key))
 
 
+def seat_named(session: Session, key: str) -> Seat:
+    """The seat with that key, which is known to be there."""
+    return session.scalars(select(Seat).where(Seat.key == key)).one()
+
+
 def holders_of(
     session: Session, seat_ids: Iterable[int], *, on: date, as_of: datetime | None = None
 ) -> dict[int, list[Holder]]:

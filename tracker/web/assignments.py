@@ -8,7 +8,6 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
 from wtforms import (
     DateField,
     IntegerField,
@@ -26,12 +25,20 @@ from tracker.domain.applicability import DECISION_NAMES, DecisionKind, Owed
 from tracker.domain.checklist import Checklist
 from tracker.domain.schedule import MOST_TIMES
 from tracker.domain.text import _n
-from tracker.models import Cycle, Decision, Organization, Seat
+from tracker.models import Cycle, Decision, Organization
 from tracker.policy import Act, can
-from tracker.queries.assignments import decision_history, holding_of, posts_of, seen_organizations, year_plan
+from tracker.queries.assignments import (
+    decision_history,
+    decision_named,
+    holding_of,
+    posts_of,
+    seen_organizations,
+    year_plan,
+)
 from tracker.queries.checklists import checklist_of
 from tracker.queries.cycles import current_cycle
 from tracker.queries.printed_checklists import DUTY_NAMES, RESPONSIBILITY_NAMES
+from tracker.queries.seats import seat_named, seats_of
 from tracker.services import assignments, cycles
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
@@ -251,7 +258,7 @@ def event(organization: Organization) -> ResponseReturnValue:
         with form.refusals(), transaction() as session:
             duty = cycles.report_event(
                 session,
-                seat=session.scalars(select(Seat).where(Seat.key == seat_key)).one(),
+                seat=seat_named(session, seat_key),
                 item_id=item_id,
                 happened_on=entered(form.happened_on),
                 what=entered(form.what),
@@ -274,12 +281,11 @@ def _cycle() -> Cycle:
 
 def _decide(form: Form, cycle: Cycle, organization: Organization, **values: Any) -> bool:  # noqa: ANN401
     """Carry out what a form decides; False where a rule refuses, which the form then shows."""
-    year, code = cycle.year, organization.code
     with form.refusals(), transaction() as session:
         assignments.decide(
             session,
-            cycle=session.scalars(select(Cycle).where(Cycle.year == year)).one(),
-            organization=session.scalars(select(Organization).where(Organization.code == code)).one(),
+            cycle=cycle,
+            organization=organization,
             reason=entered(form["reason"]),
             effective_from=entered(form["effective_from"]),
             actor=current_actor(),
@@ -293,10 +299,7 @@ def _decide(form: Form, cycle: Cycle, organization: Organization, **values: Any)
 
 def _decision(organization: Organization, key: str) -> Decision:
     """The row of a decision that holds now, of this organization; otherwise 404."""
-    query = select(Decision).where(
-        Decision.key == key, Decision.organization_id == organization.id, Decision.superseded_at.is_(None)
-    )
-    row = db.session.scalars(query).one_or_none()
+    row = decision_named(db.session(), organization, key)
     if row is None:
         abort(404)
     return row
@@ -319,7 +322,7 @@ def _is_event(owed: Owed) -> bool:
 def _event_choices(organization: Organization) -> list[tuple[str, str]]:
     """The event items of the organization, one for each seat that owes them and is there."""
     cycle = _cycle()
-    there = set(db.session.scalars(select(Seat.key).where(Seat.organization_id == organization.id)))
+    there = {seat.key for seat in seats_of(db.session(), [organization.id])}
     plan = year_plan(db.session(), cycle)
     holding = holding_of(db.session(), organization, cycle=cycle)
     return [

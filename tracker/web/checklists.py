@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf.file import FileField, FileRequired
-from sqlalchemy import select
 
 from tracker.db import db, transaction
 from tracker.domain.checklist import Checklist, Item
@@ -61,12 +60,9 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<digest>")
-@guard(Act.USE)
-def show(digest: str) -> ResponseReturnValue:
+@guard(Act.VIEW, ChecklistVersion, param="digest")
+def show(version: ChecklistVersion) -> ResponseReturnValue:
     """One version: its notice, and its items by level and post."""
-    version = db.session.scalar(select(ChecklistVersion).where(ChecklistVersion.sha256 == digest))
-    if version is None:
-        abort(404)
     checklist = checklist_of(version)
     return render_template(
         "checklists/show.html",

@@ -10,7 +10,6 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from wtforms import TextAreaField
 from wtforms.validators import Length
@@ -19,9 +18,10 @@ from tracker.db import db, transaction
 from tracker.domain.errors import NotAllowed
 from tracker.domain.handover import Side
 from tracker.domain.text import _n
-from tracker.models import Cycle, Handover, HandoverSignature
+from tracker.models import Handover, HandoverSignature
 from tracker.policy import Act
 from tracker.queries.assignments import items_of_year
+from tracker.queries.cycles import cycles_of
 from tracker.queries.handovers import handovers_for, signatures_of
 from tracker.services import handovers
 from tracker.web import clock
@@ -54,13 +54,11 @@ def show(handover: Handover) -> ResponseReturnValue:
     form, key = SignForm(), handover.key
     if form.validate_on_submit():
         with form.refusals(), transaction() as session:
-            signed = session.scalars(select(Handover).where(Handover.key == key)).one()
-            handovers.sign(session, signed, actor=current_actor(), now=clock.now(), reason=form.reason.data or "")
+            handovers.sign(session, handover, actor=current_actor(), now=clock.now(), reason=form.reason.data or "")
         if not form.errors:
             flash(_("已签字。"), "good")
             return redirect(url_for("handovers.show", key=key))
     session = db.session()
-    handover = session.scalars(select(Handover).where(Handover.key == key)).one()
     signatures = signatures_of(session, handover)
     return page("handovers/show.html", form, **_values(session, handover, signatures))
 
@@ -71,7 +69,7 @@ def _values(session: Session, handover: Handover, signatures: Mapping[Side, Hand
     years = {int(duty["duty"].split(".", 1)[0]) for duty in covered["duties"]}
     titles = {
         key: item.title
-        for cycle in session.scalars(select(Cycle).where(Cycle.year.in_(years)))
+        for cycle in cycles_of(session, years)
         for key, item in items_of_year(session, cycle).items()
     }
     return {

@@ -7,7 +7,6 @@ from datetime import date
 
 from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.config import CHECKOUT
@@ -16,9 +15,9 @@ from tracker.domain.appointment import KIND_NAMES
 from tracker.domain.checklist import ROOT, Checklist
 from tracker.domain.text import _n
 from tracker.models import Organization, Seat
-from tracker.policy import Act, can, visible
+from tracker.policy import Act, can
 from tracker.queries.handovers import handovers_of
-from tracker.queries.organizations import Node, Records, records
+from tracker.queries.organizations import Node, Records, records, seen_ids
 from tracker.queries.roster import roster_checklist
 from tracker.queries.seats import Holder, seats_of, terms_of
 from tracker.web import clock
@@ -90,7 +89,7 @@ def _day() -> date:
 
 def _seen(session: Session, known: Records, day: date) -> list[Node]:
     """The nodes of the tree that this person may see; their depth counts from the topmost one seen."""
-    seen = set(session.scalars(select(Organization.id).where(visible(current_actor(), Organization))))
+    seen = seen_ids(session, current_actor())
     return [node for node in known.tree(day) if node.id in seen]
 
 
