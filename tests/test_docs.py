@@ -1,4 +1,4 @@
-"""The documents tell the truth: links lead somewhere, commands and settings are those of the program, words are clean."""
+"""The documents tell the truth: links lead somewhere, commands and settings are those of the program."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from tracker.cli.demo.opening import ACCOUNTS, PASSWORD
 from tracker.config import CHECKOUT, SECRETS, Settings
 
 READMES = ["README.md", "README.zh-CN.md"]
-PAGES = [*READMES, "CHANGELOG.md", *sorted(str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "docs").glob("*.md"))]
+PAGES = [*READMES, "CHANGELOG.md", *sorted(f"docs/{path.name}" for path in (CHECKOUT / "docs").glob("*.md"))]
 DEPLOY = CHECKOUT / "docs" / "deploy"
 OF_FLASK = {"db", "limiter", "routes", "run", "shell"}
 LARGEST_PICTURE = 300 * 1024
+PATH = re.compile(r"`((?:tracker|tests|checklists|templates|migrations|docs|requirements|packages)/[^`\s]*)`")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -81,7 +82,7 @@ def test_every_link_leads_to_something_in_the_repository(name: str):
 
 @pytest.mark.parametrize("name", READMES)
 def test_every_path_that_is_named_exists(name: str):
-    named = re.findall(r"`((?:tracker|tests|checklists|templates|migrations|docs|requirements|packages)/[^`\s]*)`", page(name))
+    named = PATH.findall(page(name))
     assert len(named) > 40
     for path in {*named, *re.findall(r"[\w./-]*[\w-]+\.yaml", page(name))}:
         folder = "checklists" if path.endswith(".yaml") and "/" not in path else "."
@@ -145,10 +146,9 @@ def test_every_printed_account_of_the_demo_is_explained(name: str):
 @pytest.mark.parametrize("name", READMES)
 def test_the_map_names_every_folder_of_the_program(name: str):
     mapped = {row[0].strip("`") for row in block(name, "map")}
-    folders = {f"tracker/{path.name}/" for path in (CHECKOUT / "tracker").iterdir() if any(path.rglob("*.[pm]o"))}
     packages = {f"tracker/{path.parent.name}/" for path in (CHECKOUT / "tracker").glob("*/__init__.py")}
     modules = {f"tracker/{path.name}" for path in (CHECKOUT / "tracker").glob("*.py")} - {"tracker/__init__.py"}
-    assert folders | packages | modules <= mapped
+    assert {"tracker/translations/", *packages, *modules} <= mapped
 
 
 def test_both_languages_have_the_same_parts():
@@ -193,7 +193,8 @@ def test_the_samples_for_systemd_run_what_there_is_with_settings_there_are():
         assert Path(program).name in {"granian", "tracker"}
         if Path(program).name == "tracker":
             named_command(rest)
-    names = {line.lstrip("# ").partition("=")[0] for line in (DEPLOY / "tracker.env").read_text().splitlines() if "=" in line}
+    names = set(re.findall(r"^#? ?(\w+)=", (DEPLOY / "tracker.env").read_text(), re.MULTILINE))
+    assert "TRACKER_DATA_DIR" in names
     assert names <= {f"TRACKER_{field.upper()}" for field in Settings.model_fields}
 
 
