@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor, RoleName, Sitting
-from tracker.models import Account, Appointment, Person, Seat
+from tracker.models import Account, Appointment, Person, Role, Seat
 
 
 def in_force_on(day: date) -> ColumnElement[bool]:
@@ -32,6 +32,6 @@ def sittings_of(session: Session, person_id: int, *, today: date) -> tuple[Sitti
 
 def actor_of_person(session: Session, person: Person, *, today: date, request_id: str = "") -> Actor:
     """The person as an actor, with the roles of their account if they have one that is active."""
-    account = session.scalar(select(Account).where(Account.person_id == person.id, Account.active.is_(True)))
-    roles = frozenset(RoleName(role.name) for role in account.roles) if account else frozenset()
+    held = select(Role.name).join(Account.roles).where(Account.person_id == person.id, Account.active.is_(True))
+    roles = frozenset(RoleName(name) for name in session.scalars(held))
     return Actor(person.id, person.key, person.name, roles, sittings_of(session, person.id, today=today), request_id)

@@ -79,7 +79,7 @@ def _shown_state() -> ColumnElement[str]:
 
 
 def _is_closed(session: Session, cycle_id: int) -> bool:
-    return session.scalar(select(Cycle.state).where(Cycle.id == cycle_id)) is CycleState.CLOSED
+    return session.get_one(Cycle, cycle_id).state is CycleState.CLOSED
 
 
 def _conditions(session: Session, actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:

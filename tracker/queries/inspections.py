@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from tracker.domain.actor import Actor, RoleName
 from tracker.domain.checklist import Item
@@ -254,7 +254,7 @@ def is_sampled(session: Session, inspection: Inspection, duty: Duty) -> bool:
 def verdicts_on(session: Session, inspection: Inspection, duty: Duty) -> list[Verdict]:
     """All verdicts on a duty, the one in force first, then the earlier ones."""
     query = select(Verdict).where(Verdict.inspection_id == inspection.id, Verdict.duty_id == duty.id)
-    return list(session.scalars(query.order_by(Verdict.id.desc())))
+    return list(session.scalars(query.order_by(Verdict.id.desc()).options(joinedload(Verdict.person))))
 
 
 def findings_of(
@@ -266,6 +266,7 @@ def findings_of(
         .join(FindingFact, and_(FindingFact.finding_id == Finding.id, known(FindingFact, as_of)))
         .where(Finding.inspection_id == inspection.id)
         .order_by(Finding.number)
+        .options(joinedload(Finding.organization))
     )
     return [(finding, fact) for finding, fact in session.execute(query)]
 

@@ -14,11 +14,13 @@ from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
+from sqlalchemy.sql.base import ExecutableOption
 
 from tracker.db import db
 from tracker.domain.actor import Actor
 from tracker.models import (
+    Appointment,
     ChecklistVersion,
     Cycle,
     Duty,
@@ -51,6 +53,17 @@ KEYS: dict[type[Any], InstrumentedAttribute[Any]] = {
     Organization: Organization.code,
     Person: Person.key,
     Seat: Seat.key,
+}
+
+# What nearly every page of an object shows with it, read in the same query.
+WITH: dict[type[Any], tuple[ExecutableOption, ...]] = {
+    Duty: (joinedload(Duty.organization), joinedload(Duty.cycle).joinedload(Cycle.checklist_version)),
+    Handover: (
+        joinedload(Handover.outgoing).joinedload(Appointment.person),
+        joinedload(Handover.incoming).joinedload(Appointment.person),
+        joinedload(Handover.seat).joinedload(Seat.organization),
+    ),
+    Inspection: (joinedload(Inspection.cycle).joinedload(Cycle.checklist_version),),
 }
 
 
@@ -98,7 +111,7 @@ def _refuse_unless(act: Act, thing: Any) -> None:  # noqa: ANN401  any model, or
 
 def load(model: type[Any], key: object) -> Any:  # noqa: ANN401  an object of `model`
     """Return the object of that key if this person may know of it; otherwise 404."""
-    query = select(model).where(KEYS[model] == key, visible(current_actor(), model))
+    query = select(model).where(KEYS[model] == key, visible(current_actor(), model)).options(*WITH.get(model, ()))
     thing = db.session.scalars(query).one_or_none()
     if thing is None:
         abort(404)
