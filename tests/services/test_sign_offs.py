@@ -160,21 +160,21 @@ def test_an_acting_holder_signs(session, city, meeting):
 def test_what_somebody_did_below_goes_past_them_to_the_next_above(session, city, meeting):
     city.appoint("Chen", "D1-B1.P4-1", kind=AppointmentKind.ACTING)
     sign_offs.tick(session, duties=[meeting], files=[file()], actor=city.actor("Chen"), **TICK)
-    assert meeting.waiting_seat_id == city.seats["D1.P2-1"].id
+    assert meeting.waiting_seat_id == city.seats["D1.P1-1"].id
     with pytest.raises(NotAllowed):
         sign_offs.confirm(session, meeting, actor=city.actor("Chen"), now=LATER)
-    sign_offs.confirm(session, meeting, actor=city.actor("Lin"), now=LATER)
+    sign_offs.confirm(session, meeting, actor=city.actor("Dong"), now=LATER)
     assert meeting.state is State.CONFIRMED
 
 
 def test_whoever_entered_a_record_does_not_confirm_it(session, city, submitted, asha, chen):
-    """Chen takes over the branch for a day and adds a file: from then on Lin decides."""
+    """Chen takes over the branch for a day and adds a file: from then on Dong decides."""
     sign_offs.withdraw(session, submitted, actor=asha, now=NOW)
     city.appoint("Chen", "D1-B1.P4-1", kind=AppointmentKind.CLERK)
     record = session.scalars(select(evidence.Evidence)).one()
     evidence.add_files(session, record, files=[file("照片")], actor=city.actor("Chen"), now=NOW)
     sign_offs.submit(session, submitted, actor=asha, now=LATER)
-    assert submitted.waiting_seat_id == city.seats["D1.P2-1"].id
+    assert submitted.waiting_seat_id == city.seats["D1.P1-1"].id
     with pytest.raises(NotAllowed):
         sign_offs.confirm(session, submitted, actor=city.actor("Chen"), now=LATER)
 
@@ -282,7 +282,7 @@ def test_a_new_appointment_sends_what_waits_to_another_seat(session, city, submi
     row.superseded_at = NOW
     session.flush()
     assert sign_offs.reroute(session, organizations=[chen], now=LATER) == 1
-    assert submitted.waiting_seat_id == city.seats["D1.P2-1"].id
+    assert submitted.waiting_seat_id == city.seats["D1.P1-1"].id
     assert sign_offs.reroute(session, organizations=[chen], now=LATER) == 0
 
 

@@ -45,11 +45,13 @@ def confirming_persons(seat: Seat, *, doers: frozenset[str]) -> frozenset[str]:
 def wanted_posts(checklist: Checklist, confirmer: str) -> tuple[str, ...]:
     """The posts that may confirm, in the order in which they are asked.
 
-    First the named post; then the posts above it, the nearest first; then those of the root in the order of the
-    checklist, the last of which is the deputy for everything that nobody else may confirm.
+    First the named post; then the posts above it that one person holds, the nearest first (among several members of
+    a post nobody is asked before the others); then those of the root in the order of the checklist, the last of which
+    is the deputy for everything that nobody else may confirm.
     """
     named = checklist.rank(confirmer)
-    above = [post.id for post in checklist.posts if post.level != ROOT and checklist.rank(post.id) < named]
+    inner = [post for post in checklist.posts if post.level != ROOT and post.holders == "one"]
+    above = [post.id for post in inner if checklist.rank(post.id) < named]
     nearest_first = sorted(above, key=checklist.rank, reverse=True)
     at_root = [post.id for post in checklist.posts if post.level == ROOT and post.id != confirmer]
     return confirmer, *nearest_first, *at_root

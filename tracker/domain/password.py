@@ -26,7 +26,7 @@ _DRESS = str.maketrans("@0135$7!", "aolessti")
 
 @dataclass(frozen=True)
 class Profile:
-    """What an installation asks of a password: length, classes of characters, age, and how many of the latest ones may not come back."""
+    """What an installation asks of a password: length, classes, age, and how many of the latest may not come back."""
 
     shortest: int
     classes: int

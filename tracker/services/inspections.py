@@ -43,7 +43,7 @@ from tracker.models import (
     Verdict,
 )
 from tracker.policy import Act, require
-from tracker.queries.history import known
+from tracker.queries.history import SHANGHAI, known
 from tracker.services import log
 
 NOTE_LIMIT = 1000
@@ -400,7 +400,7 @@ def _check_problem(problem: Problem, *, now: datetime) -> None:
             raise Invalid(_n("请写明发现的问题和整改要求。"), field=field)
         if len(text) > NOTE_LIMIT:
             raise Invalid(_n("说明超过 %(limit)s 字，请精简。"), field=field, limit=NOTE_LIMIT)
-    if problem.deadline < now.date():
+    if problem.deadline < now.astimezone(SHANGHAI).date():
         raise Invalid(_n("整改期限不能早于今天，请改选日期。"), field="deadline")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -42,49 +42,32 @@ def record(
     Heads are locked in the order of their keys, so that two acts on the same units never wait for each other in a ring.
     """
     body = canonical_json({"before": before, "after": after})
+    payload_digest = digest(body)
+    session.flush()
     act_id = ""
     for chain in [_locked_chain(session, name) for name in sorted(set(chains))]:
         act_id = act_id or f"{chain.key}:{chain.length + 1}"
-        payload = LogPayload(body=body)
-        session.add(payload)
-        session.flush()
-        entry = LogEntry(
-            chain_id=chain.id,
-            seq=chain.length + 1,
-            at=now,
-            act_id=act_id,
-            actor=actor.person_key,
-            appointment=appointment,
-            verb=verb,
-            object_kind=kind,
-            object_key=key,
-            request_id=actor.request_id,
-            payload_id=payload.id,
-            payload_digest=digest(body),
-            previous=chain.head,
+        entry: dict[str, Any] = {
+            "seq": chain.length + 1,
+            "at": now,
+            "act_id": act_id,
+            "actor": actor.person_key,
+            "appointment": appointment,
+            "verb": verb,
+            "object_kind": kind,
+            "object_key": key,
+            "request_id": actor.request_id,
+            "payload_digest": payload_digest,
+            "previous": chain.head,
+        }
+        head = entry_digest(chain=chain.key, **entry)
+        payload_id = session.scalars(insert(LogPayload).returning(LogPayload.id), [{"body": body}]).one()
+        session.execute(insert(LogEntry).values(chain_id=chain.id, payload_id=payload_id, digest=head, **entry))
+        session.execute(
+            update(LogChain).where(LogChain.id == chain.id).values(length=chain.length + 1, head=head),
+            execution_options={"synchronize_session": False},
         )
-        entry.digest = _digest_of(chain.key, entry)
-        session.add(entry)
-        chain.length, chain.head = entry.seq, entry.digest
-    session.flush()
     return act_id
-
-
-def _digest_of(chain: str, entry: LogEntry) -> str:
-    return entry_digest(
-        chain=chain,
-        seq=entry.seq,
-        at=entry.at,
-        act_id=entry.act_id,
-        actor=entry.actor,
-        appointment=entry.appointment,
-        verb=entry.verb,
-        object_kind=entry.object_kind,
-        object_key=entry.object_key,
-        payload_digest=entry.payload_digest,
-        request_id=entry.request_id,
-        previous=entry.previous,
-    )
 
 
 def _locked_chain(session: Session, key: str) -> LogChain:
