@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from flask import current_app, request
+from flask_babel import lazy_gettext as _l
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from wtforms import MultipleFileField
 
@@ -47,7 +48,7 @@ def allowance() -> Allowance:
 class UploadForm(Form):
     """A form with files. `accepted` are those that were taken in, in this request or before a refusal."""
 
-    files = MultipleFileField()
+    files = MultipleFileField(_l("文件"))
     accepted: tuple[Accepted, ...] = ()
 
     def take_in(self) -> None:
