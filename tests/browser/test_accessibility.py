@@ -7,7 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.addresses import PEOPLE
-from tests.browser.visitor import DESKTOP, visit
+from tests.browser.visitor import DESKTOP, PHONE, visit
+from tracker.storage.samples import sample_pdf
 
 AXE = Axe().axe_script
 GRAVE = {"serious", "critical"}
@@ -57,3 +58,68 @@ def test_no_page_has_a_grave_fault_at_either_width(lived_in, browser, shared_out
             found += sticking_out(visitor.page, 640, 320, 360)
             found += faults_of(visitor.page)
     assert found == []
+
+
+def test_a_form_that_was_refused_has_no_grave_fault_and_leads_to_its_first_problem(lived_in, browser, shared_out):
+    installation, scene = lived_in
+    with visit(browser, installation.url, device=PHONE, storage_state=shared_out.states["asha"]) as asha:
+        asha.speak("zh")
+        asha.go(f"/duties/{scene.open}/tick")
+        asha.fill("办理日期", "")
+        asha.press("提交")
+        asha.page.locator(".problems:focus").wait_for()
+        asha.follow("办理日期")
+        asha.page.locator("#act_on:focus").wait_for()
+        assert faults_of(asha.page) == []
+
+
+def test_the_keyboard_alone_ticks_a_duty(lived_in, browser, shared_out):
+    installation, scene = lived_in
+    with visit(browser, installation.url, storage_state=shared_out.states["asha"]) as asha:
+        asha.speak("zh")
+        asha.go(f"/duties/{scene.open}/tick")
+        page = asha.page
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        assert page.evaluate("document.activeElement.getBoundingClientRect().left >= 0"), "the skip link stays hidden"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "content"
+        reach(page, "sentence")
+        page.keyboard.type("公示了上半年的党务")
+        reach(page, "files")
+        with page.expect_file_chooser() as chooser:
+            page.keyboard.press("Enter")
+        chooser.value.set_files(
+            [{"name": "公示.pdf", "mimeType": "application/pdf", "buffer": sample_pdf("公示", ["内容"])}]
+        )
+        reach(page, "", tag="BUTTON")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        asha.reads("已提交 1 项任务")
+
+
+def reach(page: Page, name: str, *, tag: str = "") -> None:
+    """Press Tab until the focus is on this field, or on the next button; it can be seen all the way."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        here = page.evaluate(
+            "() => { const e = document.activeElement, s = getComputedStyle(e);"
+            "return {id: e.id, tag: e.tagName, seen: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) > 0}; }"
+        )
+        assert here["seen"], f"nobody sees that {here} has the focus"
+        if here["tag"] == tag or (name and here["id"] == name):
+            return
+    raise AssertionError(f"the keyboard does not reach {name or tag}")
+
+
+def test_the_board_on_paper_says_in_words_what_the_screen_says_in_colour(lived_in, browser, shared_out):
+    installation, _ = lived_in
+    with visit(browser, installation.url, storage_state=shared_out.states["ines"]) as ines:
+        ines.speak("zh")
+        ines.go("/board/duties?show=fallen_due")
+        ines.page.emulate_media(media="print")
+        assert not ines.page.locator(".masthead").is_visible()
+        words = ines.page.locator("[class^='badge-']").all_inner_texts()
+        assert words
+        assert all(word.strip() for word in words)
+        ines.reads("逾期未办", "待提交")
