@@ -8,7 +8,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from html import unescape
-from pathlib import Path
 
 import pytest
 import time_machine
@@ -220,6 +219,7 @@ def test_no_page_in_english_shows_a_chinese_word_that_is_not_data(lived_in: tupl
         response = clients[who].get(path)
         if response.mimetype == "text/html":
             shown[path] = response.get_data(as_text=True)
+        response.close()
         return response.status_code, response.headers.get("Content-Type", "")
 
     share_out(addresses(app, scene), answer)

@@ -42,7 +42,7 @@ from tracker.services import evidence, sign_offs
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.forms import Form, entered, page
-from tracker.web.language import named
+from tracker.web.language import named, unit_of
 from tracker.web.layout import navigation
 from tracker.web.uploads import UploadForm, allowance, settings
 
@@ -316,7 +316,7 @@ def _asked(items: Iterable[Item], checklist: Checklist) -> tuple[CountKind, ...]
 
 
 def _count_field(kind: CountKind) -> IntegerField:
-    label = _("%(text)s（%(more)s）", text=named(kind), more=kind.unit) if kind.unit else named(kind)
+    label = _("%(text)s（%(more)s）", text=named(kind), more=unit_of(kind)) if unit_of(kind) else named(kind)
     return IntegerField(label, validators=[Optional(), NumberRange(0, COUNT_LIMIT, _l("应是不小于 0 的整数。"))])
 
 

@@ -10,7 +10,7 @@ from flask_babel import Babel, gettext
 from flask_login import current_user
 
 from tracker.db import transaction
-from tracker.domain.checklist import Named
+from tracker.domain.checklist import CountKind, Named
 from tracker.models import Account
 from tracker.web.access import public
 from tracker.web.forms import Confirmation
@@ -39,6 +39,11 @@ def current_locale() -> str:
 def named(thing: Named) -> str:
     """What the checklist calls a thing in the language of the page; in Chinese where it has no English name."""
     return thing.name_en if thing.name_en and current_language() == "en" else thing.name
+
+
+def unit_of(kind: CountKind) -> str:
+    """The measure word of a count, where its name does not say it already: English names do."""
+    return kind.unit if named(kind) == kind.name else ""
 
 
 def listed(words: Iterable[str]) -> str:
@@ -71,4 +76,6 @@ def init_app(app: Flask) -> None:
     app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", "translations")
     Babel(app, locale_selector=current_locale)
     app.register_blueprint(bp)
-    app.jinja_env.globals.update(current_language=current_language, languages=LANGUAGES, named=named, listed=listed)
+    app.jinja_env.globals.update(
+        current_language=current_language, languages=LANGUAGES, named=named, listed=listed, unit_of=unit_of
+    )
