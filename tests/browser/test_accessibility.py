@@ -88,7 +88,7 @@ def test_the_keyboard_alone_ticks_a_duty(lived_in, browser, shared_out):
         page.keyboard.type("公示了上半年的党务")
         reach(page, "files")
         with page.expect_file_chooser() as chooser:
-            page.keyboard.press("Enter")
+            page.keyboard.press("Space")
         chooser.value.set_files(
             [{"name": "公示.pdf", "mimeType": "application/pdf", "buffer": sample_pdf("公示", ["内容"])}]
         )
