@@ -8,6 +8,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Session
 from tests import messages
 from tests.addresses import PEOPLE, addresses, share_out
 from tests.city import NOW
+from tests.reporting.sample_reports import self_check
 from tests.scene import Scene, play
 from tests.web.conftest import post, sign_in
 from tracker.app import create_app
@@ -28,8 +30,9 @@ from tracker.config import CHECKOUT, load_settings
 from tracker.db import engine_options, prepare, writing
 from tracker.domain.checklist_source import load_checklist
 from tracker.models import Base
+from tracker.reporting.compose import compose
 from tracker.reporting.words import long_date
-from tracker.tasks.documents import translator
+from tracker.tasks.documents import TEMPLATES, fonts_of, translator
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 PLACE = re.compile(r"%\(\w+\)[sd]|%%")
@@ -255,3 +258,10 @@ def test_documents_are_printed_in_english_too() -> None:
     words = translator("en")
     assert words("督查报告") == "Inspection report"
     assert not HAN.search(long_date(NOW.date(), words))
+
+
+def test_a_self_check_report_speaks_english_around_its_data(tmp_path: Path) -> None:
+    fonts = fonts_of(load_settings(data_dir=tmp_path))
+    report = compose(self_check(), translate=translator("en"), fonts=fonts, templates=TEMPLATES, language="en").html
+    assert "Data as of" in report
+    assert "数据截止" not in report
