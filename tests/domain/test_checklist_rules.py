@@ -78,6 +78,11 @@ ERRORS = {
         "tally",
         [("counts: [present]\n\n", "counts: [present, ¦absent]\n\n")],
     ),
+    "an unknown upper bound of a count": (
+        "unknown-reference",
+        "present",
+        [('    name: "实到人数"\n', '    name: "实到人数"\n    at_most: ¦expected\n')],
+    ),
     "an unknown occasion": ("unknown-reference", "TOP-1", [("occasion: day", "occasion: ¦night")]),
     "an unknown regulation": ("unknown-reference", "TOP-1", [("regulation: RULE", "regulation: ¦RULES")]),
     "an unknown tag": ("unknown-reference", "LOW-1", [("all: [has-cells]", "all: [has-cells, ¦has-cell]")]),

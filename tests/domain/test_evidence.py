@@ -94,3 +94,9 @@ def test_files_and_counts_may_come_from_different_records():
 def test_what_is_missing_is_named(records, said):
     with pytest.raises(Invalid, match=said):
         check_complete(MEETING, CHECKLIST, records)
+
+
+def test_nobody_is_present_who_was_not_expected():
+    check_counts({"expected": 10, "present": 10}, CHECKLIST)
+    with pytest.raises(Invalid, match=r"实到人数.*大于.*应到人数"):
+        check_counts({"expected": 10, "present": 12}, CHECKLIST)

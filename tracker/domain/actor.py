@@ -24,7 +24,7 @@ class RoleName(StrEnum):
 
 @dataclass(frozen=True)
 class Sitting:
-    """One appointment that is in force today."""
+    """One appointment that is in force today. `at_unit`: the organization is a unit, or the top of the tree."""
 
     appointment_id: int
     appointment_key: str
@@ -33,6 +33,7 @@ class Sitting:
     post: str
     organization_id: int
     kind: AppointmentKind
+    at_unit: bool = False
 
     @property
     def may_sign(self) -> bool:

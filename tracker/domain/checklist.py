@@ -68,9 +68,10 @@ class EvidenceKind(Named):
 
 
 class CountKind(Named):
-    """A number that a record may carry, such as sessions held or people present."""
+    """A number that a record may carry, such as sessions held or people present. `at_most` names its upper bound."""
 
     unit: Note = Field(default="", description="单位，如 次、人、学时 / unit")
+    at_most: Key | None = Field(default=None, description="不能大于哪个数字（编号） / id of the count it cannot exceed")
 
 
 class Occasion(Named):

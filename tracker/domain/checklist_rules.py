@@ -102,6 +102,8 @@ def references(draft: Draft) -> Iterator[Finding]:
     for kind in draft.root.parts("evidence_kinds"):
         for path, word in kind.texts("counts"):
             yield from _unknown(path, word, known["counts"], "counts")
+    for count in draft.root.parts("counts"):
+        yield from _unknown((*count.path, "at_most"), count.text("at_most"), known["counts"], "counts")
     for item in draft.items:
         for path, word, section in _references_of(item):
             yield from _unknown(path, word, known[section], section)

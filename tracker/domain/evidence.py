@@ -76,6 +76,11 @@ def check_counts(counts: Mapping[str, int], checklist: Checklist) -> None:
         if isinstance(number, bool) or not 0 <= number <= COUNT_LIMIT:
             name = checklist.count_kind[kind].name
             raise Invalid(_n("“%(name)s”应是不小于 0 的整数，请改正。"), field="counts", name=name)
+    for kind, number in counts.items():
+        bound = checklist.count_kind[kind].at_most
+        if bound is not None and bound in counts and number > counts[bound]:
+            names = {"name": checklist.count_kind[kind].name, "bound": checklist.count_kind[bound].name}
+            raise Invalid(_n("“%(name)s”大于“%(bound)s”，请核对后改正。"), field="counts", **names)
 
 
 def check_complete(item: Item, checklist: Checklist, records: Sequence[EvidenceContent]) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor, RoleName, Sitting
-from tracker.models import Account, Appointment, Person, Role, Seat
+from tracker.models import Account, Appointment, Organization, Person, Role, Seat
 
 
 def in_force_on(day: date) -> ColumnElement[bool]:
@@ -23,11 +23,15 @@ def in_force_on(day: date) -> ColumnElement[bool]:
 def sittings_of(session: Session, person_id: int, *, today: date) -> tuple[Sitting, ...]:
     """The seats that a person sits in today."""
     rows = session.execute(
-        select(Appointment, Seat)
+        select(Appointment, Seat, or_(Organization.is_unit.is_(True), Organization.parent_id.is_(None)))
         .join(Seat, Seat.id == Appointment.seat_id)
+        .join(Organization, Organization.id == Seat.organization_id)
         .where(Appointment.person_id == person_id, in_force_on(today))
     )
-    return tuple(Sitting(a.id, a.key, seat.id, seat.key, seat.post, seat.organization_id, a.kind) for a, seat in rows)
+    return tuple(
+        Sitting(a.id, a.key, seat.id, seat.key, seat.post, seat.organization_id, a.kind, at_unit=at_unit)
+        for a, seat, at_unit in rows
+    )
 
 
 def actor_of_person(session: Session, person: Person, *, today: date, request_id: str = "") -> Actor:

@@ -42,6 +42,11 @@ def _sits(actor: Actor) -> bool:
     return bool(actor.sittings)
 
 
+def _reads_a_log(actor: Actor) -> bool:
+    """A unit's log is read at the unit and above it, and by auditors."""
+    return actor.has(RoleName.AUDITOR) or any(sitting.at_unit for sitting in actor.sittings)
+
+
 def _administers(actor: Actor) -> bool:
     return actor.has(RoleName.ADMINISTRATOR)
 
@@ -59,7 +64,7 @@ NAVIGATION = (
     Entry("cycles.index", _n("年度"), "calendar3", _administers),
     Entry("checklists.index", _n("清单"), "list-check", lambda _: True),
     Entry("jobs.index", _n("文件"), "file-earmark-pdf", lambda _: True),
-    Entry("log.index", _n("日志"), "journal-text", lambda actor: actor.has(RoleName.AUDITOR) or _sits(actor)),
+    Entry("log.index", _n("日志"), "journal-text", _reads_a_log),
     Entry("accounts.index", _n("账号"), "people", _administers),
     Entry("seals.index", _n("封存"), "lock", _administers),
 )
