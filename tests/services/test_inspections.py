@@ -11,7 +11,7 @@ from tests.work import ACT, CHECKLIST, PRESENT, cycle_of, duty, file
 from tracker.domain.errors import Invalid, NotAllowed, WrongState
 from tracker.domain.inspection import InspectionKind, InspectionState, MemberRole, Severity
 from tracker.domain.score import Verdict
-from tracker.models import InspectionDuty, LogEntry
+from tracker.models import EvidenceLink, InspectionDuty, LogEntry
 from tracker.models import Verdict as VerdictRow
 from tracker.policy import visible
 from tracker.queries import inspections as queries
@@ -240,6 +240,48 @@ def test_points_are_worked_out_and_an_overruled_number_stands_beside_them(sessio
         inspections.overrule(session, inspection, tenths=51, **overrule)
 
 
+def test_nobody_overrules_the_points_of_what_they_submitted(session, city, meetings):
+    city.give_role("Asha", "inspector")
+    tick = {"act_on": ACT, "sentence": "召开会议", "counts": PRESENT, "files": [file()], "now": NOW}
+    sign_offs.tick(session, duties=[meetings[0]], actor=city.actor("Asha"), **tick)
+    inspection = planned(session, city, team=("Ines", "Asha"))
+    judge(session, city, inspection, meetings[0], Verdict.MET)
+
+    overrule = {"organization": city.organizations["D1-B1"], "item": ITEM, "reason": "现场核实", "now": NOW}
+    with pytest.raises(NotAllowed, match="不能核查"):
+        inspections.overrule(session, inspection, tenths=50, actor=city.actor("Asha"), **overrule)
+    inspections.overrule(session, inspection, tenths=40, actor=city.actor("Ines"), **overrule)
+
+
+def test_nobody_judges_what_they_linked_a_record_to(session, city, meetings):
+    city.give_role("Asha", "inspector")
+    tick = {"act_on": ACT, "sentence": "召开会议", "counts": PRESENT, "files": [file()], "now": NOW}
+    record = sign_offs.tick(session, duties=[meetings[0]], actor=city.actor("Asha"), **tick)
+    session.add(
+        EvidenceLink(
+            evidence_id=record.id, duty_id=meetings[1].id, linked_by_id=city.people["Ivan"].id, recorded_at=NOW
+        )
+    )
+    inspection = planned(session, city, team=("Ivan", "Ines"))
+    with pytest.raises(NotAllowed, match="不能核查"):
+        judge(session, city, inspection, meetings[1], Verdict.MET, who="Ivan")
+
+
+def test_a_finding_names_a_duty_of_its_own_organization(session, city, meetings):
+    inspection = planned(session, city)
+    with pytest.raises(Invalid) as refusal:
+        inspections.find(
+            session,
+            inspection,
+            organization=city.organizations["D1-B1"],
+            duty=meetings[2],
+            problem=problem(),
+            actor=city.actor("Ines"),
+            now=NOW,
+        )
+    assert refusal.value.field == "organization"
+
+
 def test_a_check_closes_when_every_duty_has_its_verdict(session, city, meetings):
     inspection, ines = planned(session, city), city.actor("Ines")
     with pytest.raises(WrongState, match="还有 2 项"):
@@ -251,5 +293,3 @@ def test_a_check_closes_when_every_duty_has_its_verdict(session, city, meetings)
     assert inspection.state is InspectionState.CLOSED
     with pytest.raises(NotAllowed):
         judge(session, city, inspection, meetings[0], Verdict.MISSING, note="改判")
-
-

@@ -76,7 +76,10 @@ def test_a_verdict_without_its_reason_keeps_the_choice(ines: FlaskClient) -> Non
 
 def test_a_finding_appears_in_the_list_of_problems(ines: FlaskClient, session: Session) -> None:
     duty = first_to_judge(ines).rsplit("/", 1)[1]
-    assert post(ines, f"/inspections/1/findings/new?duty={duty}", FINDING).status_code == 302
+    elsewhere = post(ines, f"/inspections/1/findings/new?duty={duty}", FINDING)
+    assert (elsewhere.status_code, duty.split(".")[1]) == (400, "D1")
+    there = FINDING | {"organization": "D1"}
+    assert post(ines, f"/inspections/1/findings/new?duty={duty}", there).status_code == 302
 
     assert "三月没有会议记录" in ines.get("/inspections/1").text
     assert session.scalars(select(Finding.key)).all() == ["1-1"]

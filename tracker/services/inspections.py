@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
@@ -26,10 +26,6 @@ from tracker.domain.text import _n
 from tracker.models import (
     Cycle,
     Duty,
-    Evidence,
-    EvidenceFact,
-    EvidenceFile,
-    EvidenceLink,
     Finding,
     FindingFact,
     Inspection,
@@ -43,6 +39,7 @@ from tracker.models import (
     Verdict,
 )
 from tracker.policy import Act, require
+from tracker.queries.evidence import Ids, doers_of
 from tracker.queries.history import SHANGHAI, known
 from tracker.services import log
 
@@ -176,8 +173,8 @@ def _add_to_sample(session: Session, inspection: Inspection, duties: Iterable[Du
 
 def add_to_sample(session: Session, inspection: Inspection, duty: Duty, *, actor: Actor, now: datetime) -> None:
     """Pick one more duty by hand; it must lie in the units of the check."""
-    require(session, actor, Act.INSPECT, inspection)
-    if duty.unit_id not in set(_units(session, inspection)):
+    _require_own(session, inspection, actor)
+    if duty.cycle_id != inspection.cycle_id or duty.unit_id not in set(_units(session, inspection)):
         raise Invalid(_n("这项任务不属于本次检查的单位，不能加入抽查。"))
     if _sampled(session, inspection, duty) is not None:
         return
@@ -235,11 +232,11 @@ def judge(
     now: datetime,
 ) -> Verdict:
     """Give a verdict on a sampled duty, or revise it by a new row; the earlier one is kept."""
-    require(session, actor, Act.INSPECT, inspection)
+    _require_own(session, inspection, actor)
     assert actor.person_id is not None  # noqa: S101  an operator is not in any team
     if _sampled(session, inspection, duty) is None:
         raise Invalid(_n("这项任务不在本次抽查范围内，请先加入抽查。"))
-    if actor.person_id in _doers(session, duty):
+    if actor.person_id in _doers(session, [duty.id]):
         raise NotAllowed(_n("您提交或录入过这项任务的内容，不能核查它；请由检查组其他成员核查。"))
     if value in {VerdictValue.PARTLY, VerdictValue.MISSING} and not note.strip():
         raise Invalid(_n("结论为部分落实或未落实时，请写明理由。"), field="note")
@@ -276,16 +273,16 @@ def current_verdict(session: Session, inspection: Inspection, duty: Duty) -> Ver
     )
 
 
-def _doers(session: Session, duty: Duty) -> set[int]:
-    """Everyone who submitted the duty or entered something that serves it."""
-    links = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty.id)
-    entered = (
-        select(Evidence.entered_by_id).where(Evidence.id.in_(links)),
-        select(EvidenceFact.entered_by_id).where(EvidenceFact.evidence_id.in_(links)),
-        select(EvidenceFile.uploaded_by_id).where(EvidenceFile.evidence_id.in_(links)),
-    )
-    people = {person for query in entered for person in session.scalars(query)}
-    return people | ({duty.submitted_by_id} if duty.submitted_by_id else set())
+def _require_own(session: Session, inspection: Inspection, actor: Actor) -> None:
+    """Refuse whoever may not inspect here; the check is locked, so that nothing is written while it is closed."""
+    session.flush()
+    session.refresh(inspection, with_for_update={"key_share": True})
+    require(session, actor, Act.INSPECT, inspection)
+
+
+def _doers(session: Session, duties: Ids) -> set[int]:
+    """Everyone who submitted one of the duties, or entered or linked something that serves it."""
+    return {person for people in doers_of(session, duties).values() for person in people}
 
 
 def overrule(
@@ -300,14 +297,17 @@ def overrule(
     now: datetime,
 ) -> Overrule:
     """Give an item of an organization other points than the formula does, in tenths (None takes that back)."""
-    require(session, actor, Act.INSPECT, inspection)
+    _require_own(session, inspection, actor)
     assert actor.person_id is not None  # noqa: S101  an operator is not in any team
     if not reason.strip():
         raise Invalid(_n("改定得分须写明理由，报告会同时列出计算得分和改定得分。"), field="reason")
     if organization.unit_id not in set(_units(session, inspection)):
         raise Invalid(_n("这个组织不属于本次检查的单位。"))
+    judged = _judged(inspection, organization, item)
+    if actor.person_id in _doers(session, judged):
+        raise NotAllowed(_n("您提交或录入过这项任务的内容，不能核查它；请由检查组其他成员核查。"))
     given = None if tenths is None else Fraction(tenths, 10)
-    item_score(item.points, _values(session, inspection, organization, item), overruled=given)
+    item_score(item.points, _values(session, inspection, judged), overruled=given)
     old = session.scalar(
         select(Overrule).where(
             Overrule.inspection_id == inspection.id,
@@ -337,10 +337,11 @@ def overrule(
     return row
 
 
-def _values(session: Session, inspection: Inspection, organization: Organization, item: Item) -> list[VerdictValue]:
-    query = (
-        select(Verdict.value)
-        .join(Duty, Duty.id == Verdict.duty_id)
+def _judged(inspection: Inspection, organization: Organization, item: Item) -> Select[int]:
+    """The duties (row numbers) whose verdicts make up the points of an item in an organization."""
+    return (
+        select(Duty.id)
+        .join(Verdict, Verdict.duty_id == Duty.id)
         .where(
             Verdict.inspection_id == inspection.id,
             known(Verdict),
@@ -348,7 +349,11 @@ def _values(session: Session, inspection: Inspection, organization: Organization
             Duty.item_id == item.id,
         )
     )
-    return list(session.scalars(query))
+
+
+def _values(session: Session, inspection: Inspection, duties: Select[int]) -> list[VerdictValue]:
+    of_check = Verdict.inspection_id == inspection.id
+    return list(session.scalars(select(Verdict.value).where(of_check, known(Verdict), Verdict.duty_id.in_(duties))))
 
 
 def find(
@@ -362,8 +367,9 @@ def find(
     now: datetime,
 ) -> Finding:
     """Note a problem at an organization, or with one of its duties; its rectification has not begun."""
-    require(session, actor, Act.INSPECT, inspection)
-    if organization.unit_id not in set(_units(session, inspection)):
+    _require_own(session, inspection, actor)
+    elsewhere = duty is not None and duty.organization_id != organization.id
+    if elsewhere or organization.unit_id not in set(_units(session, inspection)):
         raise Invalid(_n("这个组织不属于本次检查的单位。"), field="organization")
     _check_problem(problem, now=now)
     last = session.scalar(select(func.max(Finding.number)).where(Finding.inspection_id == inspection.id)) or 0
@@ -385,7 +391,7 @@ def find(
 
 def correct_finding(session: Session, finding: Finding, *, problem: Problem, actor: Actor, now: datetime) -> None:
     """Put a finding in other words, while its check is open; the earlier wording is kept."""
-    require(session, actor, Act.INSPECT, finding.inspection)
+    _require_own(session, finding.inspection, actor)
     _check_problem(problem, now=now)
     old = session.scalars(select(FindingFact).where(FindingFact.finding_id == finding.id, known(FindingFact))).one()
     old.superseded_at = now
@@ -446,7 +452,7 @@ def _state(
 
 def close(session: Session, inspection: Inspection, *, actor: Actor, now: datetime) -> None:
     """Close the check: verdicts stand from now on. Every duty of the sample must have one."""
-    require(session, actor, Act.INSPECT, inspection)
+    _require_own(session, inspection, actor)
     fact = session.scalars(
         select(InspectionFact).where(InspectionFact.inspection_id == inspection.id, known(InspectionFact))
     ).one()
