@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from tests.city import BEGIN, NOW, TODAY, City
 from tests.work import ACT, PRESENT, cycle_of, duty, file, queries_of
 from tracker.db import engine_options, prepare
-from tracker.domain.duty import ClaimKind, State
+from tracker.domain.duty import ClaimKind, State, Timeliness
 from tracker.domain.errors import RuleError
 from tracker.models import Base, Duty, Evidence
-from tracker.queries.duties import Section, duties_as_of, section_of, suggested_duties, to_do
+from tracker.queries.duties import Section, duties_as_of, section_of, suggested_duties, timeliness_of_duty, to_do
 from tracker.services import evidence, sign_offs
 
 TICK = {"act_on": ACT, "sentence": "开展帮扶", "counts": {}, "now": NOW}
@@ -196,3 +196,19 @@ def test_replaying_a_unit_takes_as_many_queries_for_twenty_duties_as_for_one(ses
             duties_as_of(session, cycle=cycle, as_of=NOW, units=[city.organizations["D1"].id])
         taken.append(len(seen))
     assert taken[0] == taken[1]
+
+
+def test_a_claim_after_a_return_leaves_nothing_handed_in(session, city):
+    """What was handed in and sent back makes nobody punctual who then says that it could not be done."""
+    march = duty(city, "D1-B1.P4-1", "L3-02", "M03")
+    asha, chen, later = city.actor("Asha"), city.actor("Chen"), NOW + timedelta(days=1)
+    in_time = TICK | {"act_on": date(2026, 3, 12), "counts": PRESENT, "now": NOW - timedelta(days=60)}
+    sign_offs.tick(session, duties=[march], files=[file()], actor=asha, **in_time)
+    assert timeliness_of_duty(march, today=TODAY) is Timeliness.IN_TIME
+    sign_offs.return_(session, march, reason="不是会议记录", actor=chen, now=NOW)
+    sign_offs.claim(session, march, kind=ClaimKind.EXCUSED, reason="未能召开", actor=asha, now=NOW)
+    assert timeliness_of_duty(march, today=TODAY) is Timeliness.OVERDUE
+    sign_offs.accept(session, march, actor=chen, now=NOW)
+    assert timeliness_of_duty(march, today=TODAY) is Timeliness.OVERDUE
+    [then] = duties_as_of(session, cycle=march.cycle, as_of=later)
+    assert then.timeliness(today=TODAY) is Timeliness.OVERDUE

@@ -127,3 +127,11 @@ def test_the_self_check_counts_what_has_fallen_due(session, city, story):
     [line] = report.lines
     assert (line.required, line.done, line.timeliness) == (2, 1, "missed")
     assert line.statement == "按期1项，逾期未办1项"
+
+
+def test_the_index_says_confirmed_only_while_it_stands(session, city, story):
+    assert "确认（1/1 项）" in printed(session, story).evidence[0].sign_off
+    march = session.query(Duty).filter_by(period="M03").one()
+    sign_offs.reopen(session, march, reason="缺签到", actor=city.actor("Chen"), now=LATER)
+    assert printed(session, story, as_of=LATER).evidence[0].sign_off == "尚未确认"
+    assert "确认（1/1 项）" in printed(session, story).evidence[0].sign_off

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tup
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor
+from tracker.domain.board import STANDS
 from tracker.domain.canonical import digest
 from tracker.domain.checklist import Item
 from tracker.domain.duty import (
@@ -364,7 +365,7 @@ def timeliness_now(
         submissions=handed_in,
         today=today,
         closed=closed,
-        stands=state not in UNSIGNED,
+        stands=state in STANDS,
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from tracker.domain import report as printed
-from tracker.domain.duty import Action
+from tracker.domain.duty import State
 from tracker.domain.text import _n
 from tracker.models import (
     Appointment,
@@ -43,7 +43,7 @@ def evidence_index(setting: Setting, duties: Sequence[DutyThen]) -> tuple[printe
         items[evidence_id].add(item_id)
         served[evidence_id].add(duty_id)
     files = _files(setting, list(items))
-    confirmed = _confirmed(setting, ids)
+    confirmed = _confirmed(setting, [duty.id for duty in duties if duty.shown is State.CONFIRMED])
     rows = setting.session.execute(
         select(Evidence, EvidenceFact)
         .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
@@ -92,9 +92,10 @@ def _posts(setting: Setting) -> dict[str, str]:
 
 
 def _confirmed(setting: Setting, duties: Sequence[int]) -> dict[int, datetime]:
+    """When duties that stand confirmed came to do so: at their last sign-off."""
     query = (
         select(SignOff.duty_id, func.max(SignOff.at))
-        .where(SignOff.duty_id.in_(duties), SignOff.action == Action.CONFIRM, SignOff.at <= setting.as_of)
+        .where(SignOff.duty_id.in_(duties), SignOff.at <= setting.as_of)
         .group_by(SignOff.duty_id)
     )
     return {row[0]: row[1] for row in setting.session.execute(query)}
