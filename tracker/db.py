@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pysqlite3
+from flask import g
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -77,6 +78,10 @@ def writing(session: Session) -> Iterator[Session]:
 
 @contextmanager
 def transaction() -> Iterator[Session]:
-    """Commit what the block did in the session of this application context, or undo all of it."""
+    """Commit what the block did in the session of this application context, or undo all of it.
+
+    Who acts is forgotten, to be read anew inside (`web.access.current_actor`): while a file arrives, a right may end.
+    """
+    g.pop("actor", None)
     with writing(db.session()) as session:
         yield session

@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 from sqlalchemy import event, func, select
 
-from tests.city import TODAY
+from tests.city import NOW, TODAY
 from tests.web.conftest import post, token_of
+from tracker.db import writing
 from tracker.domain.actor import AppointmentKind
 from tracker.domain.duty import State
-from tracker.models import Duty, Evidence, EvidenceFact, EvidenceFile, SignOff
+from tracker.models import Appointment, Duty, Evidence, EvidenceFact, EvidenceFile, Seat, SignOff
+from tracker.web.uploads import UploadForm
 
 MEETING = "2026.D1-B1.P4-1.L3-02.M05.1"
 THEME = "2026.D1-B1.P4-1.L3-05.M05.1"
@@ -255,3 +257,18 @@ def test_a_section_is_read_part_by_part(client_of):
     more = re.search(r'href="(/duties\?section=later[^"]+)"', page)[1].replace("&amp;", "&")
     assert client.get(more).status_code == 200
     assert TODAY.isoformat() not in more
+
+
+def test_a_right_that_ends_while_a_file_arrives_is_gone(client_of, session, monkeypatch):
+    take_in, asha = UploadForm.take_in, client_of("Asha")
+
+    def dismissed_meanwhile(form):
+        take_in(form)
+        with writing(session):
+            seat = select(Seat.id).where(Seat.key == "D1-B1.P4-1")
+            for row in session.scalars(select(Appointment).where(Appointment.seat_id.in_(seat))):
+                row.superseded_at = NOW
+
+    monkeypatch.setattr(UploadForm, "take_in", dismissed_meanwhile)
+    assert tick(asha).status_code == 403
+    assert duty_of(session, MEETING).state is State.OPEN
