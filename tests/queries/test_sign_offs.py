@@ -87,7 +87,7 @@ def test_whoever_had_a_hand_in_it_is_not_named_as_deciding(session, city):
     city.appoint("Chen", "D1-B1.P4-1", kind=AppointmentKind.ACTING)
     one = duty(city, "D1-B1.P4-1", "L3-20", "Y")
     sign_offs.tick(session, duties=[one], actor=city.actor("Chen"), **TICK)
-    assert prospect(session, city, one, "Chen").names == ("Lin",)
+    assert prospect(session, city, one, "Chen").names == ("Dong",)
     assert Action.CONFIRM not in prospect(session, city, one, "Chen").actions
 
 

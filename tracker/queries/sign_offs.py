@@ -223,11 +223,12 @@ def waiting_for(session: Session, *, seats: Collection[int], today: date, after:
         .join(Person, Person.id == Duty.submitted_by_id)
         .where(_waits_for(seats))
         .order_by(Duty.due_on, Duty.key)
-        .limit(limit)
+        .limit(limit + 1)
     )
     if after:
         query = query.where(tuple_(Duty.due_on, Duty.key) > tuple_(*place_of(after)))
-    rows = session.execute(query).all()
+    found = session.execute(query).all()
+    rows, more = found[:limit], len(found) > limit
     ids = [duty.id for duty, *_ in rows]
     cycles = session.scalars(select(Cycle).where(Cycle.id.in_({duty.cycle_id for duty, *_ in rows})))
     items = {cycle.id: items_of_year(session, cycle) for cycle in cycles}
@@ -260,8 +261,7 @@ def waiting_for(session: Session, *, seats: Collection[int], today: date, after:
         )
         for duty, organization, person, _ in rows
     ]
-    full = len(lines) == limit
-    return Queue(rows[0][3] if rows else 0, lines, f"{lines[-1].due_on}~{lines[-1].key}" if full else None)
+    return Queue(rows[0][3] if rows else 0, lines, f"{lines[-1].due_on}~{lines[-1].key}" if more else None)
 
 
 def waiting_count(session: Session, *, seats: Collection[int]) -> int:
