@@ -7,15 +7,16 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests.city import NOW
 from tests.web.conftest import ClientOf, post
-from tracker.models import AccessLog, Job
+from tracker.db import writing
+from tracker.models import AccessLog, Appointment, Job, JobState, Seat
 from tracker.tasks.documents import WORKS
-from tracker.tasks.worker import Worker
+from tracker.tasks.worker import Worker, result_path
+from tracker.web.jobs import ABOUT
 
 
-def test_a_printed_list_is_made_by_the_worker_and_downloaded(
-    app: Flask, client_of: ClientOf, session: Session
-) -> None:
+def test_a_printed_list_is_made_by_the_worker_and_downloaded(app: Flask, client_of: ClientOf, session: Session) -> None:
     asha = client_of("Asha")
     place = post(asha, "/documents/duty-lists/D1-B1").location
     assert asha.get(f"{place}/file").status_code == 404
@@ -29,7 +30,32 @@ def test_a_printed_list_is_made_by_the_worker_and_downloaded(
         assert answer.data.startswith(b"%PDF-")
         assert answer.headers["Content-Disposition"].startswith("attachment")
     session.rollback()
-    assert session.scalars(select(AccessLog.verb)).all() == ["document.export"]
+    [access] = session.scalars(select(AccessLog))
+    assert (access.verb, access.object_key) == ("document.export", "D1-B1")
+
+
+def test_a_document_is_closed_to_whoever_may_no_longer_see_what_it_tells_of(
+    app: Flask, client_of: ClientOf, session: Session
+) -> None:
+    asha = client_of("Asha")
+    place = post(asha, "/documents/duty-lists/D1-B1").location
+    path = result_path(app.config["TRACKER"], place.rsplit("/", 1)[1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"%PDF-")
+    with writing(session):
+        session.scalars(select(Job)).one().state = JobState.DONE
+    with asha.get(f"{place}/file") as answer:
+        assert answer.status_code == 200
+    with writing(session):
+        for row in session.scalars(select(Appointment).join(Appointment.seat).where(Seat.key == "D1-B1.P4-1")):
+            row.superseded_at = NOW
+
+    assert asha.get(place).status_code == 200
+    assert asha.get(f"{place}/file").status_code == 404
+
+
+def test_every_kind_of_document_says_what_it_tells_of() -> None:
+    assert set(ABOUT) == set(WORKS)
 
 
 def test_somebody_elses_document_is_not_found(client_of: ClientOf) -> None:

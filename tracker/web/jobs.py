@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
@@ -13,18 +15,26 @@ from tracker.db import db, transaction
 from tracker.domain.errors import Invalid
 from tracker.domain.text import _n
 from tracker.models import Inspection, Job, JobState, Organization
-from tracker.policy import Act
+from tracker.policy import Act, can
 from tracker.queries.cycles import current_cycle
 from tracker.queries.history import end_of_day
+from tracker.queries.inspections import units_of
 from tracker.queries.jobs import jobs_of
 from tracker.services import jobs, log
 from tracker.tasks.queue import Queue
 from tracker.tasks.worker import result_path
 from tracker.web import clock
-from tracker.web.access import current_actor, guard
+from tracker.web.access import current_actor, guard, load
 from tracker.web.language import current_language
 
 bp = Blueprint("jobs", __name__, url_prefix="/documents")
+
+# By kind of document: what it tells of, which argument names that, and what somebody must be let do to read it.
+ABOUT: Mapping[str, tuple[type[Any], str, Act]] = {
+    "inspection_report": (Inspection, "number", Act.VIEW),
+    "duty_list": (Organization, "organization", Act.VIEW),
+    "self_check": (Organization, "unit", Act.REPORT),
+}
 
 
 @bp.get("")
@@ -51,20 +61,22 @@ def show(job: Job) -> ResponseReturnValue:
 @bp.get("/<key>/file")
 @guard(Act.VIEW, Job)
 def download(job: Job) -> ResponseReturnValue:
-    """The document."""
+    """The document, for whoever asked for it and may still see what it tells of; every unit in it can read who did."""
+    model, argument, act = ABOUT[job.kind]
+    thing = load(model, job.arguments[argument])
+    if not can(db.session(), current_actor(), act, thing):
+        abort(403)
     path: Path = result_path(current_app.config["TRACKER"], job.key)
     if job.state is not JobState.DONE or not path.exists():
         abort(404)
+    key = str(job.arguments[argument])
     with transaction() as session:
-        log.record_access(
-            session,
-            actor=current_actor(),
-            now=clock.now(),
-            verb="document.export",
-            kind=job.kind,
-            key=job.title,
-            unit_id=job.unit_id,
-        )
+        units = [unit.id for unit in units_of(session, thing)] if model is Inspection else [thing.unit_id]
+        actor, now = current_actor(), clock.now()
+        for unit_id in units:
+            log.record_access(
+                session, actor=actor, now=now, verb="document.export", kind=job.kind, key=key, unit_id=unit_id
+            )
     return send_file(path, mimetype="application/pdf", as_attachment=True, download_name=job.result_name)
 
 
