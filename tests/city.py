@@ -92,7 +92,9 @@ class City:
             "closed_on": None,
             "term_ends_on": None,
         }
-        organization = Organization(code=code, unit_id=0 if above is None or is_unit else above.unit_id, **values)
+        organization = Organization(
+            code=code, place=len(self.organizations), unit_id=0 if above is None or is_unit else above.unit_id, **values
+        )
         self.session.add(organization)
         self.session.flush()
         organization.unit_id = organization.unit_id or organization.id

@@ -48,6 +48,7 @@ def upgrade():
     sa.Column('opened_on', sa.Date(), nullable=False),
     sa.Column('closed_on', sa.Date(), nullable=True),
     sa.Column('term_ends_on', sa.Date(), nullable=True),
+    sa.Column('place', sa.Integer(), nullable=False),
     sa.Column('id', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['parent_id'], ['organization.id'], name=op.f('fk_organization_parent_id')),
     sa.ForeignKeyConstraint(['unit_id'], ['organization.id'], name=op.f('fk_organization_unit_id'), initially='DEFERRED', deferrable=True),
@@ -56,6 +57,7 @@ def upgrade():
     )
     with op.batch_alter_table('organization', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_organization_parent_id'), ['parent_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_organization_place'), ['place'], unique=False)
         batch_op.create_index(batch_op.f('ix_organization_unit_id'), ['unit_id'], unique=False)
 
     op.create_table('person',
@@ -913,6 +915,7 @@ def downgrade():
     op.drop_table('person')
     with op.batch_alter_table('organization', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_organization_unit_id'))
+        batch_op.drop_index(batch_op.f('ix_organization_place'))
         batch_op.drop_index(batch_op.f('ix_organization_parent_id'))
 
     op.drop_table('organization')

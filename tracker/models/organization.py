@@ -14,7 +14,8 @@ class Organization(Numbered):
     """One node. `code` is its key for good; everything else here is a cache of the fact in force today.
 
     `unit_id` is the nearest node at or above it that an inspection visits; the root is its own unit.
-    `level` is a level id of the checklist, or `root`.
+    `level` is a level id of the checklist, or `root`. `position` orders those below the same node; `place` numbers the
+    whole tree from the top, each node before what is below it: the official order of every list.
     """
 
     __tablename__ = "organization"
@@ -31,6 +32,7 @@ class Organization(Numbered):
     opened_on: Mapped[date]
     closed_on: Mapped[date | None]
     term_ends_on: Mapped[date | None]
+    place: Mapped[int] = mapped_column(default=0, index=True)
 
     parent: Mapped[Organization | None] = relationship(foreign_keys=[parent_id], remote_side="Organization.id")
     unit: Mapped[Organization] = relationship(foreign_keys=[unit_id], remote_side="Organization.id", viewonly=True)

@@ -53,7 +53,7 @@ def holdings(
         select(Organization.id, Organization.code, Organization.name, Organization.unit_id, unit.code)
         .join(unit, unit.id == Organization.unit_id)
         .where(_among(Organization.id, organizations))
-        .order_by(unit.position, unit.id, Organization.position, Organization.id)
+        .order_by(Organization.place)
     ).all()
     standings = _standings(session, organizations, as_of)
     decisions = _decisions(session, cycle, organizations, as_of) if cycle else {}
@@ -174,7 +174,7 @@ def seen_organizations(
         select(Organization)
         .join(unit, unit.id == Organization.unit_id)
         .where(visible(actor, Organization), found if wanted else true())
-        .order_by(unit.position, unit.id, Organization.position, Organization.id)
+        .order_by(Organization.place)
         .limit(most)
     ).all()
 

@@ -153,9 +153,13 @@ def totals(session: Session, actor: Actor, filters: Filters) -> Cell:
 def organizations_named(session: Session, ids: Iterable[int]) -> list[tuple[int, str, str]]:
     """Number, code and name of organizations, in their official order."""
     query = select(Organization.id, Organization.code, Organization.name).where(Organization.id.in_(set(ids)))
-    return [
-        (row[0], row[1], row[2]) for row in session.execute(query.order_by(Organization.position, Organization.code))
-    ]
+    return [(row[0], row[1], row[2]) for row in session.execute(query.order_by(Organization.place))]
+
+
+def names_of_codes(session: Session, actor: Actor, codes: Iterable[str]) -> list[str]:
+    """The names of organizations that a person may see, by code, in official order."""
+    query = select(Organization.name).where(Organization.code.in_(list(codes)), visible(actor, Organization))
+    return list(session.scalars(query.order_by(Organization.place)))
 
 
 def duties_behind(

@@ -157,7 +157,7 @@ def units_of(session: Session, inspection: Inspection, *, as_of: datetime | None
         select(Organization)
         .join(InspectionUnit, InspectionUnit.organization_id == Organization.id)
         .where(InspectionUnit.inspection_id == inspection.id, known(InspectionUnit, as_of))
-        .order_by(Organization.position, Organization.code)
+        .order_by(Organization.place)
     )
     return list(session.scalars(query))
 
@@ -165,7 +165,7 @@ def units_of(session: Session, inspection: Inspection, *, as_of: datetime | None
 def units_to_choose(session: Session) -> list[Organization]:
     """Every unit that a check may visit."""
     query = select(Organization).where(Organization.is_unit.is_(True), Organization.closed_on.is_(None))
-    return list(session.scalars(query.order_by(Organization.position, Organization.code)))
+    return list(session.scalars(query.order_by(Organization.place)))
 
 
 def inspectors_to_choose(session: Session) -> list[Person]:
@@ -212,7 +212,7 @@ def _queue(inspection: Inspection, *, as_of: datetime | None) -> Select[*tuple[A
         )
         .outerjoin(judge, judge.id == Verdict.person_id)
         .where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty, as_of))
-        .order_by(Organization.position, Organization.code, Duty.level, Duty.item_id, Duty.period_starts_on, Duty.key)
+        .order_by(Organization.place, Duty.level, Duty.item_id, Duty.period_starts_on, Duty.key)
     )
 
 
@@ -297,7 +297,7 @@ def candidates_of(
                 )
             ),
         )
-        .order_by(Organization.position, Organization.code, Duty.due_on, Duty.key)
+        .order_by(Organization.place, Duty.due_on, Duty.key)
         .limit(size)
     )
     if units is not None:
@@ -331,7 +331,7 @@ def scores_of(
         verdicts[organization_id][item_id].append(value)
     overrules = overrules_of(session, inspection, as_of=as_of)
     organizations = session.scalars(
-        select(Organization).where(Organization.id.in_(verdicts)).order_by(Organization.position, Organization.code)
+        select(Organization).where(Organization.id.in_(verdicts)).order_by(Organization.place)
     )
     return [_scored(node, verdicts[node.id], overrules, items) for node in organizations]
 
@@ -376,4 +376,4 @@ def progress_of(session: Session, inspection: Inspection) -> tuple[int, int]:
 def organizations_in(session: Session, units: list[int]) -> list[Organization]:
     """All organizations of these units (row numbers), in their official order."""
     query = select(Organization).where(Organization.unit_id.in_(units))
-    return list(session.scalars(query.order_by(Organization.position, Organization.code)))
+    return list(session.scalars(query.order_by(Organization.place)))

@@ -128,31 +128,29 @@ def by_unit(
 def by_post(
     setting: Setting, duties: Sequence[DutyThen], verdicts: Mapping[int, VerdictRow], scores: Scores
 ) -> tuple[printed.SummaryLine, ...]:
-    """Counts of each post; its points are those of all its items taken together."""
+    """Counts of each post; its points are the mean over the organizations."""
     headings = [(post.id, post.name) for post in setting.checklist.posts]
-    pooled = _pooled(scores, lambda scored: scored.post)
-    return _lines(setting, duties, verdicts, headings, key=lambda duty: duty.post, points=pooled)
+    points = _mean(scores, lambda scored: scored.post)
+    return _lines(setting, duties, verdicts, headings, key=lambda duty: duty.post, points=points)
 
 
 def by_dimension(
     setting: Setting, duties: Sequence[DutyThen], verdicts: Mapping[int, VerdictRow], scores: Scores
 ) -> tuple[printed.SummaryLine, ...]:
-    """Counts of each dimension; its points are those of all its items taken together."""
+    """Counts of each dimension; its points are the mean over the organizations."""
     headings = [(dimension.id, dimension.name) for dimension in setting.checklist.dimensions]
-    pooled = _pooled(scores, lambda scored: scored.dimension)
-    return _lines(setting, duties, verdicts, headings, key=lambda duty: duty.dimension, points=pooled)
+    points = _mean(scores, lambda scored: scored.dimension)
+    return _lines(setting, duties, verdicts, headings, key=lambda duty: duty.dimension, points=points)
 
 
-def _pooled(scores: Scores, key: Callable[[ScoredItem], str]) -> Callable[[str], Fraction | None]:
-    """Points of a heading: all its items in all organizations taken together, out of 100."""
-    grouped: defaultdict[str, list[ItemScore]] = defaultdict(list)
-    for items in scores.values():
-        for scored in items.values():
-            grouped[key(scored)].append(scored.score)
+def _mean(scores: Scores, key: Callable[[ScoredItem], str]) -> Callable[[str], Fraction | None]:
+    """Points of a heading: the mean over the organizations of what their items under it add up to, out of 100."""
 
     def points(heading: str) -> Fraction | None:
-        total = level_score(grouped[heading])
-        return total.value if total else None
+        return unit_level_score(
+            level_score(scored.score for scored in items.values() if key(scored) == heading)
+            for items in scores.values()
+        )
 
     return points
 

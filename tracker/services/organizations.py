@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
@@ -172,10 +173,24 @@ def refresh(session: Session, *, today: date) -> None:
     units = frozenset(code_of[number] for number, fact in facts.items() if fact.is_unit)
     for number in facts:
         _set_cache(everybody[number], {"unit_id": id_of[unit_of(code_of[number], parents, units)]})
+    for place, number in enumerate(_in_order(facts, code_of)):
+        _set_cache(everybody[number], {"place": place})
     session.flush()
     for organization in everybody.values():
         session.expire(organization, ["parent", "unit"])
     _refresh_ancestors(session, {n: f.parent_id for n, f in facts.items()})
+
+
+def _in_order(facts: Mapping[int, OrganizationFact], code_of: Mapping[int, str]) -> Iterator[int]:
+    """The whole tree from the top, each node before what is below it, by position and code among its fellows."""
+    below: defaultdict[int | None, list[int]] = defaultdict(list)
+    for number in sorted(facts, key=lambda number: (facts[number].position, code_of[number])):
+        below[facts[number].parent_id].append(number)
+    waiting = below[None][::-1]
+    while waiting:
+        number = waiting.pop()
+        yield number
+        waiting += below[number][::-1]
 
 
 def _set_cache(organization: Organization, values: Mapping[str, object]) -> None:

@@ -200,8 +200,18 @@ def duties() -> ResponseReturnValue:
         lines=lines,
         following=following,
         total=board.totals(db.session(), current_actor(), view.filters).total,
+        scope=_scope(view),
         items=items_of_year(db.session(), cycle),
     )
+
+
+def _scope(view: View) -> list[str]:
+    """What the list is narrowed to beside the filters on the page: unit, organization, dimension, item."""
+    codes = [code for code in (view.filters.unit, view.filters.organization) if code]
+    dimension = view.checklist.dimension.get(view.filters.dimension or "")
+    item = items_of_year(db.session(), view.cycle).get(view.filters.item or "")
+    names = [*board.names_of_codes(db.session(), current_actor(), codes)]
+    return names + ([named(dimension)] if dimension else []) + ([item.title] if item else [])
 
 
 def _after() -> tuple[date, str] | None:

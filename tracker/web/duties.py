@@ -43,7 +43,7 @@ from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.forms import Form, entered, page
 from tracker.web.language import named, unit_of
-from tracker.web.layout import navigation
+from tracker.web.layout import first_page, navigation
 from tracker.web.uploads import UploadForm, allowance, settings
 
 bp = Blueprint("duties", __name__)
@@ -103,7 +103,7 @@ def home() -> ResponseReturnValue:
     actor, session = current_actor(), db.session()
     entries = navigation()
     if not actor.sittings and entries:
-        return redirect(url_for(entries[0].endpoint))
+        return redirect(url_for(first_page(actor, entries)))
     found = to_do(session, seats=_seats(), today=clock.today(), limit=ON_HOME)
     signs = {sitting.seat_id for sitting in actor.sittings if sitting.may_sign}
     waiting = waiting_count(session, seats=signs) if signs else 0

@@ -227,6 +227,8 @@ def judge(inspection: Inspection, key: str) -> ResponseReturnValue:
         with form.refusals(), transaction() as session:
             actor, now = current_actor(), clock.now()
             inspections.judge(session, inspection, duty, value=value, note=form.note.data or "", actor=actor, now=now)
+        if not form.errors and request.form.get("then") == "find":
+            return redirect(url_for("inspections.find", number=inspection.number, duty=duty.key))
         if not form.errors:
             return _on_to_next(inspection)
     return _judge_page(inspection, duty, form)
@@ -312,6 +314,8 @@ def find(inspection: Inspection) -> ResponseReturnValue:
             )
         if not form.errors:
             flash(_("已登记问题。"), "good")
+            if duty is not None:
+                return redirect(url_for("inspections.judge", number=inspection.number, key=duty.key))
             return redirect(url_for("inspections.show", number=inspection.number))
     return page("inspections/finding.html", form, inspection=inspection, duty=duty, **_words(inspection))
 

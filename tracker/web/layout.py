@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -108,6 +108,17 @@ def navigation() -> list[Entry]:
 @cache
 def _digest_of(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def first_page(actor: Actor, entries: Sequence[Entry]) -> str:
+    """The endpoint of the first page of somebody who holds no seat: what their role is for."""
+    wanted = {
+        RoleName.AUDITOR: "log.index",
+        RoleName.ADMINISTRATOR: "cycles.index",
+        RoleName.INSPECTOR: "inspections.index",
+    }
+    reached = {entry.endpoint for entry in entries}
+    return next((page for role, page in wanted.items() if actor.has(role) and page in reached), entries[0].endpoint)
 
 
 def static_url(name: str) -> str:
