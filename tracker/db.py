@@ -43,7 +43,8 @@ def prepare(engine: Engine) -> None:
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _: Any) -> None:  # noqa: ANN401  the driver's own type
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        kept = "foreign_keys=ON", "recursive_triggers=ON"  # the latter: a REPLACE asks the guards of what it deletes
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", *kept):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
