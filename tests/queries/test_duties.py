@@ -58,6 +58,43 @@ def test_a_confirmed_duty_that_changed_waits_for_its_holder_again(session, city,
     assert (found[Section.RETURNED].total, found[Section.HANDED_IN].total) == (1, 0)
 
 
+def test_what_was_returned_stands_with_its_reason_before_what_changed_after_signing(session, city, seat):
+    asha, chen = city.actor("Asha"), city.actor("Chen")
+    changed, returned = (duty(city, "D1-B1.P4-1", "L3-20", "Y", occurrence=number) for number in (1, 2))
+    record = sign_offs.tick(session, duties=[changed], actor=asha, **TICK)
+    evidence.add_files(session, record, files=[file()], actor=asha, now=NOW)
+    sign_offs.tick(session, duties=[returned], actor=asha, **TICK)
+    for reason in ("缺签到", "仍缺签到"):
+        sign_offs.return_(session, returned, reason=reason, actor=chen, now=NOW)
+        if reason == "缺签到":
+            sign_offs.submit(session, returned, actor=asha, now=NOW)
+    first = to_do(session, seats=[seat], today=TODAY, limit=1)[Section.RETURNED]
+    rest = section_of(session, Section.RETURNED, seats=[seat], today=TODAY, after=first.after)
+    assert [(line.occurrence, line.sent_back, line.waits_again) for line in first.lines + rest.lines] == [
+        (2, "仍缺签到", False),
+        (1, None, True),
+    ]
+
+
+def test_what_was_handed_in_is_read_from_the_latest_on(session, city, seat):
+    for number in (1, 2, 3):
+        helped = duty(city, "D1-B1.P4-1", "L3-20", "Y", occurrence=number)
+        at = NOW + timedelta(minutes=number // 2)
+        sign_offs.tick(session, duties=[helped], actor=city.actor("Asha"), **TICK | {"now": at})
+    read, after = [], ""
+    for _ in range(3):
+        part = section_of(session, Section.HANDED_IN, seats=[seat], today=TODAY, after=after, limit=1)
+        read, after = read + [line.occurrence for line in part.lines], part.after
+    assert (read, after) == ([2, 3, 1], None)
+
+
+def test_a_place_that_cannot_be_is_the_beginning(session, city, seat):
+    helped = duty(city, "D1-B1.P4-1", "L3-20", "Y")
+    assert section_of(session, Section.LATER, seats=[seat], today=TODAY, after="x~y").total == 1
+    sign_offs.tick(session, duties=[helped], actor=city.actor("Asha"), **TICK)
+    assert section_of(session, Section.HANDED_IN, seats=[seat], today=TODAY, after="x~y").total == 1
+
+
 def test_a_long_section_is_read_part_by_part_and_its_total_stays(session, city, seat):
     for number in range(1, 8):
         duty(city, "D1-B1.P4-1", "L3-20", "Y", occurrence=number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from tracker.domain.checklist import Checklist, CountKind, EvidenceKind, Item
@@ -85,12 +85,18 @@ def check_counts(counts: Mapping[str, int], checklist: Checklist) -> None:
 
 def check_complete(item: Item, checklist: Checklist, records: Sequence[EvidenceContent]) -> None:
     """Refuse to hand in a duty whose evidence lacks something that the item asks for, and name it. Raises Invalid."""
+    for lack in lacks(item, checklist, records):
+        raise lack
+
+
+def lacks(item: Item, checklist: Checklist, records: Sequence[EvidenceContent]) -> Iterator[Invalid]:
+    """Everything that the item asks for and the evidence of a duty does not hold, each as the refusal that names it."""
     valid = [record for record in records if not record.withdrawn]
     if not valid:
-        raise Invalid(_n("“%(title)s”还没有佐证；请先填写办理日期和一句话说明。"), field="sentence", title=item.title)
+        yield Invalid(_n("“%(title)s”还没有佐证；请先填写办理日期和一句话说明。"), field="sentence", title=item.title)
     kinds = attached_kinds(item, checklist)
     if kinds and not any(record.files for record in valid):
-        raise Invalid(
+        yield Invalid(
             _n("“%(title)s”需要附文件：%(kinds)s。请上传后再提交。"),
             field="files",
             title=item.title,
@@ -99,7 +105,7 @@ def check_complete(item: Item, checklist: Checklist, records: Sequence[EvidenceC
     given = {kind for record in valid for kind in record.counts}
     missing = [count.name for count in asked_counts(item, checklist) if count.id not in given]
     if missing:
-        raise Invalid(
+        yield Invalid(
             _n("“%(title)s”还要填：%(counts)s。没有的填 0。"),
             field="counts",
             title=item.title,

@@ -7,11 +7,11 @@ from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor
@@ -23,6 +23,7 @@ from tracker.domain.duty import (
     TRANSITIONS,
     Action,
     ClaimKind,
+    Standing,
     State,
     Submission,
     Timeliness,
@@ -39,6 +40,7 @@ from tracker.queries.evidence import contents_of
 from tracker.queries.history import SHANGHAI, known
 
 UNSIGNED = frozenset({State.OPEN, State.RETURNED})  # states in which no signature stands
+SENT_BACK = frozenset({Action.RETURN, Action.REFUSE, Action.REOPEN})  # what gives a duty back to its holder
 CLAIM_STANDS = frozenset({State.CLAIMED, State.NOT_APPLICABLE, State.EXCUSED})  # what is signed is a claim
 _SETTLED_AS: Mapping[ClaimKind, State] = {
     ClaimKind.NOT_APPLICABLE: State.NOT_APPLICABLE,
@@ -79,7 +81,11 @@ class Section(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """One duty of a list: what is asked, of which seat, and until when."""
+    """One duty of a list: what is asked, of which seat, from when and until when.
+
+    `sent_back` is the last reason for which it was given back, while it waits to be handed in (None: there is none, or
+    it is sealed).
+    """
 
     key: str
     seat_id: int
@@ -87,11 +93,18 @@ class Line:
     item: Item
     period: str
     occurrence: int
+    begins_on: date
     due_on: date
     state: State
     is_changed: bool
     happened_on: date | None
     happening: str | None
+    sent_back: str | None
+
+    @property
+    def waits_again(self) -> bool:
+        """Whether it was handed in, changed since, and has to be handed in anew."""
+        return self.state not in UNSIGNED and Standing(self.state, self.is_changed).waits_for_holder
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,7 @@ def section_of(
     ranked = _ranked(seats, today)
     query = _lines(ranked).where(ranked.c.section == section.value).limit(limit + 1)
     if after:
-        query = query.where(tuple_(ranked.c.due_on, ranked.c.key) > tuple_(*place_of(after)))
+        query = query.where(_beyond(ranked, section, after))
     rows = session.execute(query).all()
     return _listed(rows, _items(session, {row.cycle_id for row in rows}), limit)
 
@@ -133,6 +146,24 @@ def place_of(after: str) -> tuple[date, str]:
         return date.fromisoformat(day), key
     except ValueError:
         return date.min, ""
+
+
+def _beyond(ranked: Any, section: Section, after: str) -> ColumnElement[bool]:  # noqa: ANN401  a subquery
+    """The filter that leaves what stands behind a place in the order of its section."""
+    first, _, rest = after.partition("~")
+    if section is not Section.HANDED_IN:
+        return tuple_(ranked.c.rank, ranked.c.due_on, ranked.c.key) > tuple_(int(first == "1"), *place_of(rest))
+    when = _instant(first)
+    return or_(ranked.c.handed_in < when, and_(ranked.c.handed_in == when, ranked.c.key > rest))
+
+
+def _instant(text: str) -> datetime:
+    """The time that a place names; the end of all times for anything that it cannot be."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = datetime(9999, 1, 1, tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _section(today: date) -> ColumnElement[str]:
@@ -149,19 +180,41 @@ def _section(today: date) -> ColumnElement[str]:
 
 
 def _ranked(seats: Collection[int], today: date) -> Any:  # noqa: ANN401  a subquery
+    """Every duty of the seats with its section and its place there.
+
+    What is to be done is read by due date, and what was returned before what changed after signing; what was handed in
+    is read backwards from the latest.
+    """
     section = _section(today)
+    rank = case((Duty.state.in_(UNSIGNED), 0), else_=1)
+    handed_in = func.coalesce(Duty.submitted_at, Duty.created_at)
+    pressing = func.row_number().over(partition_by=section, order_by=(rank, Duty.due_on, Duty.key))
+    latest = func.row_number().over(partition_by=section, order_by=(handed_in.desc(), Duty.key))
     return (
         select(
             Duty.id,
             Duty.key,
             Duty.due_on,
+            rank.label("rank"),
+            handed_in.label("handed_in"),
             section.label("section"),
             func.count().over(partition_by=section).label("total"),
-            func.row_number().over(partition_by=section, order_by=(Duty.due_on, Duty.key)).label("place"),
+            case((section == Section.HANDED_IN.value, latest), else_=pressing).label("place"),
         )
         .join(Cycle, Cycle.id == Duty.cycle_id)
         .where(Duty.seat_id.in_(seats), Duty.in_force.is_(True), Cycle.state == CycleState.OPEN)
         .subquery()
+    )
+
+
+def _sent_back() -> ScalarSelect[str | None]:
+    """The last reason for which a duty that waits to be handed in was given back, as a column of its row."""
+    return (
+        select(SignOff.reason)
+        .where(SignOff.duty_id == Duty.id, SignOff.action.in_(SENT_BACK), Duty.state.in_(UNSIGNED))
+        .order_by(SignOff.number.desc())
+        .limit(1)
+        .scalar_subquery()
     )
 
 
@@ -174,19 +227,23 @@ def _lines(ranked: Any) -> Select[Any]:  # noqa: ANN401  a subquery
         Duty.item_id,
         Duty.period,
         Duty.occurrence,
+        Duty.period_starts_on,
         Duty.due_on,
         Duty.state,
         Duty.is_changed,
         Duty.happened_on,
         Duty.happening,
+        _sent_back().label("sent_back"),
         ranked.c.section,
+        ranked.c.rank,
+        ranked.c.handed_in,
         ranked.c.total,
     )
     return (
         select(*columns)
         .join(ranked, ranked.c.id == Duty.id)
         .join(Organization, Organization.id == Duty.organization_id)
-        .order_by(Duty.due_on, Duty.key)
+        .order_by(ranked.c.place)
     )
 
 
@@ -204,16 +261,25 @@ def _listed(rows: Sequence[Any], items: Mapping[int, Mapping[str, Item]], limit:
             items[row.cycle_id][row.item_id],
             row.period,
             row.occurrence,
+            row.period_starts_on,
             row.due_on,
             row.state,
             row.is_changed,
             row.happened_on,
             row.happening,
+            row.sent_back,
         )
         for row in rows[:limit]
     )
     more = len(rows) > limit
-    return Listed(rows[0].total if rows else 0, lines, f"{lines[-1].due_on}~{lines[-1].key}" if more else None)
+    return Listed(rows[0].total if rows else 0, lines, _place(rows[limit - 1]) if more else None)
+
+
+def _place(row: Any) -> str:  # noqa: ANN401  a row of `_lines`
+    """Where a line stands in its section, as `_beyond` reads it."""
+    if row.section == Section.HANDED_IN:
+        return f"{row.handed_in.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}~{row.key}"
+    return f"{row.rank}~{row.due_on}~{row.key}"
 
 
 # ---------------------------------------------------------------- what else the same record can serve
@@ -318,6 +384,27 @@ def duties_named(session: Session, keys: Collection[str], *, actor: Actor) -> li
     """The duties of these keys that a person may see, in the order of the keys."""
     query = select(Duty).where(Duty.key.in_(keys), visible(actor, Duty)).order_by(Duty.key)
     return list(session.scalars(query))
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a duty is called: whose it is, what is asked and for which period."""
+
+    organization: str
+    item: Item
+    period: str
+    occurrence: int
+
+
+def names_of(session: Session, keys: Collection[str], *, actor: Actor) -> dict[str, Named]:
+    """What the duties of these keys that a person may see are called, by key."""
+    rows = session.execute(
+        select(Duty.key, Duty.cycle_id, Organization.name, Duty.item_id, Duty.period, Duty.occurrence)
+        .join(Organization, Organization.id == Duty.organization_id)
+        .where(Duty.key.in_(keys), visible(actor, Duty))
+    ).all()
+    items = _items(session, {row.cycle_id for row in rows})
+    return {row.key: Named(row.name, items[row.cycle_id][row.item_id], row.period, row.occurrence) for row in rows}
 
 
 def places_of(session: Session, actor: Actor) -> list[tuple[str, str]]:
