@@ -124,6 +124,47 @@ def test_a_refusal_fills_the_form_again_and_keeps_the_file(client_of, session, w
     assert session.scalar(select(func.count()).select_from(EvidenceFile)) == 1
 
 
+def test_everything_that_is_wrong_is_said_at_once(client_of):
+    wrong = {"sentence": "字" * 301, "act_on": "2026-05-25", "count-present": "", "count-expected": ""}
+    page = text(tick(client_of("Asha"), files=[upload(b"MZ\x90", "程序.exe")], **wrong))
+    for said in ("现在是 301 字", "2026-05-25 还没有到", "还要填：应到人数、实到人数", "程序.exe"):
+        assert said in page
+    assert "需要附文件" not in page
+
+
+def test_more_people_present_than_expected_is_said_with_the_missing_file(client_of):
+    page = text(tick(client_of("Asha"), files=[], **{"count-present": "13"}))
+    assert "大于" in page
+    assert "需要附文件" in page
+
+
+def test_asha_is_told_what_was_done_and_who_confirms_next(client_of, session):
+    asha = client_of("Asha")
+    tick(asha, also=[THEME])
+    page = text(asha.get("/"))
+    assert f"已提交 2 项任务，佐证编号 {session.scalar(select(Evidence.key))}。下一步由" in page
+    assert re.search("下一步由[^。]*Chen[^。]*确认。", page)
+
+
+def test_what_has_not_begun_says_from_when_it_can_be_filled_in(client_of, session):
+    key, asha = "2026.D1-B1.P4-1.L3-02.M06.1", client_of("Asha")
+    listed = text(asha.get("/duties?section=later"))
+    assert f'href="/duties/{key}"' in listed
+    assert f'href="/duties/{key}/tick"' not in listed
+    page = text(asha.get(f"/duties/{key}"))
+    assert "2026-06-01 起可以填报" in page
+    assert f'href="/duties/{key}/tick"' not in page
+    opened = asha.get(f"/duties/{key}/tick")
+    assert opened.status_code == 200
+    assert "周期还没有开始，2026-06-01 起可以填报" in text(opened)
+
+
+def test_large_sizes_are_shown_in_gigabytes(app):
+    with app.test_request_context():
+        size_of = app.jinja_env.get_template("duties/_parts.html").module.size_of
+        assert [str(size_of(n)) for n in (1, 50 * 1024**2, 5 * 1024**3)] == ["1 KB", "50.0 MB", "5.0 GB"]
+
+
 def test_a_file_that_is_refused_is_named_and_the_others_are_kept(client_of):
     answer = tick(client_of("Asha"), files=[upload(), upload(b"MZ\x90", "程序.exe")])
     page = text(answer)
@@ -201,7 +242,9 @@ def test_asha_adds_to_a_submitted_duty_and_submits_it_again(client_of, session):
     assert "保存补充的佐证" in text(client.get(f"/duties/{MEETING}/tick"))
     assert tick(client, save="1").status_code == 302
     assert duty_of(session, MEETING).is_changed
-    assert "签认后有改动" in text(client.get("/"))
+    home = text(client.get("/"))
+    assert "签认后有改动" in home
+    assert re.search(rf'href="/duties/{MEETING}" aria-label="重新提交：', home)
     assert post(client, f"/duties/{MEETING}/submit").status_code == 302
     assert not duty_of(session, MEETING).is_changed
 
@@ -233,6 +276,17 @@ def test_the_page_of_a_duty_shows_its_history_and_that_it_changed(client_of, ses
     assert "签认后有改动" in page
     assert "补充.jpg" in page
     assert page.index("Asha") < page.rindex("Chen")
+
+
+def test_the_page_of_a_duty_names_what_was_added_since_it_was_signed(client_of, session):
+    asha = client_of("Asha")
+    tick(asha)
+    key = session.scalar(select(Evidence.key))
+    post(asha, f"/evidence/{key}/files", {"files": [upload(photo("blue"), "补充.jpg")]})
+    page = text(asha.get(f"/duties/{MEETING}"))
+    assert "新增文件：补充.jpg" in page
+    assert "新增文件：现场.jpg" not in page
+    assert "新录入或更正" not in page
 
 
 def test_pages_take_at_most_fifteen_queries(app, client_of, session):

@@ -1,5 +1,7 @@
 """The queue of the level above, and signing on the page of a duty."""
 
+import re
+
 import pytest
 from sqlalchemy import select
 
@@ -7,6 +9,7 @@ from tests.web.conftest import post
 from tests.web.test_duties import MEETING, THEME, duty_of, text, tick, upload
 from tracker.domain.duty import State
 from tracker.models import SignOff
+from tracker.queries.assignments import items_of_year
 
 
 @pytest.fixture
@@ -20,6 +23,7 @@ def test_chen_confirms_the_chosen_ones_in_one_step(client_of, session, two_submi
     assert MEETING in page
     assert "召开五月支委会" in page
     assert post(chen, "/sign-offs", {"duty": [MEETING, THEME], "confirm": "1"}).status_code == 302
+    assert "已确认 2 项。" in text(chen.get("/sign-offs"))
     assert {duty_of(session, key).state for key in (MEETING, THEME)} == {State.CONFIRMED}
 
 
@@ -27,8 +31,12 @@ def test_what_cannot_be_confirmed_is_named_and_the_others_go_through(client_of, 
     post(client_of("Asha"), f"/duties/{THEME}/withdraw")
     answer = post(client_of("Chen"), "/sign-offs", {"duty": [MEETING, THEME], "confirm": "1"})
     page = text(answer)
-    assert THEME in page
+    theme = duty_of(session, THEME)
+    title = items_of_year(session, theme.cycle)[theme.item_id].title
+    named = re.search(rf'<a href="/duties/{THEME}">(.*?)</a>：', page)[1]
+    assert named.startswith(f"{theme.organization.name} · {title} · ")
     assert "没有处理" in page
+    assert "已确认 1 项。" in page
     assert duty_of(session, MEETING).state is State.CONFIRMED
 
 
@@ -39,7 +47,10 @@ def test_a_return_of_several_asks_for_a_reason(client_of, session, two_submitted
     assert duty_of(session, MEETING).state is State.SUBMITTED
     post(chen, "/sign-offs", {"duty": [MEETING, THEME], "return": "1", "reason": "缺签到"})
     assert {duty_of(session, key).state for key in (MEETING, THEME)} == {State.RETURNED}
-    assert "退回和需要重新提交的" in text(client_of("Asha").get("/"))
+    assert "已退回 2 项。" in text(chen.get("/sign-offs"))
+    home = text(client_of("Asha").get("/"))
+    assert "退回和需要重新提交的" in home
+    assert home.count("退回原因：缺签到") == 2
 
 
 def test_choosing_nothing_is_a_refusal(client_of):
@@ -69,7 +80,14 @@ def test_a_returned_duty_is_fixed_and_confirmed(client_of, session, two_submitte
     asha, chen = client_of("Asha"), client_of("Chen")
     assert post(chen, f"/duties/{MEETING}/return", {"reason": ""}).status_code == 400
     assert post(chen, f"/duties/{MEETING}/return", {"reason": "缺一页"}).status_code == 302
-    assert "缺一页" in text(asha.get(f"/duties/{MEETING}"))
+    page = text(asha.get(f"/duties/{MEETING}"))
+    assert "缺一页" in page
+    assert 0 < page.index("补充后重新提交") < page.index("不作补充，重新提交")
+    assert re.search(rf'class="button primary" href="/duties/{MEETING}/tick"', page)
+    form = text(asha.get(f"/duties/{MEETING}/tick"))
+    assert (
+        form.index("缺一页") < form.index("Chen", form.index("缺一页")) < form.index("<form method", form.index("<h1>"))
+    )
     assert tick(asha, files=[upload(name="补页.jpg")]).status_code == 302
     assert post(chen, f"/duties/{MEETING}/confirm").status_code == 302
     assert duty_of(session, MEETING).state is State.CONFIRMED

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
@@ -11,21 +13,34 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
-from wtforms import DateField, IntegerField, RadioField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms import DateField, Field, IntegerField, RadioField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from tracker.db import db, transaction
 from tracker.domain.checklist import Checklist, CountKind, Item
 from tracker.domain.duty import Action, ClaimKind, Standing, State
-from tracker.domain.errors import Conflict, Invalid
-from tracker.domain.evidence import COUNT_LIMIT, REASON_LIMIT, SENTENCE_LIMIT, asked_counts, attached_kinds
+from tracker.domain.errors import Conflict, Invalid, RuleError
+from tracker.domain.evidence import (
+    COUNT_LIMIT,
+    REASON_LIMIT,
+    SENTENCE_LIMIT,
+    asked_counts,
+    attached_kinds,
+    check_act,
+    check_counts,
+    checked_sentence,
+    lacks,
+)
 from tracker.domain.media import accept_attribute, accepted_endings
+from tracker.domain.sign_off import EvidenceContent, FileContent
 from tracker.domain.text import _n
 from tracker.models import Duty, Evidence
 from tracker.policy import Act, can
 from tracker.queries.assignments import item_of
 from tracker.queries.checklists import checklist_of
 from tracker.queries.duties import (
+    SENT_BACK,
+    UNSIGNED,
     Section,
     Suggestion,
     duties_named,
@@ -36,13 +51,14 @@ from tracker.queries.duties import (
     to_do,
     with_surroundings,
 )
-from tracker.queries.evidence import earlier_records, evidence_named, records_of
-from tracker.queries.sign_offs import history_of, prospect_of, waiting_count
+from tracker.queries.evidence import Record, contents_of, earlier_records, evidence_named, records_of
+from tracker.queries.sign_offs import Signed, history_of, prospect_of, waiting_count
 from tracker.services import evidence, sign_offs
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.errors import sentence_of
 from tracker.web.forms import Form, entered, page
-from tracker.web.language import named, unit_of
+from tracker.web.language import listed, named, unit_of
 from tracker.web.layout import first_page, navigation
 from tracker.web.uploads import UploadForm, allowance, settings
 
@@ -67,15 +83,53 @@ class TickForm(UploadForm):
     """What was done: day, sentence, files; the counts are added for what is asked."""
 
     act_on = DateField(_l("办理日期"), validators=[InputRequired(message=_l("请填写实际办理的日期。"))])
-    sentence = TextAreaField(_l("一句话说明"), validators=[Length(max=SENTENCE_LIMIT * 2)])
+    sentence = TextAreaField(
+        _l("一句话说明"),
+    )
     reason = StringField(_l("改动了什么"), validators=[Length(max=REASON_LIMIT)])
     asked: tuple[CountKind, ...] = ()
+
+    def validate_act_on(self, field: Field) -> None:
+        """Refuse a day that has not come."""
+        if field.data:
+            with _told():
+                check_act(field.data, today=clock.today())
+
+    def validate_sentence(self, field: Field) -> None:
+        """Refuse no sentence, and one that is too long."""
+        with _told():
+            checked_sentence(field.data or "")
+
+    def tell_all(self, asked: Iterable[tuple[Item, Sequence[EvidenceContent]]], checklist: Checklist) -> None:
+        """Name everything that is still missing for these items, each with the records that its duty has already.
+
+        What a field is refused for is not missing as well.
+        """
+        refused = {kind.id: 0 for kind in self.asked if self[f"count-{kind.id}"].errors}
+        files = tuple(FileContent(file.name, file.sha256, file.size) for file in self.accepted)
+        entry = EvidenceContent("", self.act_on.data or clock.today(), "", self.counts | refused, files)
+        with self.refusals():
+            check_counts({kind: n for kind, n in self.counts.items() if kind not in refused}, checklist)
+        for item, records in asked:
+            for lack in lacks(item, checklist, [*records, entry]):
+                if lack.field != "files" or not self.files.errors:
+                    with self.refusals():
+                        raise lack
 
     @property
     def counts(self) -> dict[str, int]:
         """The counts that were filled in."""
         fields = {kind.id: self[f"count-{kind.id}"] for kind in self.asked}
         return {kind: field.data for kind, field in fields.items() if field.data is not None}
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn a refusal by a rule into one that a field takes."""
+    try:
+        yield
+    except RuleError as refusal:
+        raise ValidationError(sentence_of(refusal)) from refusal
 
 
 class ReasonForm(Form):
@@ -142,20 +196,48 @@ def shown(duty: Duty, form: Form) -> ResponseReturnValue:
     session, actor, today = db.session(), current_actor(), clock.today()
     duty = with_surroundings(session, duty)
     item, checklist = item_of(session, duty), checklist_of(duty.cycle.checklist_version)
+    records, history = records_of(session, duty.id), history_of(session, duty.id)
     return page(
         "duties/show.html",
         form,
         duty=duty,
         item=item,
         checklist=checklist,
-        records=records_of(session, duty.id),
-        history=history_of(session, duty.id),
+        records=records,
+        history=history,
+        sent_back=_sent_back(duty, history),
+        added=_added(records, history) if Standing(duty.state, duty.is_changed).changed_after_signing else [],
         prospect=prospect_of(session, duty, item=item, checklist=checklist, actor=actor, today=today),
         timeliness=timeliness_of_duty(duty, today=today),
         may_prepare=can(session, actor, Act.PREPARE, duty),
         claims=CLAIM_NAMES,
         Action=Action,
     )
+
+
+def _sent_back(duty: Duty, history: Iterable[Signed]) -> Signed | None:
+    """The last sign-off that gave a duty back to its holder, while it waits to be handed in."""
+    found = [row for row in history if row.action in SENT_BACK] if duty.state in UNSIGNED else []
+    return found[-1] if found else None
+
+
+@dataclass(frozen=True)
+class Added:
+    """Something that came after the last signature: the record, the name of the file (None: its words), when."""
+
+    record: str
+    file: str | None
+    at: datetime
+
+
+def _added(records: Iterable[Record], history: Iterable[Signed]) -> list[Added]:
+    """What was entered after the duty was handed in last, oldest first."""
+    signed = max((row.at for row in history if row.action in {Action.SUBMIT, Action.CLAIM}), default=None)
+    if signed is None:
+        return []
+    words = [Added(record.key, None, record.stated_at) for record in records]
+    files = [Added(record.key, file.name, file.uploaded_at) for record in records for file in record.files]
+    return sorted((one for one in (*words, *files) if one.at > signed), key=lambda one: one.at)
 
 
 @bp.route("/duties/<key>/tick", methods=["GET", "POST"])
@@ -167,6 +249,7 @@ def tick(duty: Duty) -> ResponseReturnValue:
     sound = form.validate_on_submit()
     if request.method == "POST":
         form.take_in()
+        _tell_all(duty, form)
     if sound and not form.errors:
         with form.refusals(), transaction() as session:
             message = _ticked(session, duty, form)
@@ -174,6 +257,18 @@ def tick(duty: Duty) -> ResponseReturnValue:
             flash(message, "good")
             return redirect(url_for("duties.home"))
     return _tick_page(duty, form, also)
+
+
+def _tell_all(duty: Duty, form: TickForm) -> None:
+    """Say at once what would be refused one by one; what is only saved may lack what is asked."""
+    session = db.session()
+    if "save" in request.form or not can(session, current_actor(), Act.SIGN, duty):
+        return
+    with form.refusals():
+        duties = [duty, *_others(session)]
+        held = contents_of(session, [one.id for one in duties])
+        asked = [(item_of(session, one), held.get(one.id, ())) for one in duties]
+        form.tell_all(asked, checklist_of(duty.cycle.checklist_version))
 
 
 def _ticked(session: Session, duty: Duty, form: TickForm) -> str:
@@ -191,9 +286,23 @@ def _ticked(session: Session, duty: Duty, form: TickForm) -> str:
     }
     if can(session, actor, Act.SIGN, duty) and "save" not in request.form:
         made = sign_offs.tick(session, reason=form.reason.data or "", **done)
-        return str(_("已提交 %(count)s 项任务，佐证编号 %(key)s。", count=len(done["duties"]), key=made.key))
+        told = _("已提交 %(count)s 项任务，佐证编号 %(key)s。", count=len(done["duties"]), key=made.key)
+        return f"{told}{_next_step(session, done['duties'])}"
     made = evidence.record(session, **done)
     return str(_("已保存，佐证编号 %(key)s；提交要由岗位任职人员办理。", key=made.key))
+
+
+def _next_step(session: Session, duties: Iterable[Duty]) -> str:
+    """Who decides next on what was just handed in; nothing where it stands by itself."""
+    deciders: dict[str, None] = {}
+    for duty in {one.waiting_seat_id: one for one in duties if one.state is State.SUBMITTED}.values():
+        item, checklist = item_of(session, duty), checklist_of(duty.cycle.checklist_version)
+        found = prospect_of(session, duty, item=item, checklist=checklist, actor=current_actor(), today=clock.today())
+        if found.post is None:
+            return str(_("暂无可以确认的人，请联系管理员安排任职。"))
+        post = named(checklist.post[found.post]) if found.post in checklist.post else found.post
+        deciders[_("%(text)s（%(more)s）", text=post, more=listed(found.names)) if found.names else post] = None
+    return str(_("下一步由%(who)s确认。", who=listed(deciders))) if deciders else ""
 
 
 def _others(session: Session) -> list[Duty]:
@@ -213,6 +322,7 @@ def _tick_page(duty: Duty, form: Form, also: Iterable[Suggestion]) -> ResponseRe
         "duties/tick.html",
         form,
         duty=duty,
+        sent_back=_sent_back(duty, history_of(session, duty.id)) if duty.state in UNSIGNED else None,
         item=item,
         kinds=attached_kinds(item, checklist),
         first=[kind.id for kind in asked_counts(item, checklist)],

@@ -18,7 +18,7 @@ from tracker.domain.evidence import REASON_LIMIT
 from tracker.domain.text import _n
 from tracker.models import Duty
 from tracker.policy import Act
-from tracker.queries.duties import duties_named
+from tracker.queries.duties import duties_named, names_of
 from tracker.queries.sign_offs import waiting_for
 from tracker.services import sign_offs
 from tracker.services.sign_offs import Outcome
@@ -50,7 +50,7 @@ def queue() -> ResponseReturnValue:
             outcomes = _decide(session, form)
         refused = [outcome for outcome in outcomes if outcome.refusal]
         if not form.errors and not refused:
-            flash(_("已处理 %(count)s 项。", count=len(outcomes)), "good")
+            flash(_said(len(outcomes)), "good")
             return redirect(url_for("sign_offs.queue"))
     return _queue_page(form, outcomes)
 
@@ -65,11 +65,19 @@ def _decide(session: Session, form: QueueForm) -> Sequence[Outcome]:
     return sign_offs.confirm_many(session, duties, actor=actor, now=now)
 
 
+def _said(count: int) -> str:
+    """What was done to so many duties."""
+    if "return" in request.form:
+        return str(_("已退回 %(count)s 项。", count=count))
+    return str(_("已确认 %(count)s 项。", count=count))
+
+
 def _queue_page(form: QueueForm, outcomes: Sequence[Outcome]) -> ResponseReturnValue:
     session = db.session()
     seats = {sitting.seat_id for sitting in current_actor().sittings if sitting.may_sign}
     found = waiting_for(session, seats=seats, today=clock.today(), after=request.args.get("after", ""), limit=AT_ONCE)
     refused = {outcome.duty: sentence_of(outcome.refusal) for outcome in outcomes if outcome.refusal}
+    done = len(outcomes) - len(refused)
     return page(
         "sign_offs/queue.html",
         form,
@@ -77,8 +85,9 @@ def _queue_page(form: QueueForm, outcomes: Sequence[Outcome]) -> ResponseReturnV
         total=found.total,
         more=found.after,
         chosen=set(request.form.getlist("duty")) if form.errors or refused else set(),
-        done=len(outcomes) - len(refused),
+        said=_said(done) if done else "",
         refused=refused,
+        called=names_of(session, refused, actor=current_actor()) if refused else {},
         claims=CLAIM_NAMES,
     )
 
