@@ -173,7 +173,7 @@ def confirm_one_and_return_the_other(chen: Visitor) -> None:
     chen.page.get_by_label(LECTURE_TITLE).check()
     chen.fill("退回原因", "请补充讲稿")
     chen.press("退回所选")
-    chen.reads("已处理 1 项")
+    chen.reads("已退回 1 项")
 
 
 def fix_and_submit_again(asha: Visitor, files: dict[str, bytes]) -> None:
@@ -181,7 +181,7 @@ def fix_and_submit_again(asha: Visitor, files: dict[str, bytes]) -> None:
     asha.reads("退回和需要重新提交的", LECTURE_TITLE)
     asha.page.get_by_role("link", name=LECTURE_TITLE, exact=True).first.click()
     asha.reads("请补充讲稿")
-    asha.follow("填报")
+    asha.follow("补充后重新提交")
     asha.fill("办理日期", "2026-05-18")
     asha.fill("一句话说明", "补充讲稿")
     asha.fill("应到", "12")
@@ -196,7 +196,7 @@ def confirm_the_rest(chen: Visitor) -> None:
     chen.turn_to("待我确认")
     chen.page.get_by_label("全选").check()
     chen.press("确认所选")
-    chen.reads("已处理 1 项", "没有等您确认的任务")
+    chen.reads("已确认 1 项", "没有等您确认的任务")
 
 
 def plan_a_check(ines: Visitor) -> None:
