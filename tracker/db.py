@@ -20,6 +20,8 @@ from tracker.models.base import Base
 
 SAFE_WAL = (3, 51, 3)  # older ones can corrupt a database when the write-ahead log is reset
 
+SOMEBODY_WAS_FASTER = ("could not serialize", "deadlock", "UNIQUE constraint failed", "duplicate key value")
+
 db = SQLAlchemy(metadata=Base.metadata)
 
 
@@ -69,7 +71,7 @@ def writing(session: Session) -> Iterator[Session]:
         session.commit()
     except (StaleDataError, IntegrityError, OperationalError) as error:
         session.rollback()
-        if isinstance(error, StaleDataError) or "could not serialize" in str(error) or "deadlock" in str(error):
+        if isinstance(error, StaleDataError) or any(sign in str(error) for sign in SOMEBODY_WAS_FASTER):
             raise Conflict(_n("别人刚刚处理了同一事项，请刷新后查看最新情况。")) from error
         raise
     except BaseException:

@@ -11,9 +11,10 @@ from tests.work import ACT, PRESENT, duty
 from tracker.domain.actor import operator
 from tracker.domain.errors import Conflict, Invalid, NotAllowed, NotFound, WrongState
 from tracker.domain.seal import SealKind
-from tracker.models import EvidenceFact, LogChain, LogEntry, LogPayload, Seal, SealState, SignOff, StoredFile
+from tracker.models import Account, EvidenceFact, LogChain, LogEntry, LogPayload, Seal, SealState, SignOff, StoredFile
 from tracker.queries.seals import seal_requests
-from tracker.services import evidence, log, seals, sign_offs
+from tracker.services import accounts, evidence, log, seals, sign_offs
+from tracker.services.password_hash import Hasher
 from tracker.services.recount import verify_caches, verify_sign_offs, verify_texts
 from tracker.services.verification import FileFault, verify_files, verify_log
 from tracker.storage.blobs import BlobStore
@@ -172,6 +173,14 @@ def test_adam_cannot_agree_to_what_he_asked_for(session, told, adam):
     for decide in (seals.agree, seals.refuse):
         with pytest.raises(NotAllowed, match="另一名管理员"):
             decide(session, kind=SealKind.EVIDENCE_TEXT, key=told.key, actor=adam, now=LATER)
+
+
+def test_adam_cannot_agree_through_an_account_that_he_let_himself_into(session, city, told, adam, alma):
+    account = session.query(Account).filter_by(person_id=alma.person_id).one()
+    accounts.issue_code(session, account, hasher=Hasher("salt of the test"), actor=adam, now=NOW)
+    seals.ask(session, kind=SealKind.EVIDENCE_TEXT, key=told.key, reason=WHY, actor=adam, now=LATER)
+    with pytest.raises(NotAllowed, match="重置过您的账号"):
+        seals.agree(session, kind=SealKind.EVIDENCE_TEXT, key=told.key, actor=alma, now=LATER)
 
 
 def test_the_database_refuses_one_administrator_for_both(session, told, adam):

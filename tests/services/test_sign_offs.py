@@ -12,7 +12,7 @@ from tracker.domain.actor import AppointmentKind
 from tracker.domain.applicability import DecisionKind
 from tracker.domain.canonical import digest
 from tracker.domain.duty import Action, ClaimKind, State
-from tracker.domain.errors import Invalid, NotAllowed, WrongState
+from tracker.domain.errors import Conflict, Invalid, NotAllowed, WrongState
 from tracker.domain.sign_off import signature_digest, text_digest
 from tracker.models import CycleState, Decision, LogEntry, SignOff, SignOffDoer
 from tracker.services import evidence, sign_offs
@@ -348,3 +348,33 @@ def test_without_a_confirmer_a_submission_stands_and_its_submitter_may_take_it_b
 def test_without_a_confirmer_a_claim_stands(session, own, asha):
     sign_offs.claim(session, own, kind=ClaimKind.EXCUSED, reason="防汛", actor=asha, now=NOW)
     assert (own.state, own.is_changed) == (State.EXCUSED, False)
+
+
+def test_nobody_confirms_what_changed_since_they_looked(session, submitted, asha, chen):
+    looked_at = submitted.content_digest
+    sign_offs.withdraw(session, submitted, actor=asha, now=NOW)
+    record = session.scalars(select(evidence.Evidence)).one()
+    evidence.add_files(session, record, files=[file("换过的照片")], actor=asha, now=NOW)
+    sign_offs.submit(session, submitted, actor=asha, now=LATER)
+
+    with pytest.raises(Conflict, match="打开页面之后"):
+        sign_offs.confirm(session, submitted, actor=chen, now=LATER, seen=looked_at)
+    [outcome] = sign_offs.confirm_many(session, [submitted], actor=chen, now=LATER, seen={submitted.key: looked_at})
+    assert isinstance(outcome.refusal, Conflict)
+    sign_offs.confirm(session, submitted, actor=chen, now=LATER, seen=submitted.content_digest)
+    assert submitted.state is State.CONFIRMED
+
+
+def test_nothing_of_a_closed_year_is_unsettled(session, submitted, asha, chen):
+    submitted.cycle.state = CycleState.CLOSED
+    session.flush()
+    record = session.scalars(select(evidence.Evidence)).one()
+
+    for verb in (sign_offs.return_, sign_offs.withdraw):
+        given = {"reason": "缺页"} if verb is sign_offs.return_ else {}
+        with pytest.raises(WrongState, match="已经关闭"):
+            verb(session, submitted, actor=chen if given else asha, now=LATER, **given)
+    with pytest.raises(WrongState, match="已经关闭"):
+        evidence.withdraw(session, record, reason="误传", actor=asha, now=LATER)
+    sign_offs.confirm(session, submitted, actor=chen, now=LATER)
+    assert submitted.state is State.CONFIRMED

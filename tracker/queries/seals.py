@@ -9,8 +9,10 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
+from tracker.domain.actor import Actor
 from tracker.domain.seal import SealKind
 from tracker.models import (
+    Account,
     Duty,
     Evidence,
     EvidenceFact,
@@ -234,3 +236,16 @@ def seal_requests(session: Session) -> list[Request]:
 def sealed_digests(session: Session) -> frozenset[str]:
     """The digests of the files whose bytes must not be in the store any more."""
     return frozenset(session.scalars(select(StoredFile.sha256).where(StoredFile.sealed_at.is_not(None))))
+
+
+def let_in_by(session: Session, other_id: int, actor: Actor, *, since: datetime) -> bool:
+    """Whether somebody gave this person a new way in lately: they could be one and the same behind two accounts."""
+    key = select(Person.key).where(Person.id == other_id).scalar_subquery()
+    account = select(Account.username).where(Account.person_id == actor.person_id).scalar_subquery()
+    query = select(LogEntry.id).where(
+        LogEntry.verb.in_(["account.code_issued", "account.second_factor_removed"]),
+        LogEntry.actor == key,
+        LogEntry.object_key == account,
+        LogEntry.at >= since,
+    )
+    return session.scalar(query.limit(1)) is not None

@@ -200,6 +200,7 @@ class Waiting:
     files: int
     claim: ClaimKind | None
     reason: str | None
+    content_digest: str
 
 
 @dataclass(frozen=True)
@@ -258,6 +259,7 @@ def waiting_for(session: Session, *, seats: Collection[int], today: date, after:
             files=files.get(duty.id, 0),
             claim=claims[duty.id][0] if duty.state is State.CLAIMED else None,
             reason=claims[duty.id][1] if duty.state is State.CLAIMED else None,
+            content_digest=duty.content_digest,
         )
         for duty, organization, person, _ in rows
     ]

@@ -34,12 +34,17 @@ def renew(session: Session, duties: Collection[Duty]) -> None:
     session.flush()
 
 
-def check_open(session: Session, duties: Iterable[Duty]) -> None:
-    """Refuse what a holder does on duties of a year that is closed, or on duties that are no longer owed."""
-    found = list(duties)
-    years = select(Cycle.year, Cycle.state).where(Cycle.id.in_({duty.cycle_id for duty in found}))
+def check_year_open(session: Session, duties: Iterable[Duty]) -> None:
+    """Refuse what would change the standing of duties of a year that is closed."""
+    years = select(Cycle.year, Cycle.state).where(Cycle.id.in_({duty.cycle_id for duty in duties}))
     for year, state in session.execute(years.with_for_update(read=True)):  # it is not closed before this is committed
         if state is CycleState.CLOSED:
             raise WrongState(_n("%(year)s 年度已经关闭，不能再填报；如确需补录，请联系管理员。"), year=year)
+
+
+def check_open(session: Session, duties: Iterable[Duty]) -> None:
+    """Refuse what a holder does on duties of a year that is closed, or on duties that are no longer owed."""
+    found = list(duties)
+    check_year_open(session, found)
     if not all(duty.in_force for duty in found):
         raise WrongState(_n("其中有任务已不再要求办理，请刷新后重新选择。"))

@@ -39,7 +39,7 @@ from tracker.queries.duties import UNSIGNED
 from tracker.queries.evidence import bytes_held
 from tracker.queries.history import SHANGHAI, known
 from tracker.services import log
-from tracker.services.duties import check_open, locked, renew
+from tracker.services.duties import check_open, check_year_open, locked, renew
 from tracker.storage.intake import Accepted
 
 
@@ -119,6 +119,7 @@ def add_files(
 def take_off_file(session: Session, evidence: Evidence, *, sha256: str, actor: Actor, now: datetime) -> None:
     """Take a file off a record; it stays known as taken off. Raises WrongState while a served duty is signed."""
     served = _opened(session, evidence, actor)
+    check_year_open(session, served)
     _refuse_if_signed(served)
     file = session.scalar(
         select(EvidenceFile)
@@ -180,6 +181,7 @@ def unlink(session: Session, evidence: Evidence, duty: Duty, *, actor: Actor, no
     require(session, actor, Act.PREPARE, duty)
     _locked_record(session, evidence)
     served = locked(session, [duty.id])
+    check_year_open(session, served)
     _refuse_if_signed(served)
     current = session.scalar(
         select(EvidenceLink).where(
@@ -196,6 +198,7 @@ def unlink(session: Session, evidence: Evidence, duty: Duty, *, actor: Actor, no
 def withdraw(session: Session, evidence: Evidence, *, reason: str, actor: Actor, now: datetime) -> None:
     """Declare a record void; it stays visible as withdrawn. Raises WrongState while a served duty is signed."""
     served = _opened(session, evidence, actor)
+    check_year_open(session, served)
     _refuse_if_signed(served)
     why = checked_reason(reason)
     if not why:

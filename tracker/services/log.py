@@ -67,6 +67,7 @@ def record(
             update(LogChain).where(LogChain.id == chain.id).values(length=chain.length + 1, head=head),
             execution_options={"synchronize_session": False},
         )
+        session.expire(chain)
     return act_id
 
 

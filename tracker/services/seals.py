@@ -7,7 +7,7 @@ destroys nothing. If the process dies in between, the file is known as sealed an
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,7 +20,7 @@ from tracker.domain.text import _n
 from tracker.models import Evidence, EvidenceFact, LogEntry, Seal, SealState, SignOff, StoredFile
 from tracker.policy import Act, require
 from tracker.queries.log import PAYLOAD, SEALED
-from tracker.queries.seals import Target, entries_about, pending_seal, target_of, texts_of
+from tracker.queries.seals import Target, entries_about, let_in_by, pending_seal, target_of, texts_of
 from tracker.services import log
 from tracker.storage.blobs import BlobStore
 from tracker.storage.preview import Previews
@@ -106,6 +106,8 @@ def _decided(session: Session, kind: SealKind, key: str, state: SealState, *, ac
         raise WrongState(_n("没有等待办理的封存申请，可能别人已经办理，请刷新页面。"))
     if seal.asked_by_id == actor.person_id:
         raise NotAllowed(_n("封存须由另一名管理员同意或不同意，申请人本人不能办理。"))
+    if let_in_by(session, seal.asked_by_id, actor, since=now - timedelta(days=30)):
+        raise NotAllowed(_n("申请人三十天内重置过您的账号，不能由您办理；请由其他管理员同意或不同意。"))
     seal.state, seal.decided_by_id, seal.decided_at = state, actor.person_id, now
     session.flush()
     return seal

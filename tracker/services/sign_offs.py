@@ -18,9 +18,10 @@ from tracker.domain.canonical import digest
 from tracker.domain.checklist import Checklist, Item
 from tracker.domain.confirmation import Place, confirming_seat
 from tracker.domain.duty import TRANSITIONS, Action, ClaimKind, Part, State, Submission, fixed_act_on, next_state
-from tracker.domain.errors import RuleError
+from tracker.domain.errors import Conflict, RuleError
 from tracker.domain.evidence import check_complete, checked_reason
 from tracker.domain.sign_off import ClaimContent, EvidenceContent, signature_digest, text_digest
+from tracker.domain.text import _n
 from tracker.models import (
     Appointment,
     Cycle,
@@ -41,11 +42,12 @@ from tracker.queries.history import SHANGHAI
 from tracker.queries.sign_offs import chains_of, claims_of, last_of
 from tracker.services import evidence as records
 from tracker.services import log
-from tracker.services.duties import check_open, locked
+from tracker.services.duties import check_open, check_year_open, locked
 from tracker.storage.intake import Accepted
 
 CHUNK = 2_000  # duties whose way is found at once
 BY_HOLDER = frozenset({Action.SUBMIT, Action.CLAIM})
+UNSETTLES = frozenset({Action.WITHDRAW, Action.RETURN, Action.REOPEN, Action.REFUSE})  # not in a closed year
 JUDGING = frozenset(action for action, rule in TRANSITIONS.items() if rule.part is Part.CONFIRMER)
 
 
@@ -89,17 +91,23 @@ class _Case:
         return confirming_seat(checklist=self.checklist, confirmer=self.item.confirmer, chain=self.chain, doers=people)
 
 
-def submit(session: Session, duty: Duty, *, actor: Actor, now: datetime, reason: str = "") -> None:
+def submit(
+    session: Session, duty: Duty, *, actor: Actor, now: datetime, reason: str = "", seen: str | None = None
+) -> None:
     """Hand a duty in, with the evidence that its item asks for; `reason` says what changed after signing.
 
+    `seen` is the digest of the content that the signer looked at: another one is refused (Conflict).
     Raises NotAllowed, WrongState, Invalid (something is missing, and what).
     """
-    _one(session, duty, Action.SUBMIT, actor=actor, now=now, reason=reason)
+    _one(session, duty, Action.SUBMIT, actor=actor, now=now, reason=reason, seen=seen)
 
 
-def confirm(session: Session, duty: Duty, *, actor: Actor, now: datetime) -> None:
-    """Agree that a submitted duty was done. Raises NotAllowed, WrongState (also when it changed after signing)."""
-    _one(session, duty, Action.CONFIRM, actor=actor, now=now)
+def confirm(session: Session, duty: Duty, *, actor: Actor, now: datetime, seen: str | None = None) -> None:
+    """Agree that a submitted duty was done. Raises NotAllowed, WrongState (also when it changed after signing).
+
+    `seen` is the digest of the content that the signer looked at: another one is refused (Conflict).
+    """
+    _one(session, duty, Action.CONFIRM, actor=actor, now=now, seen=seen)
 
 
 def return_(session: Session, duty: Duty, *, reason: str, actor: Actor, now: datetime) -> None:
@@ -117,9 +125,9 @@ def claim(session: Session, duty: Duty, *, kind: ClaimKind, reason: str, actor: 
     _one(session, duty, Action.CLAIM, actor=actor, now=now, reason=reason, kind=kind)
 
 
-def accept(session: Session, duty: Duty, *, actor: Actor, now: datetime) -> None:
-    """Agree to a claim. Raises NotAllowed, WrongState."""
-    _one(session, duty, Action.ACCEPT, actor=actor, now=now)
+def accept(session: Session, duty: Duty, *, actor: Actor, now: datetime, seen: str | None = None) -> None:
+    """Agree to a claim. Raises NotAllowed, WrongState, Conflict (not the content that was `seen`)."""
+    _one(session, duty, Action.ACCEPT, actor=actor, now=now, seen=seen)
 
 
 def refuse(session: Session, duty: Duty, *, reason: str, actor: Actor, now: datetime) -> None:
@@ -173,9 +181,14 @@ def submit_all(session: Session, duties: Sequence[Duty], *, actor: Actor, now: d
         _perform(session, case, Action.SUBMIT, actor=actor, now=now, reason=reason)
 
 
-def confirm_many(session: Session, duties: Sequence[Duty], *, actor: Actor, now: datetime) -> list[Outcome]:
-    """Confirm what can be confirmed (and accept claims) of many duties; the others are named with the reason."""
-    return _many(session, duties, {False: Action.CONFIRM, True: Action.ACCEPT}, actor=actor, now=now)
+def confirm_many(
+    session: Session, duties: Sequence[Duty], *, actor: Actor, now: datetime, seen: Mapping[str, str] | None = None
+) -> list[Outcome]:
+    """Confirm what can be confirmed (and accept claims) of many duties; the others are named with the reason.
+
+    `seen` holds, by the duty's key, the digest of the content that the signer looked at.
+    """
+    return _many(session, duties, {False: Action.CONFIRM, True: Action.ACCEPT}, actor=actor, now=now, seen=seen)
 
 
 def return_many(session: Session, duties: Sequence[Duty], *, reason: str, actor: Actor, now: datetime) -> list[Outcome]:
@@ -237,13 +250,15 @@ def _many(
     actor: Actor,
     now: datetime,
     reason: str = "",
+    seen: Mapping[str, str] | None = None,
 ) -> list[Outcome]:
     """Do to each what fits it. Rules speak before anything is written, so that one refusal leaves the others whole."""
     outcomes = []
     for case in _cases(session, duties, now=now):
         action = actions[case.duty.state is State.CLAIMED]
         try:
-            _perform(session, case, action, actor=actor, now=now, reason=reason)
+            known_as = (seen or {}).get(case.duty.key)
+            _perform(session, case, action, actor=actor, now=now, reason=reason, seen=known_as)
         except RuleError as refusal:
             outcomes.append(Outcome(case.duty.key, refusal))
         else:
@@ -260,9 +275,10 @@ def _one(
     now: datetime,
     reason: str = "",
     kind: ClaimKind | None = None,
+    seen: str | None = None,
 ) -> None:
     [case] = _cases(session, [duty], now=now)
-    _perform(session, case, action, actor=actor, now=now, reason=reason, kind=kind)
+    _perform(session, case, action, actor=actor, now=now, reason=reason, kind=kind, seen=seen)
 
 
 def _cases(session: Session, duties: Sequence[Duty] | Sequence[int], *, now: datetime) -> list[_Case]:
@@ -300,9 +316,12 @@ def _perform(
     now: datetime,
     reason: str = "",
     kind: ClaimKind | None = None,
+    seen: str | None = None,
 ) -> None:
     """Do one action on one duty: first every rule, then everything that is written."""
     duty, why = case.duty, checked_reason(reason)
+    if seen is not None and seen != duty.content_digest:
+        raise Conflict(_n("您打开页面之后，这项任务的内容有改动；请看过现在的内容再办理。"))
     sitting = _sitting(case, action, actor)
     target = next_state(
         duty.state,
@@ -315,6 +334,8 @@ def _perform(
     )
     if action in BY_HOLDER:
         check_open(session, [duty])
+    elif action in UNSETTLES:
+        check_year_open(session, [duty])
     if action is Action.SUBMIT:
         check_complete(case.item, case.checklist, case.evidence)
     covered = content_of(duty, case.evidence, _claimed(case, action, kind, why))

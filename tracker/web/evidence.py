@@ -99,7 +99,7 @@ def correct(found: Evidence) -> ResponseReturnValue:
     record = record_of(db.session(), found)
     form = _correct_form(found, record)
     if form.validate_on_submit():
-        counts = {kind: form[f"count-{kind}"].data or 0 for kind in record.counts}
+        counts = {kind: form[f"count-{kind}"].data for kind in record.counts}
         said = {"act_on": entered(form.act_on), "sentence": form.sentence.data or "", "counts": counts}
         with form.refusals(), transaction() as session:
             evidence.correct(session, found, actor=current_actor(), now=clock.now(), **said)

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import DateField, DecimalField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from tracker.db import db, transaction
@@ -101,10 +101,16 @@ class FindingForm(Form):
     deadline = DateField(_l("整改期限"), validators=[InputRequired()])
 
 
+def one_decimal(form: Form, field: DecimalField) -> None:  # noqa: ARG001  as WTForms calls it
+    """Refuse a second decimal: nothing is rounded without a word."""
+    if field.data is not None and field.data * 10 != int(field.data * 10):
+        raise ValidationError(_("得分最多保留一位小数，请改正。"))
+
+
 class OverruleForm(Form):
     """Points given by an inspector. Left empty, the worked-out points count again."""
 
-    points = DecimalField(_l("改定得分"), places=1, validators=[Optional(), NumberRange(min=0, max=100)])
+    points = DecimalField(_l("改定得分"), places=1, validators=[Optional(), NumberRange(min=0, max=100), one_decimal])
     reason = TextAreaField(_l("理由"), validators=[InputRequired(), Length(max=inspections.NOTE_LIMIT)])
 
 

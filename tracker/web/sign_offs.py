@@ -62,7 +62,8 @@ def _decide(session: Session, form: QueueForm) -> Sequence[Outcome]:
     duties = duties_named(session, keys, actor=actor)
     if "return" in request.form:
         return sign_offs.return_many(session, duties, reason=form.reason.data or "", actor=actor, now=now)
-    return sign_offs.confirm_many(session, duties, actor=actor, now=now)
+    seen = {key: request.form[f"seen-{key}"] for key in keys if f"seen-{key}" in request.form}
+    return sign_offs.confirm_many(session, duties, actor=actor, now=now, seen=seen)
 
 
 def _said(count: int) -> str:
@@ -110,7 +111,8 @@ def submit(duty: Duty) -> ResponseReturnValue:
     """Hand in what was prepared, or what changed after signing."""
 
     def step(session: Session, form: ReasonForm) -> None:
-        sign_offs.submit(session, duty, reason=form.reason.data or "", actor=current_actor(), now=clock.now())
+        reason, seen = form.reason.data or "", request.form.get("seen")
+        sign_offs.submit(session, duty, reason=reason, actor=current_actor(), now=clock.now(), seen=seen)
 
     return _act(duty, step, _("已提交。"))
 
@@ -132,7 +134,7 @@ def confirm(duty: Duty) -> ResponseReturnValue:
     """Agree that it was done."""
 
     def step(session: Session, _form: ReasonForm) -> None:
-        sign_offs.confirm(session, duty, actor=current_actor(), now=clock.now())
+        sign_offs.confirm(session, duty, actor=current_actor(), now=clock.now(), seen=request.form.get("seen"))
 
     return _act(duty, step, _("已确认。"))
 
@@ -154,7 +156,7 @@ def accept(duty: Duty) -> ResponseReturnValue:
     """Agree to a claim."""
 
     def step(session: Session, _form: ReasonForm) -> None:
-        sign_offs.accept(session, duty, actor=current_actor(), now=clock.now())
+        sign_offs.accept(session, duty, actor=current_actor(), now=clock.now(), seen=request.form.get("seen"))
 
     return _act(duty, step, _("已同意。"))
 
