@@ -82,6 +82,7 @@ def test_from_a_published_list_to_a_report_that_names_every_file(new_city, brows
     codes = {
         "adam": code_of(new_city, "adam", "--name", "周正", "--role", "administrator"),
         "ines": code_of(new_city, "ines", "--name", "方明", "--role", "inspector"),
+        "ada": code_of(new_city, "ada", "--name", "贺知秋", "--role", "auditor"),
     }
     with visit(browser, new_city.url) as adam:
         arrive(adam, "adam", codes["adam"])
@@ -106,6 +107,9 @@ def test_from_a_published_list_to_a_report_that_names_every_file(new_city, brows
         judge_and_note_a_finding(ines)
         close_the_check(ines)
         report = ask_for_the_report(ines, tmp_path)
+    with visit(browser, new_city.url) as ada:
+        arrive(ada, "ada", codes["ada"])
+        read_the_log(ada)
     read_the_report(report, stored_files(new_city, files))
     new_city.command("log", "verify")
     new_city.command("verify")
@@ -255,6 +259,14 @@ def ask_for_the_report(ines: Visitor, folder: Path) -> Path:
     ines.reads(sha256(Path(waiting.value.path()).read_bytes()).hexdigest())
     waiting.value.save_as(folder / "report.pdf")
     return folder / "report.pdf"
+
+
+def read_the_log(ada: Visitor) -> None:
+    """The auditor sees who signed and who judged, and the chain of the unit."""
+    ada.go("/log?chain=QH-LY")
+    rows = ada.page.locator("main table").inner_text()
+    for done in ("提交", "退回", "确认", "登记问题", "结束督查"):
+        assert done in rows
 
 
 def stored_files(installation: Installation, files: dict[str, bytes]) -> list[str]:
