@@ -15,6 +15,7 @@ from tracker.domain.evidence import (
     check_period,
     checked_reason,
     checked_sentence,
+    done_on,
 )
 from tracker.domain.sign_off import EvidenceContent, FileContent, text_digest
 
@@ -100,3 +101,12 @@ def test_nobody_is_present_who_was_not_expected():
     check_counts({"expected": 10, "present": 10}, CHECKLIST)
     with pytest.raises(Invalid, match=r"实到人数.*大于.*应到人数"):
         check_counts({"expected": 10, "present": 12}, CHECKLIST)
+
+
+def test_a_record_that_does_not_fulfil_the_item_makes_nothing_punctual():
+    idle = record(act_on=date(2026, 3, 2))
+    done = record(act_on=date(2026, 5, 18), counts={"expected": 9, "present": 9}, files=(PAPER,))
+    later = record(act_on=date(2026, 6, 1), files=(PAPER,))
+
+    assert done_on(MEETING, CHECKLIST, [later, done, idle]) == date(2026, 5, 18)
+    assert done_on(HELP, CHECKLIST, [done, idle]) == date(2026, 3, 2)

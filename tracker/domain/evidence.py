@@ -111,3 +111,16 @@ def lacks(item: Item, checklist: Checklist, records: Sequence[EvidenceContent]) 
             title=item.title,
             counts="、".join(missing),
         )
+
+
+def done_on(item: Item, checklist: Checklist, records: Sequence[EvidenceContent]) -> date:
+    """The day on which the records, in the order of their acts, first held what the item asks for.
+
+    An earlier record that does not fulfil the item makes nothing punctual, and a later supplement makes nothing late.
+    At least one record must be valid.
+    """
+    valid = sorted((record for record in records if not record.withdrawn), key=lambda record: record.act_on)
+    for number, record in enumerate(valid, start=1):
+        if next(lacks(item, checklist, valid[:number]), None) is None:
+            return record.act_on
+    return valid[-1].act_on

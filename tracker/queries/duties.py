@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, joinedload
 from tracker.domain.actor import Actor
 from tracker.domain.board import STANDS
 from tracker.domain.canonical import digest
-from tracker.domain.checklist import Item
+from tracker.domain.checklist import Checklist, Item
 from tracker.domain.duty import (
     SUBMITTED_AGAIN,
     TRANSITIONS,
@@ -32,10 +32,12 @@ from tracker.domain.duty import (
     shown_state,
     timeliness,
 )
-from tracker.domain.sign_off import ClaimContent, EvidenceContent, duty_content
+from tracker.domain.evidence import done_on
+from tracker.domain.sign_off import ClaimContent, EvidenceContent, FileContent, duty_content
 from tracker.models import Cycle, CycleState, Duty, DutyPlan, Organization, SignOff
 from tracker.policy import visible
 from tracker.queries.assignments import items_of_year
+from tracker.queries.checklists import checklist_of
 from tracker.queries.evidence import contents_of
 from tracker.queries.history import SHANGHAI, known
 
@@ -474,7 +476,7 @@ def duties_as_of(
     chosen = chosen if organizations is None else chosen.where(Duty.organization_id.in_(organizations))
     contents = contents_of(session, chosen, as_of=as_of)
     signed = _signed_until(session, chosen, as_of)
-    items = items_of_year(session, cycle)
+    items, checklist = items_of_year(session, cycle), checklist_of(cycle.checklist_version)
     rows = session.execute(
         select(Duty, DutyPlan)
         .join(DutyPlan, DutyPlan.duty_id == Duty.id)
@@ -482,9 +484,7 @@ def duties_as_of(
         .order_by(Duty.key)
     )
     return [
-        _then(
-            duty, plan, signed.get(duty.id, []), contents.get(duty.id, []), alone=items[duty.item_id].confirmer is None
-        )
+        _then(duty, plan, signed.get(duty.id, []), contents.get(duty.id, []), items[duty.item_id], checklist)
         for duty, plan in rows
     ]
 
@@ -512,13 +512,18 @@ def _signed_until(session: Session, duties: Select[Any], as_of: datetime) -> dic
 
 
 def _then(
-    duty: Duty, plan: DutyPlan, signed: Sequence[Any], evidence: Sequence[EvidenceContent], *, alone: bool
+    duty: Duty,
+    plan: DutyPlan,
+    signed: Sequence[Any],
+    evidence: Sequence[EvidenceContent],
+    item: Item,
+    checklist: Checklist,
 ) -> DutyThen:
-    state = _replayed(signed, alone=alone)
+    state = _replayed(signed, alone=item.confirmer is None)
     claims = [ClaimContent(row.claim.value, row.reason_sha256) for row in signed if row.action is Action.CLAIM]
     content = digest(content_of(duty, evidence, claims[-1] if state in CLAIM_STANDS else None))
     covers = [row.content_digest for row in signed if row.action in {Action.SUBMIT, Action.CLAIM}]
-    submissions = [_submission(row) for row in signed if row.action is Action.SUBMIT]
+    submissions = [_submission(row, item, checklist) for row in signed if row.action is Action.SUBMIT]
     last = covers[-1] if covers else None
     return DutyThen(
         id=duty.id,
@@ -562,7 +567,16 @@ def _replayed(signed: Sequence[Any], *, alone: bool) -> State:
     return target
 
 
-def _submission(row: Any) -> Submission:  # noqa: ANN401  a row of `_signed_until`
-    """The day it was submitted, and the earliest day of an act that the signed bytes name."""
-    days = [date.fromisoformat(record["act_on"]) for record in json.loads(row.covered)["evidence"]]
-    return Submission(row.at.astimezone(SHANGHAI).date(), min(days))
+def _submission(row: Any, item: Item, checklist: Checklist) -> Submission:  # noqa: ANN401  a row of `_signed_until`
+    """The day it was submitted, and the day on which it was done by what the signed bytes say."""
+    records = [
+        EvidenceContent(
+            record["id"],
+            date.fromisoformat(record["act_on"]),
+            record["sentence_sha256"],
+            record["counts"],
+            tuple(FileContent(**file) for file in record["files"]),
+        )
+        for record in json.loads(row.covered)["evidence"]
+    ]
+    return Submission(row.at.astimezone(SHANGHAI).date(), done_on(item, checklist, records))

@@ -19,7 +19,7 @@ from tracker.domain.checklist import Checklist, Item
 from tracker.domain.confirmation import Place, confirming_seat
 from tracker.domain.duty import TRANSITIONS, Action, ClaimKind, Part, State, Submission, fixed_act_on, next_state
 from tracker.domain.errors import Conflict, RuleError
-from tracker.domain.evidence import check_complete, checked_reason
+from tracker.domain.evidence import check_complete, checked_reason, done_on
 from tracker.domain.sign_off import ClaimContent, EvidenceContent, signature_digest, text_digest
 from tracker.domain.text import _n
 from tracker.models import (
@@ -454,7 +454,7 @@ def _renew(
         duty.signed_digest, duty.submitted_by_id, duty.submitted_at = row.content_digest, actor.person_id, now
         duty.waiting_seat_id = _seat_id(session, case.confirming_seat(actor.person_key))
     if action is Action.SUBMIT:
-        _fix_dates(duty, case.evidence, now)
+        _fix_dates(case, now)
     if target in UNSIGNED:
         duty.waiting_seat_id = None
         duty.content_digest = digest(content_of(duty, case.evidence, None))
@@ -464,10 +464,10 @@ def _renew(
     session.flush()
 
 
-def _fix_dates(duty: Duty, evidence: Iterable[EvidenceContent], now: datetime) -> None:
+def _fix_dates(case: _Case, now: datetime) -> None:
     """The day of the act and of the first submission, which no later submission improves."""
-    today = now.astimezone(SHANGHAI).date()
-    this = Submission(today, min(record.act_on for record in evidence if not record.withdrawn))
+    duty, today = case.duty, now.astimezone(SHANGHAI).date()
+    this = Submission(today, done_on(case.item, case.checklist, case.evidence))
     before = [Submission(today, duty.act_on)] if duty.act_on else []
     duty.act_on = fixed_act_on([*before, this])
     duty.first_submitted_on = min(duty.first_submitted_on or today, today)
