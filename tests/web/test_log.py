@@ -69,7 +69,7 @@ def test_whoever_sits_below_the_unit_or_nowhere_is_told_why_the_page_is_empty(en
 def test_an_entry_shows_before_and_after_side_by_side(entries, client_of):
     page = text_of(client_of("Dong").get(f"/log/entries/{entry_in(entries, 'D1', '2026.D1-B1.1')}"))
     assert "更正佐证" in page
-    assert "行为日期" in page
+    assert "办理日期" in page
     assert "<td>2026-05-01</td>" in page
     assert "<strong>2026-05-02</strong>" in page
     assert "数字 › present" in page
