@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pillow_heif
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from tracker.domain.media import Limits
 from tracker.storage.location import cut_location
@@ -53,6 +53,7 @@ def opened(path: Path, code: str, limits: Limits) -> Iterator[Image.Image]:
     """Open a picture of that kind and no other, without decoding it; every failure inside the block is a refusal."""
     pillow_heif.register_heif_opener(thumbnails=False)
     Image.MAX_IMAGE_PIXELS = None  # our own limit comes first, with its own sentence
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # half a picture is none, whatever another library of the process set
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for message in _HARMLESS:

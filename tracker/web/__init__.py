@@ -54,10 +54,10 @@ def init_app(app: Flask) -> None:
     app.config.update(BOOTSTRAP_SERVE_LOCAL=True, WTF_CSRF_TIME_LIMIT=12 * 3600)
     Bootstrap5(app)
     headers.init_app(app)
+    CSRFProtect(app)
     language.init_app(app)
     security.init_app(app)
     access.init_app(app)
-    CSRFProtect(app)  # behind the question who it is: a stranger's body is not read
     errors.init_app(app)
     layout.init_app(app)
     for blueprint in BLUEPRINTS:
