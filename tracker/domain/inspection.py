@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from tracker.domain.text import _n
+
 
 class InspectionKind(StrEnum):
     """Why it is held."""
@@ -56,3 +58,16 @@ class RectificationAction(StrEnum):
     REPORT = "report"
     RETURN = "return"
     CLOSE = "close"
+
+
+KIND_NAMES = {
+    InspectionKind.REGULAR: _n("常规督查"),
+    InspectionKind.SPECIAL: _n("专项督查"),
+    InspectionKind.LOOK_BACK: _n("回头看"),
+}
+SEVERITY_NAMES = {
+    Severity.ON_THE_SPOT: _n("立行立改"),
+    Severity.ORDINARY: _n("一般问题"),
+    Severity.SERIOUS: _n("突出问题"),
+}
+MEMBER_NAMES = {MemberRole.LEADER: _n("组长"), MemberRole.MEMBER: _n("成员")}

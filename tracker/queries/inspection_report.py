@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tracker.domain import report as printed
 from tracker.domain.errors import NotFound
-from tracker.domain.inspection import MemberRole, Severity
+from tracker.domain.inspection import MEMBER_NAMES, SEVERITY_NAMES
 from tracker.domain.text import _n
 from tracker.models import (
     FindingFact,
@@ -35,12 +35,6 @@ from tracker.queries.report_scores import (
 )
 from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
 
-_ROLES = {MemberRole.LEADER: _n("组长"), MemberRole.MEMBER: _n("成员")}
-_SEVERITIES = {
-    Severity.ON_THE_SPOT: _n("立行立改"),
-    Severity.ORDINARY: _n("一般问题"),
-    Severity.SERIOUS: _n("突出问题"),
-}
 FORMULA = _n(
     "事项得分＝分值×（落实数＋部分落实数×½）÷已核查数；不适用和未核查的事项不计入，其余折算为100分；"
     "单位在一个层级的得分为其该层级各组织得分的平均数，各岗位、各维度的得分同样取各组织的平均数；各层级分别计分，不合并为单位总分。检查组改定得分的，同时列出计算得分和理由。"
@@ -119,7 +113,7 @@ def _facts(setting: Setting, inspection: Inspection, sampled: int) -> printed.Fa
         basis=tuple(line for line in fact.basis.splitlines() if line.strip()),
         started_on=fact.starts_on,
         ended_on=fact.ends_on,
-        team=tuple(printed.TeamMember(name=names[p.id], role=words(_ROLES[role])) for p, role in team),
+        team=tuple(printed.TeamMember(name=names[p.id], role=words(MEMBER_NAMES[role])) for p, role in team),
         periods=(span(fact.period_starts_on, fact.period_ends_on),),
         items="、".join(fact.items) if fact.items else words(_n("清单全部事项")),
         methods=(words(_n("查看佐证材料")), words(_n("核对签认记录"))),
@@ -167,7 +161,7 @@ def _finding(setting: Setting, key: str, organization_id: int, fact: FindingFact
         problem=fact.problem,
         organization=setting.nodes[organization_id].name,
         post=setting.post(fact.post),
-        severity=setting.words(_SEVERITIES[fact.severity]),
+        severity=setting.words(SEVERITY_NAMES[fact.severity]),
         measure=fact.demand,
         deadline=fact.deadline,
         regulation=fact.basis,

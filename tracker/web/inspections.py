@@ -16,10 +16,9 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from tracker.db import db, transaction
 from tracker.domain.checklist import Checklist, Item
-from tracker.domain.inspection import InspectionKind, MemberRole, Severity
+from tracker.domain.inspection import KIND_NAMES, MEMBER_NAMES, SEVERITY_NAMES, InspectionKind, MemberRole, Severity
 from tracker.domain.score import VERDICT_NAMES
 from tracker.domain.score import Verdict as VerdictValue
-from tracker.domain.text import _n
 from tracker.models import Duty, Inspection, Organization, Person
 from tracker.policy import Act, can
 from tracker.queries import inspections as queries
@@ -35,18 +34,6 @@ from tracker.web.forms import Confirmation, Form, entered, page
 from tracker.web.language import named
 
 bp = Blueprint("inspections", __name__, url_prefix="/inspections")
-
-KIND_NAMES = {
-    InspectionKind.REGULAR: _n("常规督查"),
-    InspectionKind.SPECIAL: _n("专项督查"),
-    InspectionKind.LOOK_BACK: _n("回头看"),
-}
-SEVERITY_NAMES = {
-    Severity.ON_THE_SPOT: _n("立行立改"),
-    Severity.ORDINARY: _n("一般问题"),
-    Severity.SERIOUS: _n("突出问题"),
-}
-MEMBER_NAMES = {MemberRole.LEADER: _n("组长"), MemberRole.MEMBER: _n("成员")}
 
 
 class ManyField(SelectMultipleField):
