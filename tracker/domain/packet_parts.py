@@ -66,7 +66,7 @@ class QuarterPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatisticsPart:
-    """The figures of all units of a book: a line for each unit, level, post and dimension; the formula of the points."""
+    """The figures of all units of a book: a line for each unit, level and dimension; the formula of the points."""
 
     title: Annotated[str, _n("小标题")]
     by_unit: tuple[SummaryLine, ...]
