@@ -11,7 +11,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-SECRETS = ("secret_key", "password_salt")
+SECRETS = ("secret_key", "password_salt")  # made on first use where nothing gives them
+GIVEN_SECRETS = ("signing_passphrase",)
 
 
 class SettingsError(Exception):
@@ -41,6 +42,12 @@ class Settings(BaseSettings):
     clamd: str = ""
     fangsong_font: Path | None = None
     biaosong_font: Path | None = None
+    signing_key: Path | None = None
+    signing_passphrase: SecretStr = SecretStr("")
+    timestamp_url: str = ""
+    trusted_certificates: Path | None = None
+    packet_limit: int = Field(default=200 * 1024**2, gt=0)
+    packet_sm3: bool = False
     demo: bool = False
     allow_old_sqlite: bool = False
 
@@ -63,6 +70,11 @@ class Settings(BaseSettings):
     def result_dir(self) -> Path:
         """The folder of files that jobs made."""
         return self.data_dir.resolve() / "results"
+
+    @property
+    def section_dir(self) -> Path:
+        """The folder of laid-out sections and drawn pages of packets, which can be made anew at any time."""
+        return self.data_dir.resolve() / "sections"
 
     @property
     def font_dir(self) -> Path:
@@ -90,12 +102,14 @@ def load_settings(**overrides: object) -> Settings:
     """
     data_dir = Path(str(overrides.get("data_dir") or os.environ.get("TRACKER_DATA_DIR") or "instance"))
     values: dict[str, object] = {key: value for key, value in overrides.items() if value is not None}
-    for name in SECRETS:
+    for name in (*SECRETS, *GIVEN_SECRETS):
         variable = f"TRACKER_{name.upper()}"
         if name in values or variable in os.environ:
             continue
-        file = os.environ.get(f"{variable}_FILE")
-        values[name] = Path(file).read_text().strip() if file else _secret_of_installation(data_dir, name)
+        if file := os.environ.get(f"{variable}_FILE"):
+            values[name] = Path(file).read_text().strip()
+        elif name in SECRETS:
+            values[name] = _secret_of_installation(data_dir, name)
     try:
         return Settings(**values)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:

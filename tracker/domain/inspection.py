@@ -71,3 +71,32 @@ SEVERITY_NAMES = {
     Severity.SERIOUS: _n("突出问题"),
 }
 MEMBER_NAMES = {MemberRole.LEADER: _n("组长"), MemberRole.MEMBER: _n("成员")}
+RECTIFICATION_ACTION_NAMES = {
+    RectificationAction.NOTIFY: _n("下达整改通知"),
+    RectificationAction.RECEIVE: _n("签收"),
+    RectificationAction.MEASURE: _n("提出整改措施"),
+    RectificationAction.ASK_EXTENSION: _n("申请延期"),
+    RectificationAction.GRANT_EXTENSION: _n("同意延期"),
+    RectificationAction.REFUSE_EXTENSION: _n("不同意延期"),
+    RectificationAction.REPORT: _n("报告整改结果"),
+    RectificationAction.RETURN: _n("退回重新整改"),
+    RectificationAction.CLOSE: _n("复核销号"),
+}
+RECTIFICATION_STATE_NAMES = {
+    RectificationState.NOT_STARTED: _n("未整改"),
+    RectificationState.UNDER_WAY: _n("整改中"),
+    RectificationState.REPORTED: _n("待复核"),
+    RectificationState.CLOSED: _n("已销号"),
+}
+# Where a finding stands after each step.
+STATE_AFTER = {
+    RectificationAction.NOTIFY: RectificationState.NOT_STARTED,
+    RectificationAction.RECEIVE: RectificationState.UNDER_WAY,
+    RectificationAction.MEASURE: RectificationState.UNDER_WAY,
+    RectificationAction.ASK_EXTENSION: RectificationState.UNDER_WAY,
+    RectificationAction.GRANT_EXTENSION: RectificationState.UNDER_WAY,
+    RectificationAction.REFUSE_EXTENSION: RectificationState.UNDER_WAY,
+    RectificationAction.REPORT: RectificationState.REPORTED,
+    RectificationAction.RETURN: RectificationState.UNDER_WAY,
+    RectificationAction.CLOSE: RectificationState.CLOSED,
+}

@@ -347,6 +347,7 @@ class DutyThen:
     unit_id: int
     seat_id: int
     item_id: str
+    item_digest: str
     level: str
     post: str
     dimension: str
@@ -532,6 +533,7 @@ def _then(
         unit_id=duty.unit_id,
         seat_id=duty.seat_id,
         item_id=duty.item_id,
+        item_digest=duty.item_digest,
         level=duty.level,
         post=duty.post,
         dimension=duty.dimension,

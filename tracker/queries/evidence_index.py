@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 
 from tracker.domain import report as printed
 from tracker.domain.duty import State
@@ -48,7 +48,6 @@ def evidence_index(setting: Setting, duties: Sequence[DutyThen]) -> tuple[printe
         select(Evidence, EvidenceFact)
         .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
         .where(Evidence.id.in_(items), known(EvidenceFact, setting.as_of))
-        .order_by(Evidence.key)
     )
     posts = _posts(setting)
     return tuple(
@@ -65,8 +64,15 @@ def evidence_index(setting: Setting, duties: Sequence[DutyThen]) -> tuple[printe
             withdrawn=fact.withdrawn,
             sealed=fact.sealed_at is not None and fact.sealed_at <= setting.as_of,
         )
-        for evidence, fact in rows
+        for evidence, fact in in_order(setting, rows)
     )
+
+
+def in_order(setting: Setting, rows: Iterable[Row[Evidence, EvidenceFact]]) -> list[tuple[Evidence, EvidenceFact]]:
+    """Records as a document lists them: organizations in official order, in each by number, on every database."""
+    place = {number: index for index, number in enumerate(setting.nodes)}
+    pairs = [(evidence, fact) for evidence, fact in rows]
+    return sorted(pairs, key=lambda pair: (place.get(pair[0].organization_id, 0), pair[0].key[:4], pair[0].number))
 
 
 def _files(setting: Setting, evidence: Sequence[int]) -> dict[int, list[printed.EvidenceFile]]:

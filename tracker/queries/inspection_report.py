@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -12,11 +13,7 @@ from tracker.domain import report as printed
 from tracker.domain.errors import NotFound
 from tracker.domain.inspection import MEMBER_NAMES, SEVERITY_NAMES
 from tracker.domain.text import _n
-from tracker.models import (
-    FindingFact,
-    Inspection,
-    InspectionDuty,
-)
+from tracker.models import Finding, FindingFact, Inspection, InspectionDuty, Organization
 from tracker.models import Verdict as VerdictRow
 from tracker.queries import inspections
 from tracker.queries.duties import DutyThen, duties_as_of
@@ -45,13 +42,59 @@ def inspection_report(
     session: Session, inspection: Inspection, *, as_of: datetime, words: Translate, software_version: str
 ) -> printed.InspectionReport:
     """The report of one check as it was known at `as_of`."""
+    checked = check_then(session, inspection, as_of=as_of, words=words)
+    return report_of(checked, software_version=software_version)
+
+
+@dataclass(frozen=True)
+class CheckThen:
+    """What was known of one check, or of some units of it: units, sampled duties, verdicts by duty, findings."""
+
+    setting: Setting
+    inspection: Inspection
+    units: Sequence[Organization]
+    duties: Sequence[DutyThen]
+    verdicts: Mapping[int, VerdictRow]
+    findings: Sequence[tuple[Finding, FindingFact]]
+
+
+def check_then(
+    session: Session,
+    inspection: Inspection,
+    *,
+    as_of: datetime,
+    words: Translate,
+    units: Collection[int] | None = None,
+    setting: Setting | None = None,
+) -> CheckThen:
+    """What was known at `as_of` of the check, or of these units (row numbers) in it; `setting` if it is there already.
+
+    Raises NotFound where the check was not planned by then, or does not visit one of the units.
+    """
     if inspection.created_at > as_of:
         raise NotFound(_n("到指定的时间，第 %(number)s 号督查尚未建立，请改选较晚的日期。"), number=inspection.number)
-    setting = setting_of(session, inspection.cycle, as_of=as_of, words=words)
-    units = inspections.units_of(session, inspection, as_of=as_of)
-    duties = _sampled(setting, inspection, [unit.id for unit in units])
-    verdicts = _verdicts(setting, inspection)
+    setting = setting or setting_of(session, inspection.cycle, as_of=as_of, words=words)
+    visited = inspections.units_of(session, inspection, as_of=as_of)
+    if units is not None and not set(units) <= {unit.id for unit in visited}:
+        raise NotFound(_n("第 %(number)s 号督查不检查这个单位，请核对单位代码。"), number=inspection.number)
+    chosen = [unit for unit in visited if units is None or unit.id in units]
+    numbers = {unit.id for unit in chosen}
+    duties = _sampled(setting, inspection, sorted(numbers))
     findings = inspections.findings_of(session, inspection, as_of=as_of)
+    return CheckThen(
+        setting,
+        inspection,
+        chosen,
+        duties,
+        _verdicts(setting, inspection),
+        [(finding, fact) for finding, fact in findings if finding.unit_id in numbers],
+    )
+
+
+def report_of(checked: CheckThen, *, software_version: str) -> printed.InspectionReport:
+    """The report of what was checked."""
+    setting, inspection, units = checked.setting, checked.inspection, checked.units
+    duties, verdicts, findings = checked.duties, checked.verdicts, checked.findings
     number_of = {finding.duty_id: finding.key for finding, _ in findings if finding.duty_id}
     scores = scores_in(setting, inspection, duties, verdicts)
     names = [setting.nodes[unit.id].name for unit in units if unit.id in setting.nodes]
@@ -63,7 +106,7 @@ def inspection_report(
         by_post=by_post(setting, duties, verdicts, scores),
         by_dimension=by_dimension(setting, duties, verdicts, scores),
         scores=score_lines(setting, scores),
-        formula=words(FORMULA),
+        formula=setting.words(FORMULA),
         rows=tuple(_rows(setting, duties, verdicts, scores, number_of)),
         evidence=evidence_index(setting, duties),
         findings=tuple(_finding(setting, key.key, key.organization_id, fact) for key, fact in findings),

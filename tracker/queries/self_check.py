@@ -25,18 +25,31 @@ def self_check(
 ) -> printed.SelfCheckReport:
     """What a unit has done of what has fallen due by then: one line for each item, organization and post."""
     setting = setting_of(session, cycle, as_of=as_of, words=words)
-    unit = setting.nodes[unit_id]
     duties = duties_as_of(session, cycle=cycle, as_of=as_of, units=[unit_id])
+    return check_of(
+        setting,
+        unit_id,
+        [duty for duty in duties if duty.in_force and (duty.starts_on <= setting.day or duty.act_on is not None)],
+        title=words(_n("%(year)s年度履责自查报告")) % {"year": cycle.year},
+        period=span(date(cycle.year, 1, 1), setting.day),
+        software_version=software_version,
+    )
+
+
+def check_of(
+    setting: Setting, unit_id: int, duties: Sequence[DutyThen], *, title: str, period: str, software_version: str
+) -> printed.SelfCheckReport:
+    """What a unit did of these duties: one line for each item, organization and post."""
+    unit = setting.nodes[unit_id]
     grouped: defaultdict[tuple[int, str, str], list[DutyThen]] = defaultdict(list)
     for duty in duties:
-        if duty.in_force and (duty.starts_on <= setting.day or duty.act_on is not None):
-            grouped[duty.organization_id, duty.item_id, duty.post].append(duty)
+        grouped[duty.organization_id, duty.item_id, duty.post].append(duty)
     place = {node.id: number for number, node in enumerate(setting.nodes.values())}
     ordered = sorted(grouped.items(), key=lambda pair: (place.get(pair[0][0], 0), pair[0][1], pair[0][2]))
     return printed.SelfCheckReport(
-        title=words(_n("%(year)s年度履责自查报告")) % {"year": cycle.year},
+        title=title,
         unit=unit.name,
-        period=span(date(cycle.year, 1, 1), setting.day),
+        period=period,
         lines=tuple(_self_check_line(setting, key, group) for key, group in ordered),
         provenance=provenance_of(setting, chains=[unit.code], software_version=software_version),
     )
