@@ -67,16 +67,16 @@ def read(engine: Engine, key: str) -> Job:
         return session.scalars(select(Job).where(Job.key == key)).one()
 
 
-def write_hello(session, settings, arguments, progress):
+def write_hello(session, settings, arguments, progress, out):
     progress(50, "half")
-    return b"hello"
+    out.write_bytes(b"hello")
 
 
-def refuse(session, settings, arguments, progress):
+def refuse(session, settings, arguments, progress, out):
     raise Invalid("没有这个单位")
 
 
-def break_down(session, settings, arguments, progress):
+def break_down(session, settings, arguments, progress, out):
     raise OSError("disk full")
 
 

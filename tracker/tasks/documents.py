@@ -26,7 +26,7 @@ from tracker.queries.seats import by_key
 from tracker.queries.self_check import self_check
 from tracker.reporting.fonts import FontSet, load_fonts
 from tracker.reporting.worker import render_in_process
-from tracker.tasks.worker import Progress
+from tracker.tasks.worker import Progress, Work
 
 TEMPLATES = CHECKOUT / "templates" / "reports"
 TRANSLATIONS = CHECKOUT / "tracker" / "translations"
@@ -124,8 +124,8 @@ def print_report(
     )
 
 
-def _as_job(values: Callable[..., Report]) -> Callable[[Session, Settings, Mapping[str, Any], Progress], bytes]:
-    def work(session: Session, settings: Settings, arguments: Mapping[str, Any], progress: Progress) -> bytes:
+def _as_job(values: Callable[..., Report]) -> Work:
+    def work(session: Session, settings: Settings, arguments: Mapping[str, Any], progress: Progress, out: Path) -> None:
         given = dict(arguments) | {"as_of": datetime.fromisoformat(arguments["as_of"])}
         progress(2, "gather")
         report = values(session, **given)
@@ -134,7 +134,7 @@ def _as_job(values: Callable[..., Report]) -> Callable[[Session, Settings, Mappi
         def printed(percent: int, pages: int) -> None:
             progress(5 + percent * 9 // 10, f"pages {pages}" if pages else "print")
 
-        return print_report(report, settings, language=given["language"], progress=printed)
+        out.write_bytes(print_report(report, settings, language=given["language"], progress=printed))
 
     return work
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tracker.reporting.progress import RenderingFailed
 from tracker.services import jobs
 
 Progress = Callable[[int, str], None]
-Work = Callable[[Session, Settings, Mapping[str, Any], Progress], bytes]
+Work = Callable[[Session, Settings, Mapping[str, Any], Progress, Path], None]  # the last: the file to write
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +64,14 @@ class Worker:
             if job is None:
                 return
             kind, arguments = job.kind, dict(job.arguments)
+        result = result_path(self._settings, key)
+        part = result.with_suffix(f".{uuid.uuid4().hex}.part")
+        part.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in result.parent.glob(f"{result.name}.*.part"):  # of a worker that died
+            left.unlink(missing_ok=True)
         try:
-            content = self._work(key, kind, arguments)
+            self._work(key, kind, arguments, part)
+            digest = _keep(part, result)
         except RuleError as refusal:
             sentence = str(refusal)
             self._end(key, lambda job: jobs.fail(job, error=sentence, now=_now()))
@@ -73,15 +80,16 @@ class Worker:
             reason = f"{type(error).__name__}: {error}"
             self._end(key, lambda job: jobs.give_back(job, error=reason, now=_now()))
         else:
-            _keep(result_path(self._settings, key), content)
-            self._end(key, lambda job: jobs.finish(job, sha256=sha256(content).hexdigest(), now=_now()))
+            self._end(key, lambda job: jobs.finish(job, sha256=digest, now=_now()))
+        finally:
+            part.unlink(missing_ok=True)
 
-    def _work(self, key: str, kind: str, arguments: Mapping[str, Any]) -> bytes:
+    def _work(self, key: str, kind: str, arguments: Mapping[str, Any], out: Path) -> None:
         def progress(percent: int, step: str) -> None:
             self._end(key, lambda job: jobs.go_on(job, done=percent, total=100, step=step, now=_now()))
 
         with Session(self._engine) as session:
-            return self._works[kind](session, self._settings, arguments, progress)
+            self._works[kind](session, self._settings, arguments, progress, out)
 
     def _end(self, key: str, change: Callable[[Job], None]) -> None:
         with self._writing() as session:
@@ -89,12 +97,10 @@ class Worker:
             change(job)
 
 
-def _keep(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
+def _keep(part: Path, path: Path) -> str:
+    """Give the written file its name, so that it is there whole or not at all; return its SHA-256."""
+    with part.open("rb") as file:
         os.fsync(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     part.rename(path)
+    return digest
