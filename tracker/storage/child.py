@@ -30,22 +30,38 @@ def run(module: str, *arguments: str, wall_seconds: float = WALL_SECONDS) -> Fac
     Raises Refused: with the child's reason; TOO_SLOW when it ran out of time or memory; DAMAGED when it crashed.
     Raises OSError when the disk and not the file is at fault.
     """
-    command = [sys.executable, "-I", str(_ENTRY), module, *arguments]
-    with subprocess.Popen(  # noqa: S603  our own program; what it looks at is a path that we made
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment(), start_new_session=True
-    ) as process:
+    with start(module, *arguments, stdin=subprocess.DEVNULL) as process:
         try:
             output, _ = process.communicate(timeout=wall_seconds)
         except subprocess.TimeoutExpired:
             raise Refused(Why.TOO_SLOW) from None
         finally:
-            _end(process)
+            end(process)
     return _facts(output, process.returncode)
+
+
+def start(module: str, *arguments: str, stdin: int) -> subprocess.Popen[bytes]:
+    """Start `tracker.storage.<module>` in a process group of its own, with unbuffered pipes."""
+    return subprocess.Popen(  # noqa: S603  our own program; what it looks at is a path that we made
+        [sys.executable, "-I", str(_ENTRY), module, *arguments],
+        bufsize=0,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        env=environment(),
+        start_new_session=True,
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the child if it still runs, with anything it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def answer(work: Callable[[], Facts]) -> None:
     """Do the work of a child under its limits and print what came out, as JSON on one line."""
-    _limit()
+    limit()
     try:
         reply: Facts = {"facts": work()}
     except Refused as refusal:
@@ -53,11 +69,11 @@ def answer(work: Callable[[], Facts]) -> None:
     except (MemoryError, RecursionError):
         reply = {"refused": Why.TOO_SLOW, "values": {}}
     except OSError as error:  # what is wrong with a file is a refusal by now
-        sys.exit(_disk_failed(error))
+        sys.exit(disk_failed(error))
     sys.stdout.write(json.dumps(reply) + "\n")
 
 
-def _disk_failed(error: OSError) -> int:
+def disk_failed(error: OSError) -> int:
     """Say on the error stream what the disk did, and return the exit code for it."""
     sys.stderr.write(f"{type(error).__name__}: {error}\n")
     return os.EX_TEMPFAIL
@@ -77,28 +93,21 @@ def _facts(output: bytes, returncode: int) -> Facts:
     return facts
 
 
-def _limit() -> None:
+def limit(*, cpu_seconds: int = CPU_SECONDS) -> None:
     """Give up what a parser does not need; a limit that is lower already stays."""
     wanted = {
         resource.RLIMIT_AS: MEMORY,
-        resource.RLIMIT_CPU: CPU_SECONDS,
+        resource.RLIMIT_CPU: cpu_seconds,
         resource.RLIMIT_NOFILE: _FILES,
         resource.RLIMIT_FSIZE: _BIGGEST_FILE,
         resource.RLIMIT_CORE: 0,
     }
-    for limit, most in wanted.items():
-        _, hard = resource.getrlimit(limit)
+    for what, most in wanted.items():
+        _, hard = resource.getrlimit(what)
         value = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(limit, (value, value))
+        resource.setrlimit(what, (value, value))
 
 
 def environment() -> dict[str, str]:
     """Everything that the child sees of the surroundings: no settings, because they hold secrets."""
     return {"PATH": os.defpath, "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the child if it still runs, with anything it started."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

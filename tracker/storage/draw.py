@@ -22,6 +22,12 @@ from tracker.storage.refusal import Refused, Why
 LARGE = 1600
 SMALL = 320
 _WHITE = (255, 255, 255)
+_SRGB = ImageCms.createProfile("sRGB")
+_PROFILED = {
+    "RGB": "RGB",
+    "RGBA": "RGBA",
+    "CMYK": "RGB",
+}  # modes whose colours a profile describes, and what they become
 _DEEP = frozenset({"I", "F", "I;16", "I;16B", "I;16L"})
 
 
@@ -30,41 +36,45 @@ def draw(path: Path, code: str, number: int, target: Path, small: Path) -> dict[
     if KINDS[code].preview is Preview.PAGES:
         image, pages = _page(path, number)
     elif KINDS[code].preview is Preview.IMAGE and number == 1:
-        image, pages = _photo(path, code), 1
+        image, pages = photo(path, code), 1
     else:
         raise Refused(Why.NO_PAGES)
-    image.thumbnail((LARGE, LARGE), Image.Resampling.LANCZOS)
-    _save(image, target)
+    save(image, target)
     size = image.size
     image.thumbnail((SMALL, SMALL), Image.Resampling.LANCZOS)
-    _save(image, small)
+    save(image, small)
     return {"width": size[0], "height": size[1], "pages": pages}
 
 
-def _save(image: Image.Image, target: Path) -> None:
-    """Write the bare pixels: a new picture, so that no profile, comment or EXIF comes along."""
-    bare = Image.new("RGB", image.size)
+def save(image: Image.Image, target: Path, *, quality: int = 85) -> None:
+    """Write the bare pixels, RGB or grey: a new picture, so that no profile, comment or EXIF comes along."""
+    bare = Image.new(image.mode, image.size)
     bare.paste(image)
-    bare.save(target, "JPEG", quality=85, optimize=True)
+    bare.save(target, "JPEG", quality=quality, optimize=True)
 
 
-def _photo(path: Path, code: str) -> Image.Image:
-    """The picture upright, in sRGB, on white where it is transparent."""
+def photo(path: Path, code: str) -> Image.Image:
+    """Return the picture upright, in sRGB, on white where it is transparent; Refused if it cannot be read."""
     with opened(path, code, Limits()) as image:
         decode(image, LARGE, LARGE)
         image.thumbnail((2 * LARGE, 2 * LARGE), Image.Resampling.BOX)
         upright = ImageOps.exif_transpose(image)
-        return _on_white(_in_srgb(upright))
+        return _at_most_large(_on_white(_in_srgb(upright)))
+
+
+def _at_most_large(image: Image.Image) -> Image.Image:
+    image.thumbnail((LARGE, LARGE), Image.Resampling.LANCZOS)
+    return image
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """Turn the colours of a wide-gamut phone photo into those that screens expect; a bad profile is ignored."""
+    """Turn the colours of a wide-gamut photo or of print into those that screens expect; a bad profile is ignored."""
     profile = image.info.get("icc_profile")
-    if not profile or image.mode not in {"RGB", "RGBA"}:
+    if not profile or image.mode not in _PROFILED:
         return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"))
+        converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode=_PROFILED[image.mode])
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
     return converted or image
@@ -90,7 +100,7 @@ def _page(path: Path, number: int) -> tuple[Image.Image, int]:
             page = document[number - 1]
             width, height = page.get_size()
             bitmap = page.render(scale=LARGE / max(width, height, 1), fill_color=(*_WHITE, 255))
-            return bitmap.to_pil().convert("RGB"), pages
+            return _at_most_large(bitmap.to_pil().convert("RGB")), pages
     except pypdfium2.PdfiumError as error:
         raise Refused(Why.DAMAGED) from error
 
