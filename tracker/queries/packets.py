@@ -26,7 +26,8 @@ from tracker.domain.packet import (
     PacketOrganization,
 )
 from tracker.domain.packet_parts import (
-    EvidencePart,
+    BodyPart,
+    PacketValues,
     QuarterPart,
     Rectification,
     RectificationLine,
@@ -34,7 +35,6 @@ from tracker.domain.packet_parts import (
     ReportPart,
     StatisticsPart,
 )
-from tracker.domain.report import Provenance
 from tracker.domain.text import _n
 from tracker.models import (
     Cycle,
@@ -56,20 +56,6 @@ from tracker.queries.packet_evidence import Serving, Signed, evidence_parts, pac
 from tracker.queries.people import names_of
 from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
 from tracker.queries.self_check import check_of
-
-
-@dataclass(frozen=True)
-class PacketValues:
-    """Everything that a packet prints and claims, before it is laid out and its files are fetched from the store."""
-
-    facts: PacketFacts
-    issuer: str
-    issued_on: date
-    period: str
-    units: tuple[str, ...]
-    body: tuple[ReportPart | QuarterPart | RectificationPart | StatisticsPart, ...]
-    evidence: tuple[EvidencePart, ...]
-    provenance: Provenance
 
 
 def inspection_packet(
@@ -96,14 +82,13 @@ def inspection_packet(
         period=_period_of(checked),
         language=language,
     )
-    body: list[ReportPart | RectificationPart] = [ReportPart(report=report)]
     return _values(
         setting,
         scope,
         units=[setting.nodes[each.id] for each in checked.units],
         sampled=checked.duties,
         verdicts=verdicts,
-        body=(*body, *([RectificationPart(rectifications=rectified)] if rectified else [])),
+        body=(ReportPart(report=report), *([RectificationPart(rectifications=rectified)] if rectified else [])),
         software_version=software_version,
     )
 
@@ -244,7 +229,7 @@ def _values(
     units: Sequence[Node],
     sampled: Sequence[DutyThen],
     verdicts: Mapping[int, str],
-    body: tuple[ReportPart | QuarterPart | RectificationPart | StatisticsPart, ...],
+    body: tuple[BodyPart, ...],
     software_version: str,
     owed: Sequence[DutyThen] | None = None,
 ) -> PacketValues:
