@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
+from tracker.domain.packet import PacketFacts
 from tracker.domain.report import EvidenceEntry, InspectionReport, Provenance, SelfCheckReport, SummaryLine
 from tracker.domain.text import _n
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentsLine:
-    """A line of the contents: a title, how deep it stands (1 to 3), the page it begins on, the part it leads to."""
+    """A line of the contents: a title, how deep it stands (1 to 3), the page it begins on, the part it leads to.
+
+    `anchor` is the part's, with `+N` behind it for the page N pages into it; empty where it lies in another volume.
+    """
 
     title: Annotated[str, _n("目录标题")]
     depth: int
@@ -27,7 +31,7 @@ class ContentsLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontPart:
-    """The cover and the contents of a packet. `lines` are cover lines: a label and what it says."""
+    """The cover and the contents of a packet, or of one volume of it."""
 
     title: Annotated[str, _n("文件标题")]
     number: Annotated[str, _n("卷号")]
@@ -37,6 +41,7 @@ class FrontPart:
     issued_on: date
     as_of: datetime
     inspection: Annotated[str, _n("检查编号")] = ""
+    volume: int = 1
     volumes: int = 1
     contents: tuple[ContentsLine, ...] = ()
 
@@ -216,4 +221,19 @@ class VerificationPart:
         return self.number
 
 
-PartValues = FrontPart | ReportPart | QuarterPart | StatisticsPart | RectificationPart | EvidencePart | VerificationPart
+BodyPart = ReportPart | QuarterPart | StatisticsPart | RectificationPart
+PartValues = FrontPart | BodyPart | EvidencePart | VerificationPart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketValues:
+    """Everything that a packet prints and claims, before it is laid out and its files are fetched from the store."""
+
+    facts: PacketFacts
+    issuer: str
+    issued_on: date
+    period: str
+    units: tuple[str, ...]
+    body: tuple[BodyPart, ...]
+    evidence: tuple[EvidencePart, ...]
+    provenance: Provenance
