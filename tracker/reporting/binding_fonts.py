@@ -1,0 +1,148 @@
+"""Makes one font of the subsets that each part of a book brought along: the same glyphs under the same numbers.
+
+WeasyPrint keeps the numbers of the glyphs and names a font after what it is, so that nothing on the pages changes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
+
+from tracker.reporting.truetype import GlyphStore, OtherFont, read_glyphs
+
+_MAPPED = re.compile(rb"<([0-9a-fA-F]{4})> <([0-9a-fA-F]+)>")
+_GAP = re.compile(rb"(?<=[\d\]]) (?=[\d\[])")
+FIXED_PITCH = 1
+
+
+@dataclass
+class _Union:
+    """What the subsets of one font have together: glyphs, widths and texts by number, and where they are in use."""
+
+    font: Object
+    glyphs: GlyphStore
+    widths: dict[int, int]
+    texts: dict[int, bytes]
+    uses: list[tuple[Object, str]] = field(default_factory=list)
+
+
+class FontBinder:
+    """Collects the fonts of the parts of a book, and puts one in the place of those that are the same."""
+
+    def __init__(self, book: Pdf) -> None:
+        self.book = book
+        self.unions: dict[str, list[_Union]] = {}
+
+    def add(self, fonts: Object) -> None:
+        """Take the fonts of a part: a /Font dictionary of the book's own, one for all resources of the part."""
+        for key in sorted(fonts.keys()):
+            if _is_plain_truetype(fonts[key]):
+                self._union_with(fonts[key]).uses.append((fonts, key))
+
+    def unite(self) -> None:
+        """Write each font once. A font that only one part uses stays as it is."""
+        for union in (union for same_name in self.unions.values() for union in same_name if len(union.uses) > 1):
+            font = _written(self.book, union)
+            for fonts, key in union.uses:
+                fonts[key] = font
+
+    def _union_with(self, font: Object) -> _Union:
+        """Return the union that the font went into; one of its name that contradicts it is another font."""
+        widths = dict(_widths(font.DescendantFonts[0].W))
+        glyphs = read_glyphs(font.DescendantFonts[0].FontDescriptor.FontFile2.read_bytes(), widths)
+        texts = _texts(font.ToUnicode.read_bytes())
+        same_name = self.unions.setdefault(str(font.BaseFont), [])
+        for union in same_name:
+            try:
+                union.glyphs.add(glyphs)
+            except OtherFont:
+                continue
+            union.widths = widths | union.widths
+            union.texts = texts | union.texts
+            return union
+        same_name.append(_Union(font, glyphs, widths, texts))
+        return same_name[-1]
+
+
+def _is_plain_truetype(font: Object) -> bool:
+    """Tell whether codes, character numbers and glyph numbers of the font are the same, and its outlines TrueType."""
+    return (
+        font.Subtype == Name.Type0
+        and font.Encoding == Name("/Identity-H")
+        and font.DescendantFonts[0].get("/CIDToGIDMap") == Name.Identity
+        and "/FontFile2" in font.DescendantFonts[0].FontDescriptor
+    )
+
+
+def _widths(array: Object) -> Iterator[tuple[int, int]]:
+    """Yield glyph and width of a /W array of the form `first [width …]`, as WeasyPrint writes it."""
+    items = json.loads(_GAP.sub(b",", array.unparse(resolved=True)))  # much quicker than number by number
+    for first, widths in zip(items[::2], items[1::2], strict=True):
+        yield from enumerate(widths, first)
+
+
+def _texts(cmap: bytes) -> dict[int, bytes]:
+    """Return the text of each glyph, as UTF-16 in hex."""
+    mappings = cmap.partition(b"endcodespacerange")[2]
+    return {int(glyph, 16): text for glyph, text in _MAPPED.findall(mappings)}
+
+
+def _written(book: Pdf, union: _Union) -> Object:
+    """Return the one font; its file and its map to text are compressed here, that they stay as they are."""
+    content = union.glyphs.to_bytes()
+    old = union.font.DescendantFonts[0]
+    descriptor = Dictionary(old.FontDescriptor)
+    descriptor.FontFile2 = compressed(book, content, Length1=len(content))
+    descriptor.FontBBox = _box(union)
+    if len(set(union.widths.values())) > 1:
+        descriptor.Flags = int(descriptor.Flags) & ~FIXED_PITCH
+    descendant = Dictionary(old)
+    descendant.W = width_array(union.widths)
+    descendant.FontDescriptor = book.make_indirect(descriptor)
+    font = Dictionary(union.font)
+    font.DescendantFonts = Array([book.make_indirect(descendant)])
+    font.ToUnicode = compressed(book, to_unicode(union.texts))
+    return book.make_indirect(font)
+
+
+def _box(union: _Union) -> Array:
+    box = list(union.font.DescendantFonts[0].FontDescriptor.FontBBox.as_list())
+    return Array([box[0], box[1], max(union.widths.values()), box[3]])
+
+
+def compressed(book: Pdf, content: bytes, **entries: int) -> Object:
+    """Return a new stream of the book with `content` deflated."""
+    return Stream(book, zlib.compress(content), Filter=Name.FlateDecode, **entries)
+
+
+def width_array(widths: dict[int, int]) -> Array:
+    """Return the /W array for widths in thousandths of an em by glyph: runs of neighbours, each `first [width …]`."""
+    runs: list[tuple[int, list[int]]] = []
+    for glyph in sorted(widths):
+        if not runs or glyph != runs[-1][0] + len(runs[-1][1]):
+            runs.append((glyph, []))
+        runs[-1][1].append(widths[glyph])
+    return Array([item for first, run in runs for item in (first, Array(run))])
+
+
+def to_unicode(texts: dict[int, bytes]) -> bytes:
+    """Return the CMap that gives each glyph its text (UTF-16 in hex)."""
+    lines = [
+        b"/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap",
+        b"/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def",
+        b"/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def",
+        b"1 begincodespacerange\n<0000> <ffff>\nendcodespacerange",
+    ]
+    for batch in _batches(sorted(texts), 100):
+        lines += [b"%d beginbfchar" % len(batch), *(b"<%04x> <%s>" % (glyph, texts[glyph]) for glyph in batch)]
+        lines.append(b"endbfchar")
+    return b"\n".join([*lines, b"endcmap\nCMapName currentdict /CMap defineresource pop\nend\nend"])
+
+
+def _batches(glyphs: list[int], size: int) -> Iterable[list[int]]:
+    return (glyphs[start : start + size] for start in range(0, len(glyphs), size))
