@@ -1,45 +1,122 @@
-"""The child process that lays one document out: `python -m tracker.reporting FOLDER`; `worker` starts it."""
+"""The child process that prints: `python -m tracker.reporting`; `worker` starts it and says what passes between."""
 
 from __future__ import annotations
 
 import gc
+import gettext
 import json
+import math
+import os
+import pickle
 import resource
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from tracker.reporting.compose import Composition
+from tracker.domain.errors import Invalid
+from tracker.reporting.compose import Composer, Composition
 from tracker.reporting.progress import RenderingFailed
-from tracker.reporting.typeset import typeset
+from tracker.reporting.typeset import Typesetter
+from tracker.reporting.words import Translate
+from tracker.reporting.worker import CHINESE, DocumentJob, Job, Limits, Setting, target_of
 
 
-def main(folder: Path) -> int:
-    """Lay out FOLDER/job.json into FOLDER/out.pdf; print lines "percent pages". Return 0, or 1 and say why."""
-    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    _limit(**job["limits"])
+class Printer:
+    """Does one job after another; fonts, style sheets and templates stay ready between them."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._typesetter = Typesetter(setting.fonts.config_file)
+        self._composers: dict[str, Composer] = {}
+
+    def do(self, job: Job) -> None:
+        """Do one job and say what came of it: pages and memory, or why not."""
+        try:
+            made = self._typesetter.typeset(self._composition(job), progress=_report)
+            _write(target_of(job, made.pages), made.pdf)
+        except (RenderingFailed, OSError) as failure:
+            _say(failed=str(failure))
+        except Invalid as refusal:
+            _say(refused=refusal.message, values=refusal.values)
+        else:
+            _say(pages=made.pages, memory=_memory())
+
+    def _composition(self, job: Job) -> Composition:
+        if isinstance(job, DocumentJob):
+            return job.composition
+        if job.language not in self._composers:
+            self._composers[job.language] = self._composer(job.language)
+        return self._composers[job.language].part(pickle.loads(job.part))  # noqa: S301  written by our parent
+
+    def _composer(self, language: str) -> Composer:
+        setting = self._setting
+        words: Translate = str
+        if language != CHINESE:
+            words = gettext.translation("messages", setting.translations, [language]).gettext
+        return Composer(translate=words, fonts=setting.fonts, templates=setting.templates, language=language)
+
+
+def main(orders: BinaryIO) -> int:
+    """Do the jobs that come in until there are no more, or the parent is gone. Return 0."""
+    setting: Setting = pickle.load(orders)  # noqa: S301  written by our parent
+    _limit(setting.limits)
+    printer = Printer(setting)
     # The collector would walk a growing tree again and again: without it a long report takes a third less time.
+    gc.collect()
+    gc.freeze()
     gc.disable()
-    try:
-        pdf = typeset(Composition(job["html"], job["css"]), config_file=Path(job["config_file"]), progress=_report)
-    except RenderingFailed as failure:
-        sys.stderr.write(f"{failure}\n")
-        return 1
-    (folder / "out.pdf").write_bytes(pdf)
+    for job in _jobs(orders):
+        _allow(setting.limits.cpu)
+        printer.do(job)
+        gc.collect()
     return 0
 
 
-def _limit(*, memory: int, cpu: int, wall: int) -> None:
-    """Bound this process; the wall clock is the parent's to watch."""
-    del wall
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
+def _jobs(orders: BinaryIO) -> Iterator[Job]:
+    while True:
+        try:
+            job: Job = pickle.load(orders)  # noqa: S301  written by our parent
+        except EOFError:
+            return
+        yield job
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file in one step, so that a half-written one is never read."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
+def _limit(limits: Limits) -> None:
+    """Bound the memory of this process; the wall clock is the parent's to watch."""
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _allow(seconds: int) -> None:
+    """Allow so many more seconds of processor."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time()) + seconds, hard))
+
+
+def _memory() -> int:
+    """Return the bytes of memory that this process holds now."""
+    resident = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return resident * resource.getpagesize()
+
+
 def _report(percent: int, pages: int) -> None:
-    sys.stdout.write(f"{percent} {pages}\n")
+    _say(percent=percent, pages=pages)
+
+
+def _say(**answer: object) -> None:
+    """Write a line to the parent; where it is gone, this ends the process."""
+    sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(sys.stdin.buffer))

@@ -11,6 +11,16 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from tracker.domain.packet_parts import (
+    EvidencePart,
+    FrontPart,
+    PartValues,
+    QuarterPart,
+    RectificationPart,
+    ReportPart,
+    StatisticsPart,
+    VerificationPart,
+)
 from tracker.domain.report import InspectionReport, PostChecklist, Report, SelfCheckReport
 from tracker.domain.text import _n
 from tracker.reporting import words
@@ -23,6 +33,18 @@ TEMPLATES = {
     PostChecklist: "post_checklist.html",
     SelfCheckReport: "selfcheck.html",
 }
+PART_TEMPLATES = {
+    FrontPart: "packet_front.html",
+    ReportPart: "packet_report.html",
+    QuarterPart: "packet_quarter.html",
+    StatisticsPart: "packet_statistics.html",
+    RectificationPart: "packet_rectification.html",
+    EvidencePart: "packet_evidence.html",
+    VerificationPart: "packet_verification.html",
+}
+# A document that stands alone has heads and page numbers; a part gets the packet's when it is bound.
+STYLES = ("report.css", "heads.css")
+PART_STYLES = ("report.css", "packet.css")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +60,39 @@ class Composition:
         return hashlib.sha256((self.html + "\0" + self.css).encode()).hexdigest()[:32].encode()
 
 
+class Composer:
+    """Composes documents and parts of packets in one language; keep it, for it reads each template only once."""
+
+    def __init__(self, *, translate: Translate, fonts: FontSet, templates: Path, language: str = "zh-CN") -> None:
+        """`translate` turns a Chinese msgid into `language`; `templates` is the folder `templates/reports`."""
+        self._translate = translate
+        self._fonts = fonts
+        self._language = language
+        self._env = _environment(templates, translate)
+
+    def document(self, report: Report) -> Composition:
+        """Return the HTML and CSS of a document that stands alone; raise `Invalid` as `compose` does."""
+        html = self._html(TEMPLATES[type(report)], report, report=report, stamp=_stamp(report.provenance.as_of))
+        refuse_missing(html, self._fonts.coverage, record=_title(report), label=self._translate(_n("固定用语")))
+        return Composition(html, self._css(STYLES))
+
+    def part(self, part: PartValues) -> Composition:
+        """Return the HTML and CSS of a part of a packet: no heads, no page numbers, no date."""
+        title = title_of(part, self._translate)
+        html = self._html(PART_TEMPLATES[type(part)], part, part=part, title=title)
+        refuse_missing(html, self._fonts.coverage, record=title, label=self._translate(_n("固定用语")))
+        return Composition(html, self._css(PART_STYLES))
+
+    def _html(self, template: str, values: Report | PartValues, **names: object) -> str:
+        check_glyphs(values, self._fonts.coverage, translate=self._translate)
+        return self._env.get_template(template).render(
+            language=self._language, family=self._fonts.families, font_names=self._fonts.names, **names
+        )
+
+    def _css(self, names: tuple[str, ...]) -> str:
+        return "\n".join(self._env.get_template(name).render(family=self._fonts.families) for name in names)
+
+
 def compose(
     report: Report, *, translate: Translate, fonts: FontSet, templates: Path, language: str = "zh-CN"
 ) -> Composition:
@@ -46,17 +101,20 @@ def compose(
     `translate` turns a Chinese msgid into the language of the document, `templates` is the folder `templates/reports`.
     Raises `Invalid` for a character that no font of `fonts` has, naming character, field and record.
     """
-    check_glyphs(report, fonts.coverage, translate=translate)
-    env = _environment(templates, translate)
-    html = env.get_template(TEMPLATES[type(report)]).render(
-        report=report,
-        language=language,
-        stamp=_stamp(report.provenance.as_of),
-        family=fonts.families,
-        font_names=fonts.names,
-    )
-    refuse_missing(html, fonts.coverage, record=_title(report), label=translate(_n("固定用语")))
-    return Composition(html, env.get_template("report.css").render(family=fonts.families))
+    return Composer(translate=translate, fonts=fonts, templates=templates, language=language).document(report)
+
+
+def title_of(part: PartValues, translate: Translate) -> str:
+    """Return what a part is called in its own file; in a packet its headings are what is seen."""
+    match part:
+        case ReportPart():
+            return part.heading or part.report.cover.title
+        case QuarterPart():
+            return part.report.title
+        case RectificationPart():
+            return translate(_n("整改情况"))
+        case _:
+            return part.record
 
 
 def _title(report: Report) -> str:
@@ -87,6 +145,7 @@ def _environment(templates: Path, translate: Translate) -> Environment:
         numeral=words.numeral,
         long_date=partial(words.long_date, translate=translate),
         short_date=words.short_date,
+        short_moment=words.short_moment,
         moment=partial(words.moment, translate=translate),
         file_size=words.file_size,
         points=words.points,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import is_dataclass
+from functools import cache
 from typing import get_type_hints
 
 from tracker.domain.errors import Invalid
@@ -50,7 +51,8 @@ def texts(value: object, *, record: str = "", label: str = "") -> Iterator[tuple
             yield from texts(getattr(value, name), record=record, label=own)
 
 
-def _labels(record: type) -> dict[str, str]:
+@cache
+def _labels(record: type[object]) -> dict[str, str]:
     """Return the fields of a record, in their order, each with its Chinese label or, where it has none, its name."""
     hints = get_type_hints(record, include_extras=True)
     return {name: getattr(hint, "__metadata__", (name,))[0] for name, hint in hints.items()}

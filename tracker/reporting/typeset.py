@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -40,31 +41,58 @@ def _colours() -> ColorProfile:
     return ColorProfile(io.BytesIO(content), "sRGB2014.icc", "relative-colorimetric", (["r"], ["g"], ["b"]))
 
 
-def typeset(composition: Composition, *, config_file: Path, progress: Progress = no_progress) -> bytes:
-    """Return `composition` as a tagged PDF/A; the same composition gives the same bytes.
+@dataclass(frozen=True, slots=True)
+class Typeset:
+    """A document laid out: its PDF and how many pages it has."""
 
-    `config_file` is the fontconfig file of the font set. It is put into the environment of this process, so call this
-    in a process that does nothing else. Raises RenderingFailed on any warning of WeasyPrint or fontTools.
+    pdf: bytes
+    pages: int
+
+
+class Typesetter:
+    """WeasyPrint made ready for one set of fonts: the fonts and the parsed style sheets serve many documents.
+
+    `config_file` is the fontconfig file of the font set. It is put into the environment of this process, so make one
+    in a process that does nothing else.
     """
-    os.environ["FONTCONFIG_FILE"] = str(config_file)
-    fetcher = locked_fetcher()
-    with _watched(progress) as complaints:
-        try:
-            fonts = FontConfiguration()
-            style = CSS(string=composition.css, url_fetcher=fetcher, font_config=fonts)
-            pdf: bytes = HTML(string=composition.html, url_fetcher=fetcher).write_pdf(
-                stylesheets=[style],
-                font_config=fonts,
-                color_profiles={COLOURS: _colours()},
-                output_intent=COLOURS,
-                pdf_variant=PDF_VARIANT,
-                pdf_identifier=composition.identifier,
-            )
-        except FatalURLFetchingError as refused:
-            raise RenderingFailed(f"a document may not fetch anything: {refused}") from refused
-    if complaints:
-        raise RenderingFailed("; ".join(complaints))
-    return pdf
+
+    def __init__(self, config_file: Path) -> None:
+        os.environ["FONTCONFIG_FILE"] = str(config_file)
+        self._fonts = FontConfiguration()
+        self._fetcher = locked_fetcher()
+        self._styles: dict[str, CSS] = {}
+
+    def typeset(self, composition: Composition, *, progress: Progress = no_progress) -> Typeset:
+        """Lay `composition` out as a tagged PDF/A; the same composition gives the same bytes, whatever came before.
+
+        Raises RenderingFailed on any warning of WeasyPrint or fontTools.
+        """
+        with _watched(progress) as complaints:
+            style = self._styles.get(composition.css) or self._parsed(composition.css)
+            try:
+                made = self._lay_out(composition, style)
+            except FatalURLFetchingError as refused:
+                raise RenderingFailed(f"a document may not fetch anything: {refused}") from refused
+        if complaints:
+            raise RenderingFailed("; ".join(complaints))
+        self._styles[composition.css] = style
+        return made
+
+    def _parsed(self, css: str) -> CSS:
+        return CSS(string=css, url_fetcher=self._fetcher, font_config=self._fonts)
+
+    def _lay_out(self, composition: Composition, style: CSS) -> Typeset:
+        options = {"output_intent": COLOURS, "pdf_variant": PDF_VARIANT}
+        document = HTML(string=composition.html, url_fetcher=self._fetcher).render(
+            stylesheets=[style], font_config=self._fonts, color_profiles={COLOURS: _colours()}, **options
+        )
+        pdf = document.write_pdf(pdf_identifier=composition.identifier, **options)
+        return Typeset(pdf, len(document.pages))
+
+
+def typeset(composition: Composition, *, config_file: Path, progress: Progress = no_progress) -> bytes:
+    """Return `composition` as a PDF, laid out by a `Typesetter` of its own."""
+    return Typesetter(config_file).typeset(composition, progress=progress).pdf
 
 
 class _Watcher(logging.Handler):

@@ -65,6 +65,11 @@ def short_date(day: date | datetime) -> str:
     return day.strftime("%Y-%m-%d")
 
 
+def short_moment(instant: datetime) -> str:
+    """Return a moment for a column, to the minute, in Beijing time: 2026-03-05 09:07."""
+    return instant.astimezone(BEIJING).strftime("%Y-%m-%d %H:%M")
+
+
 def moment(instant: datetime, translate: Translate) -> str:
     """Return a moment in running text, to the second, in Beijing time."""
     local = instant.astimezone(BEIJING)
