@@ -56,7 +56,8 @@ def save(image: Image.Image, target: Path, *, quality: int = 85) -> None:
 def photo(path: Path, code: str) -> Image.Image:
     """Return the picture upright, in sRGB, on white where it is transparent; Refused if it cannot be read."""
     with opened(path, code, Limits()) as image:
-        decode(image, LARGE, LARGE)
+        shrunk = min(1, LARGE / max(image.size))
+        decode(image, *(round(side * shrunk) for side in image.size))
         image.thumbnail((2 * LARGE, 2 * LARGE), Image.Resampling.BOX)
         upright = ImageOps.exif_transpose(image)
         return _at_most_large(_on_white(_in_srgb(upright)))
@@ -85,6 +86,8 @@ def _on_white(image: Image.Image) -> Image.Image:
         low, high = image.convert("F").getextrema()
         scale = 255 / (float(high) - float(low) or 1)  # type: ignore[arg-type]
         return image.convert("F").point(lambda v: (v - low) * scale).convert("RGB")
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
     layer = image.convert("RGBA")
     paper = Image.new("RGB", layer.size, _WHITE)
     paper.paste(layer, mask=layer.getchannel("A"))

@@ -21,15 +21,17 @@ from PIL import Image, ImageChops
 from pypdfium2.raw import FPDF_ERR_PASSWORD, FPDF_ERR_SECURITY
 from pypdfium2.version import PDFIUM_INFO
 
-from tracker.domain.media import KINDS, Preview
+from tracker.domain.media import KINDS, Limits, Preview
 from tracker.storage.child import disk_failed, limit
 from tracker.storage.draw import photo, save
+from tracker.storage.packages import pdf_facts
 from tracker.storage.refusal import Refused, Why
 from tracker.storage.sheets import MAX_BYTES, MAX_PAGES, NO_MEMORY, sheet_path
 
 _DOTS_PER_POINT = 150 / 72
 _LONGEST = 2000  # pixels of a page's longer side, however large the paper
 _PHOTO_QUALITY, _PAGE_QUALITY = 85, 80
+_ANY_NUMBER = Limits(pages=sys.maxsize)
 _TINT = 2  # levels between the colours of a pixel that is still grey
 
 _CPU_PAGE = 10  # seconds
@@ -86,8 +88,8 @@ def _printed(path: Path) -> Iterator[Image.Image]:
     try:
         with pypdfium2.PdfDocument(path) as document:
             document.init_forms()
-            if not len(document):
-                raise Refused(Why.NO_PAGES)
+            if pdf_facts(path, _ANY_NUMBER)["pages"] != len(document):  # a repair that lost some would go unnoticed
+                raise Refused(Why.DAMAGED)
             _say(pages=len(document))
             for page in document:
                 yield _raster(page)

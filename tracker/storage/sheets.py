@@ -17,9 +17,8 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import cache as once
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +36,7 @@ FILE_SECONDS = 240.0
 
 _RECIPE = 1  # raise it when the same file would be drawn differently
 _SOFTWARE = ("pillow", "pillow-heif", "pypdfium2")
+_FONTS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path("/usr/share/X11/fonts"))  # PDFium's
 _STALE_SECONDS = 24 * 3600
 _START_SECONDS = 60.0
 _END_SECONDS = 5.0
@@ -116,8 +116,9 @@ def draw_sheets(
 
 def forget(cache: Path, digest: str) -> None:
     """Remove everything that was drawn of a digest. For sealing, after the bytes themselves are destroyed."""
-    for path in cache.glob(f"{digest}-*"):
-        shutil.rmtree(path, ignore_errors=True)
+    for path in cache.glob("*"):
+        if path.name.startswith(f"{digest}-"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def sheet_path(folder: Path, number: int) -> Path:
@@ -129,7 +130,7 @@ class _Studio:
     """Draws files in several threads, each with a child at its side."""
 
     def __init__(self, store: BlobStore, cache: Path, workers: int) -> None:
-        self._store, self._cache = store, cache
+        self._store, self._cache, self._recipe = store, cache, _recipe()
         self._painters: queue.LifoQueue[_Painter] = queue.LifoQueue()
         for _ in range(workers):
             self._painters.put(_Painter())
@@ -145,43 +146,45 @@ class _Studio:
         if job.kind not in _CODES:
             return Sheets(why="kind")
         code = _CODES[job.kind]
-        kept = self._cache / f"{job.digest}-{code}-{_recipe()}"
+        kept = self._cache / f"{job.digest}-{code}-{self._recipe}"
         return _read(kept) or self._drawn(job.digest, code, kept)
 
     def _drawn(self, digest: str, code: str, kept: Path) -> Sheets:
-        fresh = self._cache / f"{digest}-{uuid.uuid4().hex}.new"
+        """Draw a file and keep its pages, but nothing of bytes that are destroyed meanwhile."""
+        original = self._store.path(digest)
+        try:
+            sheets = self._kept(original, code, kept)
+        except OSError:  # whoever seals a file takes its unfinished pages away too
+            if original.exists():
+                raise
+        if original.exists():
+            return sheets
+        forget(self._cache, digest)
+        return Sheets(why=Check.MISSING)
+
+    def _kept(self, original: Path, code: str, kept: Path) -> Sheets:
+        fresh = self._cache / f"{original.name}-{uuid.uuid4().hex}.new"
         fresh.mkdir(mode=0o700)
         painter = self._painters.get()
         try:
-            outcome = painter.draw(self._store.path(digest), code, fresh)
+            outcome = painter.draw(original, code, fresh)
             if not outcome.lasting:
                 return Sheets(why=outcome.why)
             _write_note(fresh, outcome)
-            _adopt(fresh, kept)
+            return _adopted(fresh, kept)
         finally:
             self._painters.put(painter)
             shutil.rmtree(fresh, ignore_errors=True)
-        return self._unless_sealed(digest, kept)
-
-    def _unless_sealed(self, digest: str, kept: Path) -> Sheets:
-        """Keep nothing of bytes that were destroyed while they were drawn."""
-        if not self._store.path(digest).exists():
-            forget(self._cache, digest)
-            return Sheets(why=Check.MISSING)
-        sheets = _read(kept)
-        if sheets is None:
-            raise OSError("the folder of drawn pages lost what was just put there")
-        return sheets
 
 
 # --- what is kept -------------------------------------------------------------------------------------------------
 
 
-@once
 def _recipe() -> str:
-    """A name for everything but the file that shapes a picture."""
-    parts = [str(_RECIPE), *(f"{name} {version(name)}" for name in _SOFTWARE)]
-    return sha256("\n".join(parts).encode()).hexdigest()[:16]
+    """A name for everything but the file that shapes a picture, fonts too: not every document brings its own."""
+    software = [f"{name} {version(name)}" for name in _SOFTWARE]
+    fonts = sorted(f"{path} {path.stat().st_size}" for folder in _FONTS for path in folder.rglob("*") if path.is_file())
+    return sha256(repr((_RECIPE, software, fonts)).encode()).hexdigest()[:16]
 
 
 def _write_note(folder: Path, outcome: _Outcome) -> None:
@@ -205,15 +208,16 @@ def _read(folder: Path) -> Sheets | None:
     return Sheets(tuple(Sheet(path, width, height) for path, width, height, _ in sizes), note["pages"], note["why"])
 
 
-def _adopt(fresh: Path, kept: Path) -> None:
+def _adopted(fresh: Path, kept: Path) -> Sheets:
     """Give a finished folder its name, in one step; somebody else may have drawn the same meanwhile."""
-    if kept.exists() and _read(kept) is None:
+    if _read(kept) is None:
         shutil.rmtree(kept, ignore_errors=True)
-    try:
+    with suppress(OSError):  # that there is one already; all else shows in the next line
         fresh.rename(kept)
-    except OSError:
-        if _read(kept) is None:
-            raise
+    sheets = _read(kept)
+    if sheets is None:
+        raise OSError("drawn pages could not be kept")
+    return sheets
 
 
 def _sweep(cache: Path) -> None:
@@ -280,6 +284,9 @@ class _Painter:
             process, is_new = self._ready()
             try:
                 return self._outcome(process, job.encode())
+            except OSError:
+                self.close()
+                raise
             except _Lost as loss:
                 self.close()
                 if is_new or not loss.fate.again:
