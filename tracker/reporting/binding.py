@@ -7,9 +7,11 @@ those of fonts, which the parts have in common; nothing is read from a clock.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -107,10 +109,10 @@ class _Binder:
         with pikepdf.open(part.pdf) as source:
             links = _detached_links(source, self.anchors)
             self.book.pages.extend(source.pages)
-            pages = [page.obj for page in self.book.pages[-len(source.pages) :]]
+            pages: list[Object] = [page.obj for page in self.book.pages[-len(source.pages) :]]
             self.structure.add(source, pages, title=part.title)
             self.outline.add(source, pages[0], title=part.title, depth=part.depth)
-            self._share(source, pages)
+            self._share(pages)
         self.first_pages[part.anchor] = pages[0]
         self._attach(links, pages)
         for place, page in enumerate(pages):
@@ -135,16 +137,22 @@ class _Binder:
                 page, view = link.within
                 annotation.Dest = Array([pages[page], *view])
 
-    def _share(self, source: Pdf, pages: list[Object]) -> None:
+    def _share(self, pages: list[Object]) -> None:
         """Let the part use what earlier parts brought along already."""
-        if "/OutputIntents" not in self.book.Root:
-            self.book.Root.OutputIntents = self.book.copy_foreign(source.make_indirect(source.Root.OutputIntents))
-            intent = self.book.Root.OutputIntents[0]
-            intent.DestOutputProfile = self.shared.one_for(intent.DestOutputProfile)
-        for resources in {page.Resources.objgen: page.Resources for page in pages}.values():
+        for resources in _resources_of(pages):
             self.shared.replace_in(resources)
             if "/Font" in resources:
                 self.fonts.add(resources.Font)
+
+
+def _resources_of(pages: list[Object]) -> Iterator[Object]:
+    """Yield the resources of the pages, those that pages have in common once."""
+    seen = set()
+    for page in pages:
+        if page.Resources.objgen not in seen:
+            yield page.Resources
+        if page.Resources.is_indirect:
+            seen.add(page.Resources.objgen)
 
 
 class _Shared:
@@ -213,7 +221,7 @@ def _named_places(source: Pdf) -> dict[str, tuple[int, list[Any]]]:
     numbers = {page.obj.objgen: number for number, page in enumerate(source.pages)}
     names = source.Root.get("/Names", Dictionary()).get("/Dests", Dictionary()).get("/Names", Array()).as_list()
     return {
-        str(name): (numbers[place[0].objgen], place.as_list()[1:])
+        str(name): (numbers[place[0].objgen], list(place.as_list()[1:]))
         for name, place in zip(names[::2], names[1::2], strict=True)
     }
 
@@ -227,10 +235,25 @@ def _describe(book: Pdf, *, title: str, language: str, created: datetime, identi
     book.Root.Metadata = Stream(book, xmp.encode(), Type=Name.Metadata, Subtype=Name.XML)
     book.Root.Lang = String(language)
     book.Root.MarkInfo = Dictionary(Marked=True)
+    book.Root.OutputIntents = Array([_colours(book)])
     book.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
     book.docinfo.Title = String(title)
     book.docinfo.Producer = String(producer)
     book.docinfo.CreationDate = book.docinfo.ModDate = pdf_date(created)
+
+
+def _colours(book: Pdf) -> Dictionary:
+    """Return what colours are meant: sRGB, by the typesetter's profile, read without loading the typesetter."""
+    package = find_spec("weasyprint")
+    assert package is not None and package.origin is not None  # noqa: S101, PT018 -- it is a requirement
+    profile = (Path(package.origin).parent / "pdf" / "sRGB2014.icc").read_bytes()
+    return Dictionary(
+        Type=Name.OutputIntent,
+        S=Name.GTS_PDFA1,
+        OutputConditionIdentifier=String("sRGB2014.icc"),
+        Info=String("sRGB2014.icc"),
+        DestOutputProfile=Stream(book, zlib.compress(profile), Filter=Name.FlateDecode, N=3),
+    )
 
 
 def pdf_date(moment: datetime) -> String:

@@ -96,18 +96,22 @@ def _written(book: Pdf, union: _Union) -> Object:
     """Return the one font; its file and its map to text are compressed here, that they stay as they are."""
     content = union.glyphs.to_bytes()
     old = union.font.DescendantFonts[0]
-    descriptor = Dictionary(old.FontDescriptor)
+    descriptor = _copy(old.FontDescriptor)
     descriptor.FontFile2 = compressed(book, content, Length1=len(content))
     descriptor.FontBBox = _box(union)
     if len(set(union.widths.values())) > 1:
         descriptor.Flags = int(descriptor.Flags) & ~FIXED_PITCH
-    descendant = Dictionary(old)
+    descendant = _copy(old)
     descendant.W = width_array(union.widths)
     descendant.FontDescriptor = book.make_indirect(descriptor)
-    font = Dictionary(union.font)
+    font = _copy(union.font)
     font.DescendantFonts = Array([book.make_indirect(descendant)])
     font.ToUnicode = compressed(book, to_unicode(union.texts))
     return book.make_indirect(font)
+
+
+def _copy(dictionary: Object) -> Dictionary:
+    return Dictionary(dict(dictionary.items()))
 
 
 def _box(union: _Union) -> Array:

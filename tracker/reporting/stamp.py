@@ -1,0 +1,185 @@
+"""Draws the stamp of each page: running head, page number, the code to check it by; what lies under it stays as it is.
+
+Stamps are made before the manifest, which holds their digests; the QR code, which holds the manifest's, comes last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import segno
+from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
+
+from tracker.domain.text import _n
+from tracker.reporting.fonts import FontSet
+from tracker.reporting.sheet import A4_HEIGHT, A4_WIDTH, MM, TYPE_AREA
+from tracker.reporting.stamp_fonts import StampFont, StampFonts, font_dictionary
+from tracker.reporting.words import Translate
+
+LEFT, RIGHT = TYPE_AREA[0] * MM, (TYPE_AREA[0] + TYPE_AREA[2]) * MM
+HEAD_SIZE, NUMBER_SIZE, SMALL_SIZE = 9.0, 14.0, 7.0  # points
+HEAD_LINE = A4_HEIGHT - 30 * MM + 3.2  # where the letters stand: 7 mm above the type area, as in report.css
+NUMBER_LINE = 75.1  # the dash stands 7 mm below the type area
+HEAD_SHARES = (0.36, 0.62)  # of the measure, for what stands left and right
+QR_SIDE, QR_FOOT = 15 * MM, 16 * MM
+SMALL_LINES = (QR_FOOT + 7.4 * MM, QR_FOOT + 3.4 * MM)
+SMALL_GAP = 2 * MM
+FONT, QR = "TrkF", "TrkQR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StampedPage:
+    """What is stamped on a page: its size in points, the running head, its number, and its check code.
+
+    `number` of `total` counts through all volumes. A cover has neither head nor large number.
+    """
+
+    width: float
+    height: float
+    left: str
+    right: str
+    number: int
+    total: int
+    code: str
+    is_cover: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """The stamp of each page, deflated as it will lie in the PDF, and the fonts that they are drawn with."""
+
+    streams: tuple[bytes, ...]
+    fonts: tuple[StampFont, ...]
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The SHA-256 of each page's stamp, in hex."""
+        return tuple(hashlib.sha256(stream).hexdigest() for stream in self.streams)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of text on the upright sheet: where it begins (or, negative, ends), on which height."""
+
+    role: str
+    size: float
+    text: str
+    x: float
+    y: float
+    ends: bool = False
+    widest: float = 0.0
+
+
+def make_stamps(pages: Sequence[StampedPage], *, packet: str, fonts: FontSet, translate: Translate) -> Stamps:
+    """Return the stamps of the pages of packet number `packet`, in their order.
+
+    Raises FontError for a character that no font of the set draws.
+    """
+    lines = [list(_lines(page, packet, translate)) for page in pages]
+    texts: dict[str, set[str]] = {}
+    for line in (line for page in lines for line in page):
+        texts.setdefault(line.role, {"…"}).add(line.text)
+    cut = StampFonts(fonts, texts)
+    streams = tuple(
+        zlib.compress(_drawing(page, own, cut).encode("ascii")) for page, own in zip(pages, lines, strict=True)
+    )
+    return Stamps(streams, cut.fonts)
+
+
+def _lines(page: StampedPage, packet: str, translate: Translate) -> Iterator[_Line]:
+    """Yield what is written. The outer edge is the right one of an odd page and the left one of an even page."""
+    measure = RIGHT - LEFT
+    is_odd = page.number % 2 == 1
+    if not page.is_cover:
+        yield _Line("kaiti", HEAD_SIZE, page.left, LEFT, HEAD_LINE, widest=HEAD_SHARES[0] * measure)
+        yield _Line("kaiti", HEAD_SIZE, page.right, RIGHT, HEAD_LINE, ends=True, widest=HEAD_SHARES[1] * measure)
+        outer = RIGHT - NUMBER_SIZE if is_odd else LEFT + NUMBER_SIZE
+        yield _Line("song", NUMBER_SIZE, f"— {page.number} —", outer, NUMBER_LINE, ends=is_odd)
+    beside = LEFT + QR_SIDE + SMALL_GAP if is_odd else RIGHT - QR_SIDE - SMALL_GAP
+    of_all = translate(_n("督查卷 %(packet)s　第 %(page)d 页 共 %(pages)d 页"))
+    facts = {"packet": packet, "page": page.number, "pages": page.total}
+    code = translate(_n("校验码 %(code)s")) % {"code": page.code}
+    for text, height in zip((of_all % facts, code), SMALL_LINES, strict=True):
+        yield _Line("kaiti", SMALL_SIZE, text, beside, height, ends=not is_odd)
+
+
+def _drawing(page: StampedPage, lines: list[_Line], cut: StampFonts) -> str:
+    """Return the operators of a stamp, marked as what is no content, the graphics state as it was."""
+    qr_left = LEFT if page.number % 2 == 1 else RIGHT - QR_SIDE
+    # A landscape page is the upright sheet turned: its head is where the upright sheet's left edge is.
+    turn = f"0 -1 1 0 0 {_short(page.height)} cm" if page.width > page.height else ""
+    text = " ".join(_text(line, cut) for line in lines if line.text)
+    code = f"q {_short(QR_SIDE)} 0 0 {_short(QR_SIDE)} {_short(qr_left)} {_short(QR_FOOT)} cm /{QR} Do Q"
+    return f"/Artifact <</Type /Pagination>> BDC q {turn} 0 g BT {text} ET {code} Q EMC"
+
+
+def _text(line: _Line, cut: StampFonts) -> str:
+    shown = _shortened(line, cut)
+    x = line.x - cut.width(line.role, shown) * line.size if line.ends else line.x
+    drawn = [f"1 0 0 1 {_short(x)} {_short(line.y)} Tm"]
+    for font, run in cut.runs(line.role, shown):
+        codes = "".join(f"{font.glyphs[character]:04x}" for character in run)
+        drawn.append(f"/{font.name} {_short(line.size)} Tf <{codes}> Tj")
+    return " ".join(drawn)
+
+
+def _shortened(line: _Line, cut: StampFonts) -> str:
+    """Return the text, or as much of it with an ellipsis as there is room for."""
+    text = line.text
+    while line.widest and cut.width(line.role, text) * line.size > line.widest:
+        text = text.removesuffix("…")[:-1] + "…"
+    return text
+
+
+def _short(number: float) -> str:
+    return f"{number:.3f}".rstrip("0").rstrip(".")
+
+
+def add_stamps(book: Pdf, stamps: Stamps, *, qr: str) -> None:
+    """Put the stamps before the content of the pages of `book`, with fonts and the QR code of the text `qr`."""
+    names = {font.name: font_dictionary(book, font) for font in stamps.fonts}
+    code = _qr_form(book, qr)
+    for page, stream in zip(book.pages, stamps.streams, strict=True):
+        own = page.obj.Contents
+        stamp = Stream(book, stream, Filter=Name.FlateDecode, TrkStamp=True)
+        page.obj.Contents = Array([stamp, *(own.as_list() if isinstance(own, Array) else [own])])
+        _add_resources(page.obj.Resources, names, code)
+
+
+def _add_resources(resources: Object, fonts: dict[str, Object], code: Object) -> None:
+    """Name the fonts and the code, once in resources that pages have in common."""
+    for kind, named in (("/Font", fonts), ("/XObject", {QR: code})):
+        if kind not in resources:
+            resources[kind] = Dictionary()
+        for name, thing in named.items():
+            if "/" + name not in resources[kind]:
+                resources[kind]["/" + name] = thing
+
+
+def _qr_form(book: Pdf, text: str) -> Object:
+    """Return the QR code as a form of one by one unit: dark modules are squares, the margin is the sheet's."""
+    matrix = segno.make_qr(text, error="m", boost_error=False).matrix
+    count = len(matrix)
+    squares = " ".join(
+        f"{column} {count - 1 - row} 1 1 re"
+        for row, modules in enumerate(matrix)
+        for column, is_dark in enumerate(modules)
+        if is_dark
+    )
+    return Stream(
+        book,
+        zlib.compress(f"{squares} f".encode()),
+        Filter=Name.FlateDecode,
+        Type=Name.XObject,
+        Subtype=Name.Form,
+        BBox=Array([0, 0, count, count]),
+        Matrix=Array([_side(count), 0, 0, _side(count), 0, 0]),
+        Resources=Dictionary(),
+    )
+
+
+def _side(count: int) -> float:
+    return round(1 / count, 8)
