@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -210,6 +211,20 @@ def test_of_a_long_document_the_first_pages_are_shown(shown):
     assert (found.why, found.pages, len(found.sheets)) == ("too_many_pages", 10_000, sheets.MAX_PAGES)
 
 
+def test_a_file_whose_pictures_would_fill_the_disk_shows_its_first_pages(store, tmp_path):
+    path = store.path(store.put([samples.sample_pdf("题", ["一"], pages=3)]).sha256)
+    job = json.dumps({"path": str(path), "kind": "pdf", "folder": str(tmp_path)})
+    program = "from tracker.storage import draw_sheets; draw_sheets.MAX_BYTES = 1; draw_sheets.main([])"
+    run = subprocess.run([sys.executable, "-c", program], input=job.encode(), capture_output=True, check=True)
+    size = {"width": A4[0], "height": A4[1]}
+    assert [*map(json.loads, run.stdout.splitlines())] == [
+        {"ready": True},
+        {"pages": 3},
+        size,
+        {"why": "too_many_pages"},
+    ]
+
+
 # --- hostile documents --------------------------------------------------------------------------------------------
 
 
@@ -258,24 +273,25 @@ def test_what_is_no_picture_is_damaged(shown):
 
 
 def inflated(operators, mebibytes):
-    """A page whose content is a little when packed, and that many mebibytes of operators when it is not."""
+    """A plain page, and one whose content is little when packed and that many mebibytes of operators when it is not."""
     packer = zlib.compressobj(9)
     block = operators * (2**20 // len(operators))
     first, each = (packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
     packed = first + each * (mebibytes - 1) + packer.flush()
 
     def put(pdf):
-        pdf.pages[0].obj.Contents = pikepdf.Stream(pdf, packed, Filter=Name.FlateDecode)
+        pdf.pages[1].obj.Contents = pikepdf.Stream(pdf, packed, Filter=Name.FlateDecode)
 
-    return pdf_of(b"", change=put, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
+    return pdf_of(RED, b"", change=put, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
 
 
-def test_a_bomb_costs_a_child_and_not_the_neighbours(shown):
+def test_a_bomb_costs_a_child_and_not_the_neighbours(shown, cache):
     started = time.monotonic()
     bomb = inflated(b"q Q ", 1_000), "pdf"
     before, found, after = shown((samples.sample_jpeg(3), "jpeg"), bomb, (samples.sample_jpeg(4), "jpeg"))
-    assert found == Sheets(why="too_slow")
+    assert found == Sheets(pages=2, why="too_slow")
     assert (before.why, after.why) == ("", "")
+    assert sorted(path.name for path in cache.rglob("*.*")) == ["001.jpg"] * 2 + ["note.json"] * 3
     assert time.monotonic() - started < 20
 
 
@@ -327,7 +343,7 @@ def test_a_file_on_which_a_child_stalls_is_given_up_but_not_for_ever(shown, monk
     monkeypatch.setattr(sheets, "STALL_SECONDS", 0.5)
     slow = inflated(b"0 0 300 300 re f ", 20)
     found, neighbour = shown((slow, "pdf"), (samples.sample_jpeg(3), "jpeg"))
-    assert found == Sheets(why="too_slow")
+    assert found == Sheets(pages=2, why="too_slow")
     assert neighbour.why == ""
     assert [path.name for path in cache.iterdir()] == [neighbour.sheets[0].path.parent.name]
 

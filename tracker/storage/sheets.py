@@ -150,17 +150,18 @@ class _Studio:
         return _read(kept) or self._drawn(job.digest, code, kept)
 
     def _drawn(self, digest: str, code: str, kept: Path) -> Sheets:
-        """Draw a file and keep its pages, but nothing of bytes that are destroyed meanwhile."""
+        """Draw a file and keep its pages, but nothing of bytes that are destroyed or changed meanwhile."""
         original = self._store.path(digest)
         try:
             sheets = self._kept(original, code, kept)
         except OSError:  # whoever seals a file takes its unfinished pages away too
             if original.exists():
                 raise
-        if original.exists():
+        check = self._store.verify(digest)
+        if check is Check.OK:
             return sheets
         forget(self._cache, digest)
-        return Sheets(why=Check.MISSING)
+        return Sheets(why=check)
 
     def _kept(self, original: Path, code: str, kept: Path) -> Sheets:
         fresh = self._cache / f"{original.name}-{uuid.uuid4().hex}.new"
@@ -169,7 +170,7 @@ class _Studio:
         try:
             outcome = painter.draw(original, code, fresh)
             if not outcome.lasting:
-                return Sheets(why=outcome.why)
+                return Sheets(pages=outcome.pages, why=outcome.why)
             _write_note(fresh, outcome)
             return _adopted(fresh, kept)
         finally:
@@ -188,6 +189,9 @@ def _recipe() -> str:
 
 
 def _write_note(folder: Path, outcome: _Outcome) -> None:
+    if not outcome.sizes:
+        for path in folder.iterdir():  # the pages before the one that could not be drawn
+            path.unlink()
     sheets = [
         [width, height, sheet_path(folder, number).stat().st_size]
         for number, (width, height) in enumerate(outcome.sizes, start=1)
@@ -282,15 +286,18 @@ class _Painter:
         job = json.dumps({"path": str(original), "kind": code, "folder": str(folder)}) + "\n"
         while True:
             process, is_new = self._ready()
+            outcome = _Outcome()
             try:
-                return self._outcome(process, job.encode())
+                self._listen(process, job.encode(), outcome)
             except OSError:
                 self.close()
                 raise
             except _Lost as loss:
                 self.close()
                 if is_new or not loss.fate.again:
-                    return _Outcome(why=loss.fate.why, lasting=loss.fate.lasting)
+                    return _Outcome(outcome.pages, why=loss.fate.why, lasting=loss.fate.lasting)
+            else:
+                return outcome
 
     def close(self) -> None:
         """End the child."""
@@ -311,21 +318,22 @@ class _Painter:
             raise OSError("the program that draws pages does not start") from loss
         return self._process, True
 
-    def _outcome(self, process: subprocess.Popen[bytes], job: bytes) -> _Outcome:
-        """Give the child a job and listen until it is done."""
+    def _listen(self, process: subprocess.Popen[bytes], job: bytes, outcome: _Outcome) -> None:
+        """Give the child a job and write down what it says until it is done."""
         self._tell(process, job)
-        outcome = _Outcome()
         until = time.monotonic() + FILE_SECONDS
-        while True:
-            match self._reply(process, min(STALL_SECONDS, until - time.monotonic())):
+        while (reply := self._reply(process, min(STALL_SECONDS, until - time.monotonic()))) != {"why": ""}:
+            match reply:
                 case {"pages": int(pages)}:
                     outcome.pages = pages
                 case {"width": int(width), "height": int(height)}:
                     outcome.sizes.append((width, height))
-                case {"why": ("" | "too_many_pages") as why}:
-                    return _Outcome(outcome.pages, outcome.sizes, why)
+                case {"why": "too_many_pages" as why}:
+                    outcome.why = why
+                    return
                 case {"why": ("encrypted" | "damaged" | "too_large") as why}:
-                    return _Outcome(outcome.pages, why=why)
+                    outcome.why, outcome.sizes = why, []
+                    return
                 case _:
                     raise _Lost(_CRASHED)
 
