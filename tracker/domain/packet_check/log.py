@@ -1,0 +1,136 @@
+"""Check of the log: every entry hashed anew, every chain from its first entry to its head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tracker.domain.packet_check.manifest import Members, canonical, digest_of, log_entry
+from tracker.domain.packet_check.parser import Damaged
+from tracker.domain.packet_check.result import Check, Sentence, checked, damage, not_checked, say
+from tracker.domain.packet_check.volume import Packet, Volume
+from tracker.domain.text import _n
+
+LONGEST_LINE = 16_000_000  # bytes
+
+
+def log_check(packet: Packet) -> Check:
+    """Whether the chains of the log are whole."""
+    faults: list[Sentence] = []
+    notes: list[Sentence] = []
+    for chain in packet.manifest["log"]:
+        volume = packet.holder_of(chain["file"])
+        if volume is not None:
+            found, without = _chain(volume, chain)
+            faults += found
+            text = _n("日志链 %(chain)s：%(entries)s 条，其中 %(without)s 条只有校验值（已封存，或与本卷无关）。")
+            notes.append(say(text, chain=chain["chain"], entries=chain["entries"], without=without))
+        elif _is_elsewhere(packet, chain["file"]):
+            notes.append(say(_n("日志链 %(chain)s 在没有提供的一册里。"), chain=chain["chain"]))
+        else:
+            faults.append(say(_n("缺少日志链 %(chain)s 的文件 %(file)s。"), chain=chain["chain"], file=chain["file"]))
+    if not packet.manifest["log"]:
+        return not_checked("log", say(_n("卷内没有操作日志。")))
+    return checked("log", faults, notes)
+
+
+def _is_elsewhere(packet: Packet, name: str) -> bool:
+    volumes = {file["volume"] for file in packet.manifest["files"] if file["name"] == name}
+    return bool(volumes) and not volumes & packet.volumes.keys()
+
+
+@dataclass
+class _Walk:
+    """How far the reading of a chain has come: `seq` and `digest` of the last entry, and all numbers that were seen."""
+
+    chain: str
+    seq: int = 0
+    digest: str | None = None
+    seen: set[int] = field(default_factory=set)
+    highest: int = 0
+    without: int = 0
+
+    def step(self, seq: int, digest: str | None) -> None:
+        """Go on to the next entry."""
+        self.seq, self.digest, self.highest = seq, digest, max(self.highest, seq)
+        self.seen.add(seq)
+
+
+def _chain(volume: Volume, chain: Members) -> tuple[list[Sentence], int]:
+    """The faults of one chain, and how many of its entries have no payload here."""
+    walk = _Walk(chain["chain"])
+    faults: list[Sentence] = []
+    try:
+        for line in _lines(volume, chain["file"]):
+            faults += _entry(walk, line)
+    except Damaged as broken:
+        text = _n("日志链 %(chain)s 第 %(seq)s 条之后无法读取：%(why)s")
+        return [*faults, say(text, chain=walk.chain, seq=walk.seq, why=damage(broken))], walk.without
+    return [*faults, *_end(walk, chain)], walk.without
+
+
+def _lines(volume: Volume, name: str) -> Iterator[bytes]:
+    """The lines of an embedded file, one by one. Raises Damaged."""
+    stream, rest = volume.attachments[name].stream, b""
+    for piece in volume.reader.unpacked(stream):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+        if len(rest) > LONGEST_LINE:
+            raise Damaged(stream.start, _n("有一行过长。"))
+    if rest:
+        yield rest
+
+
+def _entry(walk: _Walk, line: bytes) -> Iterator[Sentence]:
+    """What is wrong with the next entry of a chain."""
+    entry = log_entry(line)
+    if entry is None:
+        walk.step(walk.seq + 1, None)
+        yield say(_n("日志链 %(chain)s 第 %(seq)s 条不是规定的写法：它被改动过。"), chain=walk.chain, seq=walk.seq)
+        return
+    where = {"chain": walk.chain, "seq": entry["seq"]}
+    yield from _place(walk, entry)
+    if entry["chain"] != walk.chain:
+        yield say(_n("日志链 %(chain)s 里混进了别的链的第 %(seq)s 条。"), **where)
+    kept = {name: value for name, value in entry.items() if name not in {"digest", "payload"}}
+    if digest_of(canonical(kept)) != entry["digest"]:
+        yield say(_n("日志链 %(chain)s 第 %(seq)s 条被改动：内容与其校验值不符。"), **where)
+    if entry["payload"] is not None and digest_of(entry["payload"].encode("utf-8")) != entry["payload_digest"]:
+        yield say(_n("日志链 %(chain)s 第 %(seq)s 条的附载内容被改动：与其校验值不符。"), **where)
+    walk.without += entry["payload"] is None
+    walk.step(entry["seq"], entry["digest"])
+
+
+def _place(walk: _Walk, entry: Members) -> Iterator[Sentence]:
+    """Whether an entry may stand behind the one before."""
+    found = entry["seq"]
+    if found in walk.seen:
+        yield say(_n("日志链 %(chain)s 的第 %(seq)s 条出现了两次。"), chain=walk.chain, seq=found)
+    elif found < walk.highest:
+        text = _n("日志链 %(chain)s 的次序被打乱：第 %(seq)s 条排在第 %(before)s 条之后。")
+        yield say(text, chain=walk.chain, seq=found, before=walk.seq)
+    elif found == walk.seq + 1 and entry["previous"] != walk.digest and (walk.digest or found == 1):
+        text = _n("日志链 %(chain)s 第 %(seq)s 条与上一条不衔接：上一条被改动或者换掉。")
+        yield say(text, chain=walk.chain, seq=found)
+
+
+def _end(walk: _Walk, chain: Members) -> Iterator[Sentence]:
+    """Whether a chain has no gaps, and ends where the manifest says."""
+    head = chain["head"] or {"seq": 0, "digest": None}
+    if head["seq"] != chain["entries"]:
+        yield say(_n("清单里日志链 %(chain)s 的条数与链头的序号不符。"), chain=walk.chain)
+    before = 0
+    for seq in sorted(walk.seen):
+        if seq > before + 1:
+            text = _n("日志链 %(chain)s 缺少第 %(seq)s 条至第 %(last)s 条。")
+            yield say(text, chain=walk.chain, seq=before + 1, last=seq - 1)
+        before = seq
+    if walk.highest < head["seq"]:
+        text = _n("日志链 %(chain)s 的尾部被截去：缺少第 %(seq)s 条至第 %(last)s 条。")
+        yield say(text, chain=walk.chain, seq=walk.highest + 1, last=head["seq"])
+    elif walk.highest > head["seq"]:
+        text = _n("日志链 %(chain)s 的尾部多了第 %(seq)s 条至第 %(last)s 条。")
+        yield say(text, chain=walk.chain, seq=head["seq"] + 1, last=walk.highest)
+    elif walk.digest != head["digest"]:
+        text = _n("日志链 %(chain)s 的最后一条与清单记下的链头（第 %(seq)s 条）不符。")
+        yield say(text, chain=walk.chain, seq=head["seq"])
