@@ -42,11 +42,12 @@ class Authority:
     """Issues certificates; the addresses that it writes into them are those of `serve`, if it runs."""
 
     now: datetime
+    common: str = "测试根证书"
     key: Key = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     revoked: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.name = name_of("测试根证书")
+        self.name = name_of(self.common)
         usage = usage_of("key_cert_sign", "crl_sign")
         self.root = self.certificate(self.key, self.name, usage, days=3650, is_root=True)
 

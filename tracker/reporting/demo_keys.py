@@ -18,7 +18,7 @@ from tracker.domain.errors import Conflict
 from tracker.domain.text import _n
 
 ORGAN = "清河市直属机关工作委员会（演示）"
-AUTHORITY = "清河市演示证书颁发机构（演示，不可用于正式文件）"
+AUTHORITY = "演示证书颁发机构（不可用于正式文件）"
 ROOT_DAYS, SIGNING_DAYS = 3650, 1095
 
 

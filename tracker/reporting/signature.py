@@ -308,11 +308,11 @@ async def _revocation_information(
         paths = await asyncio.wait_for(_paths(asked, context), WAIT_FOR_REVOCATION)
     except RevokedError as error:
         raise CannotSign(_n("签名证书或时间戳证书已被吊销，不能签名。请向发证机构换发证书。")) from error
-    except (TimeoutError, PathBuildingError, PathValidationError):
+    except TimeoutError:
         return None, "none"
     finally:
         await context.aclose()  # type: ignore[no-untyped-call]
-    if not (context.crls or context.ocsps):
+    if not paths or not (context.crls or context.ocsps):
         return None, "none"
     found = PreSignValidationStatus(
         signer_path=paths[0],
@@ -343,10 +343,17 @@ def _last_issuer(certificate: Any, others: Sequence[Any]) -> Any:  # noqa: ANN40
 
 
 async def _paths(asked: _Asked, context: ValidationContext) -> list[ValidationPath]:
-    return [
-        await CertificateValidator(certificate, others, validation_context=context).async_validate_path()
-        for certificate, others in asked
-    ]
+    """The chain of each certificate, without those that have none; raises RevokedError."""
+    paths = []
+    for certificate, issuers in asked:
+        try:
+            validator = CertificateValidator(certificate, issuers, validation_context=context)
+            paths.append(await validator.async_validate_path())
+        except RevokedError:
+            raise
+        except (PathBuildingError, PathValidationError):
+            continue
+    return paths
 
 
 async def _is_complete(asked: _Asked, found: PreSignValidationStatus, now: datetime) -> bool:
@@ -359,8 +366,5 @@ async def _is_complete(asked: _Asked, found: PreSignValidationStatus, now: datet
         revocation_mode="require",
         retroactive_revinfo=True,
     )
-    try:
-        await _paths(asked, context)
-    except (PathBuildingError, PathValidationError):
-        return False
-    return all(len(path) > 1 for path in found.validation_paths)
+    paths = await _paths(asked, context)
+    return len(paths) == len(asked) and all(len(path) > 1 for path in paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
 from pyhanko_certvalidator.errors import (
     ExpiredError,
+    InsufficientRevinfoError,
     InvalidCertificateError,
     NotYetValidError,
     PathBuildingError,
@@ -38,7 +40,11 @@ from tracker.domain.text import _n
 from tracker.reporting.signature import CertificateFacts, certificate_facts, stamp_status
 from tracker.reporting.words import BEIJING
 
+for _library in ("pyhanko", "pyhanko_certvalidator"):  # what they complain of is a finding, not a line on a terminal
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+
 _PIECE = 1024**2
+_NULL = b"\x05\0"  # in DER
 _MOST_IN_GAP = 4 * 1024**2  # hexadecimal digits that a signature may take
 
 
@@ -82,6 +88,11 @@ class FoundSignature:
     reason: str | None
     organization: str | None
 
+    @property
+    def has_sound_stamp(self) -> bool:
+        """Whether the time stamp fits the signature; true where there is none."""
+        return self.time_stamp is None or self.time_stamp.is_intact
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -109,7 +120,7 @@ class SignatureCheck:
         return (
             self.is_readable
             and bool(self.signatures)
-            and all(each.is_intact for each in self.signatures)
+            and all(each.is_intact and each.has_sound_stamp for each in self.signatures)
             and self.signatures[-1].covers_entire_file
         )
 
@@ -170,7 +181,7 @@ async def _examine(embedded: EmbeddedPdfSignature, file: IO[bytes], size: int, j
     return FoundSignature(
         field=embedded.field_name,
         certificate=_facts(certificate),
-        is_intact=bool(status["intact"] and status["valid"] and covered),
+        is_intact=bool(status["intact"] and status["valid"] and covered and _is_regular(embedded.signed_data)),
         covered=covered,
         covers_entire_file=covered == size,
         claimed_at=claimed_at,
@@ -205,7 +216,32 @@ def _covered(embedded: EmbeddedPdfSignature, file: IO[bytes]) -> int:
     digits, content = gap[1:-1], embedded.pkcs7_content
     if gap[:1] + gap[-1:] != b"<>" or digits not in (content.hex().encode(), content.hex().upper().encode()):
         return 0
-    return after + rest if not content[_length_of(content) :].strip(b"\0") else 0
+    signature, padding = content[: _length_of(content)], content[_length_of(content) :]
+    return after + rest if signature.endswith(embedded.signed_data.dump()) and not padding.strip(b"\0") else 0
+
+
+def _is_regular(signed_data: Any) -> bool:  # noqa: ANN401  asn1crypto
+    """Whether that part of a signature's envelope which no signature covers is as RFC 5652 wants it.
+
+    Versions, names of algorithms and kinds of unsigned attributes can be changed without breaking the signature.
+    """
+    (signer,) = signed_data["signer_infos"]
+    algorithms = [signer["digest_algorithm"], *signed_data["digest_algorithms"]]
+    by_serial = signer["sid"].name == "issuer_and_serial_number"
+    version = "v1" if by_serial and signed_data["encap_content_info"]["content_type"].native == "data" else "v3"
+    return (
+        signer["version"].native == ("v1" if by_serial else "v3")
+        and signed_data["version"].native == version
+        and len({each["algorithm"].native for each in algorithms}) == 1
+        and all(each["parameters"].dump() in (b"", _NULL) for each in algorithms)
+        and all(_is_known(each["type"]) for each in signer["unsigned_attrs"] or ())
+        and all(len(each.contents) == sum(len(each[part].dump()) for part in each) for each in (signed_data, signer))
+    )
+
+
+def _is_known(kind: Any) -> bool:  # noqa: ANN401  asn1crypto
+    """Whether the kind of an attribute has a name; the number of an unknown one is shown as its name."""
+    return bool(kind.native != kind.dotted)
 
 
 def _length_of(der: bytes) -> int:
@@ -224,7 +260,7 @@ async def _time_stamp(embedded: EmbeddedPdfSignature, judge: _Judge) -> TimeStam
         return TimeStamp(
             at=status["timestamp"],
             certificate=_facts(certificate),
-            is_intact=bool(status["intact"] and status["valid"]),
+            is_intact=bool(status["intact"] and status["valid"] and _is_regular(token)),
             trust=await judge.trust(certificate, others, None, status["timestamp"], _FOR_TIME),
         )
     return None
@@ -257,20 +293,18 @@ class _Judge:
             usage.validate(certificate)
         except InvalidCertificateError:
             return Trust.NOT_FOR_SIGNING
+        then = await self._at(claimed_at, certificate, others) if claimed_at else None
+        if then is Trust.REVOKED:
+            return then
         trust = await self._at(used_at or self.now, certificate, others)
-        if trust is Trust.EXPIRED and (not claimed_at or await self._at(claimed_at, certificate, others) != "trusted"):
-            return Trust.STRANGER
-        return trust
+        return Trust.STRANGER if trust is Trust.EXPIRED and then is not Trust.TRUSTED else trust
 
     async def _at(self, moment: datetime, certificate: Any, others: Sequence[Any]) -> Trust:  # noqa: ANN401
-        context = ValidationContext(
-            trust_roots=[translate_pyca_cryptography_cert_to_asn1(each) for each in self.roots],
-            moment=moment,
-            allow_fetching=False,
-            **self.context,
-        )
         try:
-            await CertificateValidator(certificate, others, validation_context=context).async_validate_path()
+            try:
+                await self._path(moment, certificate, others, self.context)
+            except InsufficientRevinfoError:  # lists of then say nothing of a later moment, for or against
+                await self._path(moment, certificate, others, {**self.context, "crls": (), "ocsps": ()})
         except RevokedError:
             return Trust.REVOKED
         except ExpiredError:
@@ -280,6 +314,11 @@ class _Judge:
         except (PathBuildingError, PathValidationError, InvalidCertificateError):
             return Trust.STRANGER
         return Trust.TRUSTED
+
+    async def _path(self, moment: datetime, certificate: Any, others: Sequence[Any], lists: dict[str, Any]) -> None:  # noqa: ANN401
+        roots = [translate_pyca_cryptography_cert_to_asn1(each) for each in self.roots]
+        context = ValidationContext(trust_roots=roots, moment=moment, allow_fetching=False, **lists)
+        await CertificateValidator(certificate, others, validation_context=context).async_validate_path()
 
 
 def _facts(certificate: Any) -> CertificateFacts:  # noqa: ANN401  asn1crypto
