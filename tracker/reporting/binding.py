@@ -7,6 +7,7 @@ those of fonts, which the parts have in common; nothing is read from a clock.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
 
 from tracker.reporting.binding_fonts import FontBinder
 from tracker.reporting.binding_outline import OutlineBinder, top_of
+from tracker.reporting.binding_pictures import PictureBinder, resources_of
 from tracker.reporting.binding_structure import StructureBinder, take_out
 
 ADDRESS = "https://packet.invalid/#"  # how a link of one part names the anchor of another
@@ -46,12 +48,16 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A piece of a book: its file, the anchor that links name it by, its title and depth (from 0) in the outline."""
+    """A piece of a book: its file, the anchor that links name it by, its title and depth (from 0) in the outline.
+
+    `above`, where it is given, is the title of an entry over this and the following parts of the same depth.
+    """
 
     pdf: Path
     anchor: str
     title: str
     depth: int = 0
+    above: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,41 +85,53 @@ def bind(
 ) -> list[BoundPage]:
     """Write the parts as one PDF/A-3a to `target`; return its pages. The same parts give the same bytes.
 
-    Links to an anchor that none of the parts has (it may be in another volume) become plain text. Raises KeyError for
-    a part that is not tagged, pikepdf.PdfError for one that is no PDF.
+    A link to `anchor+N` leads N pages into the part. Links to an anchor that none of the parts has (it may be in
+    another volume) become plain text. Raises KeyError for a part that is not tagged, PdfError for one that is no PDF.
     """
-    with pikepdf.new() as book:
-        binder = _Binder(book, {part.anchor for part in parts})
-        pages = [page for number, part in enumerate(parts) for page in binder.add(number, part)]
-        binder.close({part.anchor: part.title for part in parts})
-        _describe(book, title=title, language=language, created=created, identifier=identifier)
-        book.save(target, **SAVING)
+    with tempfile.TemporaryDirectory(prefix="tracker-binding-", dir=target.parent) as folder:
+        beside = Path(folder) / "pictures.pdf"
+        pictures = PictureBinder((part.pdf for part in parts), beside)
+        with pikepdf.open(beside) as book:
+            binder = _Binder(book, {part.anchor for part in parts}, pictures)
+            pages = [page for number, part in enumerate(parts) for page in binder.add(number, part)]
+            binder.close({part.anchor: part.title for part in parts})
+            _describe(book, title=title, language=language, created=created, identifier=identifier)
+            book.save(target, **SAVING)
     return pages
 
 
 class _Binder:
     """The book while it grows."""
 
-    def __init__(self, book: Pdf, anchors: set[str]) -> None:
+    def __init__(self, book: Pdf, anchors: set[str], pictures: PictureBinder) -> None:
         self.book = book
         self.anchors = anchors
+        self.pictures = pictures
         self.structure = StructureBinder(book)
         self.outline = OutlineBinder(book)
         self.fonts = FontBinder(book)
-        self.shared = _Shared()
-        self.first_pages: dict[str, Object] = {}
+        self.profiles: dict[bytes, Object] = {}
+        self.pages: dict[str, list[Object]] = {}
         self.links: list[tuple[Object, str]] = []
 
     def add(self, number: int, part: Part) -> Iterator[BoundPage]:
-        """Append one part; its file may be closed then, what was copied is read from it when the book is saved."""
+        """Append one part. What is copied lies in memory: that is why pictures and fonts go another way."""
         with pikepdf.open(part.pdf) as source:
             links = _detached_links(source, self.anchors)
+            self.pictures.detach(number, source)
+            fonts = [self.fonts.detach(resources) for resources in resources_of(source.pages)]
             self.book.pages.extend(source.pages)
-            pages: list[Object] = [page.obj for page in self.book.pages[-len(source.pages) :]]
+            added = self.book.pages[-len(source.pages) :]
+            pages: list[Object] = [page.obj for page in added]
             self.structure.add(source, pages, title=part.title)
+            if part.above:
+                self.outline.open(pages[0], title=part.above, depth=part.depth - 1)
             self.outline.add(source, pages[0], title=part.title, depth=part.depth)
-            self._share(pages)
-        self.first_pages[part.anchor] = pages[0]
+        self.pictures.attach(number, self.book, added)
+        for resources, unions in zip(resources_of(added), fonts, strict=True):
+            self.fonts.attach(resources, unions)
+            self._share_profiles(resources)
+        self.pages[part.anchor] = pages
         self._attach(links, pages)
         for place, page in enumerate(pages):
             width, height = float(page.MediaBox[2]), float(page.MediaBox[3])
@@ -122,8 +140,9 @@ class _Binder:
     def close(self, titles: dict[str, str]) -> None:
         """Lead the links between parts, and write what all parts have in common."""
         for annotation, anchor in self.links:
-            annotation.Dest = top_of(self.first_pages[anchor])
-            annotation.Contents = String(titles[anchor])
+            name, _, page = anchor.partition("+")
+            annotation.Dest = top_of(self.pages[name][int(page or 0)])
+            annotation.Contents = String(titles[name])
         self.fonts.unite()
         self.structure.close()
         self.outline.close()
@@ -137,44 +156,12 @@ class _Binder:
                 page, view = link.within
                 annotation.Dest = Array([pages[page], *view])
 
-    def _share(self, pages: list[Object]) -> None:
-        """Let the part use what earlier parts brought along already."""
-        for resources in _resources_of(pages):
-            self.shared.replace_in(resources)
-            if "/Font" in resources:
-                self.fonts.add(resources.Font)
-
-
-def _resources_of(pages: list[Object]) -> Iterator[Object]:
-    """Yield the resources of the pages, those that pages have in common once."""
-    seen = set()
-    for page in pages:
-        if page.Resources.objgen not in seen:
-            yield page.Resources
-        if page.Resources.is_indirect:
-            seen.add(page.Resources.objgen)
-
-
-class _Shared:
-    """Streams by what is in them: the first of those that are equal serves for all."""
-
-    def __init__(self) -> None:
-        self.streams: dict[bytes, Object] = {}
-
-    def one_for(self, stream: Object) -> Object:
-        """Return the stream that was first with this dictionary and these bytes."""
-        digest = hashlib.sha256(stream.stream_dict.unparse() + b"\0" + bytes(stream.get_raw_stream_buffer()))
-        return self.streams.setdefault(digest.digest(), stream)
-
-    def replace_in(self, resources: Object) -> None:
-        """Replace colour profiles and pictures."""
+    def _share_profiles(self, resources: Object) -> None:
+        """Let a part use the colour profiles that earlier parts brought along already."""
         for space in (value for _, value in resources.get("/ColorSpace", Dictionary()).items()):
             if isinstance(space, Array) and space[0] == Name.ICCBased:
-                space[1] = self.one_for(space[1])
-        pictures = resources.get("/XObject", Dictionary())
-        for name, picture in list(pictures.items()):
-            if picture.get("/Subtype") == Name.Image:
-                pictures[name] = self.one_for(picture)
+                digest = hashlib.sha256(space[1].read_raw_bytes()).digest()
+                space[1] = self.profiles.setdefault(digest, space[1])
 
 
 def _detached_links(source: Pdf, anchors: set[str]) -> list[_Link]:
@@ -195,7 +182,7 @@ def _detached_links(source: Pdf, anchors: set[str]) -> list[_Link]:
 def _leads_nowhere(source: Pdf, annotation: Object, anchors: set[str]) -> bool:
     """Tell whether a link leads to a part that the book does not have; take it out of the structure then."""
     anchor = _anchor(annotation)
-    if anchor is None or anchor in anchors:
+    if anchor is None or anchor.partition("+")[0] in anchors:
         return False
     take_out(source, annotation)
     return True

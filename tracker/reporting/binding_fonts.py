@@ -32,29 +32,37 @@ class _Union:
 
 
 class FontBinder:
-    """Collects the fonts of the parts of a book, and puts one in the place of those that are the same."""
+    """Takes the fonts out of the parts of a book, and puts one in the place of those that are the same."""
 
     def __init__(self, book: Pdf) -> None:
         self.book = book
         self.unions: dict[str, list[_Union]] = {}
 
-    def add(self, fonts: Object) -> None:
-        """Take the fonts of a part: a /Font dictionary of the book's own, one for all resources of the part."""
-        for key in sorted(fonts.keys()):
-            if _is_plain_truetype(fonts[key]):
-                self._union_with(fonts[key]).uses.append((fonts, key))
+    def detach(self, resources: Object) -> dict[str, _Union]:
+        """Take the fonts out of a part's resources, before they are copied; return what each key shall name."""
+        fonts = resources.get("/Font", Dictionary())
+        found = {key: fonts[key] for key in sorted(fonts.keys()) if _is_plain_truetype(fonts[key])}
+        for key in found:
+            del fonts[key]
+        return {key: self._union_with(font) for key, font in found.items()}
+
+    def attach(self, resources: Object, unions: dict[str, _Union]) -> None:
+        """Note where in the book the fonts belong that were taken out of these resources."""
+        for key, union in unions.items():
+            union.uses.append((resources.Font, key))
 
     def unite(self) -> None:
-        """Write each font once. A font that only one part uses stays as it is."""
-        for union in (union for same_name in self.unions.values() for union in same_name if len(union.uses) > 1):
+        """Write each font once."""
+        for union in (union for same_name in self.unions.values() for union in same_name):
             font = _written(self.book, union)
             for fonts, key in union.uses:
                 fonts[key] = font
 
     def _union_with(self, font: Object) -> _Union:
         """Return the union that the font went into; one of its name that contradicts it is another font."""
-        widths = dict(_widths(font.DescendantFonts[0].W))
-        glyphs = read_glyphs(font.DescendantFonts[0].FontDescriptor.FontFile2.read_bytes(), widths)
+        descendant = font.DescendantFonts[0]
+        widths = dict(_widths(descendant.W))
+        glyphs = read_glyphs(descendant.FontDescriptor.FontFile2.read_bytes(), widths)
         texts = _texts(font.ToUnicode.read_bytes())
         same_name = self.unions.setdefault(str(font.BaseFont), [])
         for union in same_name:
@@ -65,7 +73,8 @@ class FontBinder:
             union.widths = widths | union.widths
             union.texts = texts | union.texts
             return union
-        same_name.append(_Union(font, glyphs, widths, texts))
+        del descendant.FontDescriptor.FontFile2, descendant.W, font.ToUnicode
+        same_name.append(_Union(self.book.copy_foreign(font), glyphs, widths, texts))
         return same_name[-1]
 
 
@@ -95,23 +104,15 @@ def _texts(cmap: bytes) -> dict[int, bytes]:
 def _written(book: Pdf, union: _Union) -> Object:
     """Return the one font; its file and its map to text are compressed here, that they stay as they are."""
     content = union.glyphs.to_bytes()
-    old = union.font.DescendantFonts[0]
-    descriptor = _copy(old.FontDescriptor)
+    descendant = union.font.DescendantFonts[0]
+    descriptor = descendant.FontDescriptor
     descriptor.FontFile2 = compressed(book, content, Length1=len(content))
     descriptor.FontBBox = _box(union)
     if len(set(union.widths.values())) > 1:
         descriptor.Flags = int(descriptor.Flags) & ~FIXED_PITCH
-    descendant = _copy(old)
     descendant.W = width_array(union.widths)
-    descendant.FontDescriptor = book.make_indirect(descriptor)
-    font = _copy(union.font)
-    font.DescendantFonts = Array([book.make_indirect(descendant)])
-    font.ToUnicode = compressed(book, to_unicode(union.texts))
-    return book.make_indirect(font)
-
-
-def _copy(dictionary: Object) -> Dictionary:
-    return Dictionary(dict(dictionary.items()))
+    union.font.ToUnicode = compressed(book, to_unicode(union.texts))
+    return union.font
 
 
 def _box(union: _Union) -> Array:

@@ -28,6 +28,11 @@ class OutlineBinder:
         item = self.book.make_indirect(Dictionary(Title=String(title), Dest=top_of(first_page)))
         self.entries.append(_Entry(item, depth, _own_entries(self.book, source, title)))
 
+    def open(self, page: Object, *, title: str, depth: int) -> None:
+        """Begin an entry that stands over the parts which follow."""
+        item = self.book.make_indirect(Dictionary(Title=String(title), Dest=top_of(page)))
+        self.entries.append(_Entry(item, depth))
+
     def close(self) -> None:
         """Hang the outline into the book, its first level open, everything below closed."""
         root = self.book.make_indirect(Dictionary(Type=Name.Outlines))

@@ -1,15 +1,17 @@
-"""Puts large contents into a PDF without holding them in memory: a file of streams that qpdf copies from lazily."""
+"""Adds large streams to a PDF on disk, a piece at a time; pikepdf would hold in memory whatever is copied."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 import pikepdf
-from pikepdf import Object, Pdf
 
 _CHUNK = 1 << 20
+_LAST_LINES = 64  # bytes
+_EMPTY = b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 0/Kids[]>>endobj\n"
 
 
 def chunks_of(content: bytes | Path) -> Iterator[bytes]:
@@ -22,32 +24,49 @@ def chunks_of(content: bytes | Path) -> Iterator[bytes]:
             yield chunk
 
 
-def write_carrier(path: Path, streams: Iterable[tuple[bytes, Iterable[bytes]]]) -> None:
-    """Write a PDF of nothing but streams: for each the entries of its dictionary, and its bytes as they shall lie."""
+def write_empty(path: Path) -> None:
+    """Write a PDF without pages, for streams to be added to."""
     with path.open("wb") as file:
-        file.write(b"%PDF-1.7\n")
-        places: list[int] = []
+        file.write(_EMPTY)
+        _write_table(file, {0: None, 1: _EMPTY.index(b"1 0 obj"), 2: _EMPTY.index(b"2 0 obj")}, b"/Size 4/Root 1 0 R")
+
+
+def add_streams(path: Path, streams: Iterable[tuple[bytes, Iterable[bytes]]]) -> list[int]:
+    """Append streams to a PDF of ours as an incremental update; return their object numbers.
+
+    Each is given as the entries of its dictionary, and its bytes as they shall lie in the file.
+    """
+    with pikepdf.open(path) as book:
+        size, root = int(book.trailer.Size), book.Root.objgen[0]
+    places: dict[int, int | None] = {}
+    with path.open("r+b") as file:
+        previous = start_of_table(file)
+        file.seek(0, os.SEEK_END)
         for entries, chunks in streams:
-            _object(file, places, b"<<%s/Length %d 0 R>>stream\n" % (entries, len(places) + 2))
+            number = size + len(places)
+            places[number] = file.tell()
+            file.write(b"%d 0 obj<<%s/Length %d 0 R>>stream\n" % (number, entries, number + 1))
             length = sum(file.write(chunk) for chunk in chunks)
             file.write(b"\nendstream endobj\n")
-            _object(file, places, b"%d endobj\n" % length)
-        kept = b" ".join(b"%d 0 R" % number for number in range(1, len(places), 2))
-        _object(file, places, b"<</Type/Pages/Count 0/Kids[]>>endobj\n")
-        _object(file, places, b"<</Type/Catalog/Pages %d 0 R/Streams[%s]>>endobj\n" % (len(places), kept))
-        start = file.tell()
-        file.write(b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1))
-        file.writelines(b"%010d 00000 n \n" % place for place in places)
-        trailer = b"trailer<</Size %d/Root %d 0 R>>\nstartxref\n%d\n%%%%EOF\n"
-        file.write(trailer % (len(places) + 1, len(places), start))
+            places[number + 1] = file.tell()
+            file.write(b"%d 0 obj %d endobj\n" % (number + 1, length))
+        entries = b"/Size %d/Root %d 0 R/Prev %d" % (size + len(places) + 1, root, previous)
+        _write_table(file, places, entries)
+    return [*range(size, size + len(places), 2)]
 
 
-def carried(book: Pdf, path: Path) -> list[Object]:
-    """Return the streams of a carrier as streams of `book`, in their order; its file stays until `book` is saved."""
-    with pikepdf.open(path) as carrier:
-        return [book.copy_foreign(stream) for stream in carrier.Root.Streams.as_list()]
+def start_of_table(file: BinaryIO) -> int:
+    """Return where the last cross-reference table of a PDF begins."""
+    file.seek(-_LAST_LINES, os.SEEK_END)
+    return int(file.read().split(b"startxref")[-1].split()[0])
 
 
-def _object(file: BinaryIO, places: list[int], beginning: bytes) -> None:
-    places.append(file.tell())
-    file.write(b"%d 0 obj" % len(places) + beginning)
+def _write_table(file: BinaryIO, places: Mapping[int, int | None], entries: bytes) -> None:
+    """Write the cross-reference stream of neighbouring objects, and of itself behind them, and the end of the file."""
+    start, number = file.tell(), max(places, default=0) + 1
+    first = min(places, default=number)
+    rows = b"".join(bytes([place is not None]) + (place or 0).to_bytes(8, "big") for place in places.values())
+    rows += b"\1" + start.to_bytes(8, "big")
+    header = b"%d 0 obj<</Type/XRef/W[1 8 0]/Index[%d %d]%s/Length %d>>stream\n"
+    file.write(header % (number, first, len(places) + 1, entries, len(rows)))
+    file.write(rows + b"\nendstream endobj\nstartxref\n%d\n%%%%EOF\n" % start)

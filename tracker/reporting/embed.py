@@ -12,7 +12,7 @@ from pathlib import Path
 from pikepdf import Array, Dictionary, Name, Object, Pdf, String
 
 from tracker.reporting.binding import pdf_date
-from tracker.reporting.carrier import carried, chunks_of, write_carrier
+from tracker.reporting.carrier import add_streams, chunks_of
 
 TEXTS = frozenset({"application/json", "application/jsonl", "application/yaml"})
 STORED, DEFLATED = 0, 6  # what is no text has been compressed by those who made it
@@ -46,24 +46,31 @@ class _Measured:
     md5: hashlib._Hash = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
 
 
-def embed(book: Pdf, files: Sequence[Embedded], carrier: Path) -> None:
-    """Embed the files in `book`, by way of the file `carrier`, which must stay until the book is saved.
+class Attachments:
+    """Files on their way into a PDF: first their bytes are added to the file on disk, then the open PDF is told."""
 
-    Raises ValueError where two files have one name, OSError for a file that cannot be read.
-    """
-    if len({file.name for file in files}) < len(files):
-        raise ValueError("two files to embed have the same name")
-    in_order = sorted(files, key=lambda file: file.name)
-    measured = [_Measured() for _ in in_order]
-    write_carrier(
-        carrier,
-        ((b"/Filter/FlateDecode", _deflated(file, facts)) for file, facts in zip(in_order, measured, strict=True)),
-    )
-    streams = carried(book, carrier)
-    specs = [_spec(book, *facts) for facts in zip(in_order, streams, measured, strict=True)]
-    names = Array([item for file, spec in zip(in_order, specs, strict=True) for item in (String(file.name), spec)])
-    book.Root.Names = Dictionary(EmbeddedFiles=book.make_indirect(Dictionary(Names=names)))
-    book.Root.AF = Array(specs)
+    def __init__(self, files: Sequence[Embedded]) -> None:
+        """Raises ValueError where two files have one name."""
+        if len({file.name for file in files}) < len(files):
+            raise ValueError("two files to embed have the same name")
+        self._files = sorted(files, key=lambda file: file.name)
+        self._measured = [_Measured() for _ in files]
+        self._numbers: list[int] = []
+
+    def add_to(self, path: Path) -> None:
+        """Append the bytes to the PDF `path`. Raises OSError for a file that cannot be read."""
+        pairs = zip(self._files, self._measured, strict=True)
+        self._numbers = add_streams(path, ((b"/Filter/FlateDecode", _deflated(*pair)) for pair in pairs))
+
+    def describe_in(self, book: Pdf) -> None:
+        """Name the files in the opened PDF that they were added to."""
+        streams = [book.get_object(number, 0) for number in self._numbers]
+        specs = [_spec(book, *facts) for facts in zip(self._files, streams, self._measured, strict=True)]
+        names = Array(
+            [item for file, spec in zip(self._files, specs, strict=True) for item in (String(file.name), spec)]
+        )
+        book.Root.Names = Dictionary(EmbeddedFiles=book.make_indirect(Dictionary(Names=names)))
+        book.Root.AF = Array(specs)
 
 
 def _deflated(file: Embedded, measured: _Measured) -> Iterator[bytes]:

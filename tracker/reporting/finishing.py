@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import pikepdf
-from pikepdf import String
+from pikepdf import Pdf, String
 
 from tracker.reporting.binding import SAVING
-from tracker.reporting.embed import Embedded, embed
+from tracker.reporting.carrier import start_of_table
+from tracker.reporting.embed import Attachments, Embedded
 from tracker.reporting.stamp import Stamps, add_stamps
 
 _UNKNOWN = b"0" * 64
 _DIGEST = b"/TrkDigest (" + _UNKNOWN + b")"
-_TRAILER_ROOM, _LAST_LINES = 1 << 16, 64  # bytes
+_TRAILER_ROOM = 1 << 16  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,30 +42,32 @@ def finish(source: Path, target: Path, *, stamps: Stamps, files: Sequence[Embedd
     The bytes of every stream of `source` stay as they are. Raises ValueError where the stamps are not one for each
     page, or two files have one name.
     """
+    attachments = Attachments(files)
     with tempfile.TemporaryDirectory(prefix="tracker-finish-", dir=target.parent) as folder:
-        with pikepdf.open(source) as book:
+        grown = Path(folder) / "grown.pdf"
+        shutil.copyfile(source, grown)
+        attachments.add_to(grown)
+        with pikepdf.open(grown) as book:
             add_stamps(book, stamps, qr=identity.qr)
-            embed(book, files, Path(folder) / "files.pdf")
-            book.trailer.TrkPacket = String(identity.packet)
-            book.trailer.TrkVolume = String(str(identity.volume))
-            book.trailer.TrkManifest = String(identity.manifest_sha256)
-            book.trailer.TrkDigest = String(_UNKNOWN.decode())
+            attachments.describe_in(book)
+            _identify(book, identity)
             book.save(target, **SAVING)
     return _write_digest(target)
+
+
+def _identify(book: Pdf, identity: Identity) -> None:
+    book.trailer.TrkPacket = String(identity.packet)
+    book.trailer.TrkVolume = String(str(identity.volume))
+    book.trailer.TrkManifest = String(identity.manifest_sha256)
+    book.trailer.TrkDigest = String(_UNKNOWN.decode())
 
 
 def _write_digest(path: Path) -> str:
     """Write the digest of a file, its own digits read as zeros, where those zeros stand in its trailer."""
     with path.open("r+b") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        start = _start_of_trailer(file)
+        start = start_of_table(file)
         file.seek(start)
         file.seek(start + file.read(_TRAILER_ROOM).index(_DIGEST) + _DIGEST.index(_UNKNOWN))
         file.write(digest.encode())
     return digest
-
-
-def _start_of_trailer(file: BinaryIO) -> int:
-    """Return where the last cross-reference stream begins, which is also the trailer."""
-    file.seek(-_LAST_LINES, os.SEEK_END)
-    return int(file.read().split(b"startxref")[-1].split()[0])

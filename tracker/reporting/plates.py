@@ -12,7 +12,7 @@ from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
 from PIL import Image
 
 from tracker.reporting.binding import SAVING
-from tracker.reporting.carrier import carried, chunks_of, write_carrier
+from tracker.reporting.carrier import add_streams, chunks_of, write_empty
 from tracker.reporting.sheet import A4_HEIGHT, A4_WIDTH, MM, TYPE_AREA
 
 COLOURS = {"L": b"/DeviceGray", "RGB": b"/DeviceRGB"}
@@ -47,20 +47,28 @@ def plates(sequence: Sequence[Plate], target: Path) -> None:
     Raises ValueError for a file that is not a JPEG of grey or RGB dots.
     """
     pictures = [_picture(plate.jpeg) for plate in sequence]
-    with tempfile.TemporaryDirectory(prefix="tracker-plates-") as folder, pikepdf.new() as book:
-        carrier = Path(folder) / "pictures.pdf"
-        write_carrier(carrier, _streams(sequence, pictures))
-        document = book.make_indirect(Dictionary(Type=Name.StructElem, S=Name.Document, K=Array()))
-        finder = Array()
-        for number, image in enumerate(carried(book, carrier)):
-            figure = _add_page(book, image, pictures[number], number)
-            figure.P, figure.Alt = document, String(sequence[number].alt)
-            document.K.append(figure)
-            finder.append(number)
-            finder.append(Array([figure]))
-        tree = Dictionary(Type=Name.StructTreeRoot, K=Array([document]), ParentTree=Dictionary(Nums=finder))
-        book.Root.StructTreeRoot = document.P = book.make_indirect(tree)
-        book.save(target, **SAVING)
+    folder = tempfile.TemporaryDirectory(prefix="tracker-plates-", dir=target.parent)
+    with folder as place:
+        beside = Path(place) / "pictures.pdf"
+        write_empty(beside)
+        numbers = add_streams(beside, _streams(sequence, pictures))
+        with pikepdf.open(beside) as book:
+            _add_pages(book, sequence, pictures, numbers)
+            book.save(target, **SAVING)
+
+
+def _add_pages(book: Pdf, sequence: Sequence[Plate], pictures: Sequence[_Picture], numbers: Sequence[int]) -> None:
+    """Add the pages for the pictures that lie in the book under these numbers, and its structure."""
+    document = book.make_indirect(Dictionary(Type=Name.StructElem, S=Name.Document, K=Array()))
+    finder = Array()
+    for place, (plate, picture, number) in enumerate(zip(sequence, pictures, numbers, strict=True)):
+        figure = _add_page(book, book.get_object(number, 0), picture, place)
+        figure.P, figure.Alt = document, String(plate.alt)
+        document.K.append(figure)
+        finder.append(place)
+        finder.append(Array([figure]))
+    tree = Dictionary(Type=Name.StructTreeRoot, K=Array([document]), ParentTree=Dictionary(Nums=finder))
+    book.Root.StructTreeRoot = document.P = book.make_indirect(tree)
 
 
 def _picture(path: Path) -> _Picture:

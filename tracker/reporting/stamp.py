@@ -15,7 +15,7 @@ from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
 
 from tracker.domain.text import _n
 from tracker.reporting.fonts import FontSet
-from tracker.reporting.sheet import A4_HEIGHT, A4_WIDTH, MM, TYPE_AREA
+from tracker.reporting.sheet import A4_HEIGHT, MM, TYPE_AREA
 from tracker.reporting.stamp_fonts import StampFont, StampFonts, font_dictionary
 from tracker.reporting.words import Translate
 
@@ -25,7 +25,7 @@ HEAD_LINE = A4_HEIGHT - 30 * MM + 3.2  # where the letters stand: 7 mm above the
 NUMBER_LINE = 75.1  # the dash stands 7 mm below the type area
 HEAD_SHARES = (0.36, 0.62)  # of the measure, for what stands left and right
 QR_SIDE, QR_FOOT = 15 * MM, 16 * MM
-SMALL_LINES = (QR_FOOT + 7.4 * MM, QR_FOOT + 3.4 * MM)
+SMALL_LINES = (QR_FOOT + 8.6 * MM, QR_FOOT + 4.6 * MM)
 SMALL_GAP = 2 * MM
 FONT, QR = "TrkF", "TrkQR"
 

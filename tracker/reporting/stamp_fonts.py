@@ -15,6 +15,7 @@ from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
 from tracker.reporting import outlines
 from tracker.reporting.binding_fonts import compressed, to_unicode, width_array
 from tracker.reporting.fonts import FACES, SYSTEM_FOLDERS, FontError, FontSet
+from tracker.reporting.truetype import read_glyphs
 
 SYMBOLIC = 4  # of a font's flags: its characters are its own
 
@@ -147,13 +148,13 @@ def _cut(name: str, path: Path, characters: set[str]) -> StampFont:
         target = Path(folder) / "cut.ttf"
         with outlines.open_face(path, _family(path)) as font:
             outlines.write_truetype(font, target, frozenset(map(ord, characters)))
-        content = target.read_bytes()
         with outlines.open_face(target) as font:
             scale = 1000 / font["head"].unitsPerEm
             numbers = {code: font.getGlyphID(glyph) for code, glyph in font.getBestCmap().items()}
             widths = {font.getGlyphID(glyph): round(font["hmtx"][glyph][0] * scale) for glyph in font.getGlyphOrder()}
             head, line = font["head"], font["hhea"]
             box = tuple(round(side * scale) for side in (head.xMin, head.yMin, head.xMax, head.yMax))
+            content = read_glyphs(target.read_bytes(), widths).to_bytes()
             return StampFont(
                 name,
                 outlines.family_of(font),

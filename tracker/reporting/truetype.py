@@ -32,7 +32,7 @@ class GlyphStore:
 
     def add(self, other: GlyphStore) -> None:
         """Take the glyphs of another subset. Raises OtherFont, with nothing taken, where the two contradict."""
-        same_font = _unitless(self.head) == _unitless(other.head) and self.hints == other.hints
+        same_font = _common(self.head) == _common(other.head) and self.hints == other.hints
         both = self.outlines.keys() & other.outlines.keys()
         if not same_font or any(self.outlines[glyph] != other.outlines[glyph] for glyph in both):
             raise OtherFont
@@ -52,7 +52,7 @@ class GlyphStore:
         tables = {
             **self.hints,
             b"glyf": bytes(glyf),
-            b"head": self.head[:8] + bytes(4) + self.head[12:50] + struct.pack(">h", LONG_LOCA) + self.head[52:],
+            b"head": _head(self.head),
             b"hhea": self.hhea[:34] + struct.pack(">H", count),
             b"hmtx": b"".join(self.metrics.get(glyph, bytes(4)) for glyph in range(count)),
             b"loca": loca.tobytes(),
@@ -121,7 +121,12 @@ def _components(outline: bytes) -> Iterator[int]:
         place += 2 if flags & _SCALE else 4 if flags & _BOTH_SCALES else 8 if flags & _MATRIX else 0
 
 
-def _unitless(head: bytes) -> bytes:
+def _head(head: bytes) -> bytes:
+    """Return `head` for a new file: no checksum yet, long offsets, and not when the font was made on some machine."""
+    return head[:8] + bytes(4) + head[12:20] + bytes(16) + head[36:50] + struct.pack(">h", LONG_LOCA) + head[52:]
+
+
+def _common(head: bytes) -> bytes:
     """Return what subsets of one font have in common in `head`: not the checksum, the box, the kind of `loca`."""
     return head[:8] + head[12:36]
 
