@@ -157,6 +157,12 @@ def _volumes_check(volumes: list[Volume], packet: Packet) -> Check:
         for volume in volumes
         if volume.marks.get("TrkPacket") != number
     ]
+    text = _n("第 %(volume)s 册的清单与第 %(first)s 册的不同：它们不是同一次成卷的。")
+    faults += [
+        say(text, volume=volume.number, first=given[0])
+        for volume in volumes
+        if volume.marks.get("TrkManifest") != volumes[0].marks.get("TrkManifest")
+    ]
     faults += [say(_n("第 %(volume)s 册不在清单中。"), volume=found) for found in given if found not in wanted]
     faults += [say(_n("第 %(volume)s 册给了不止一次。"), volume=n) for n in sorted(set(given)) if given.count(n) > 1]
     missing = sorted(wanted - set(given))

@@ -21,7 +21,7 @@ def log_check(packet: Packet) -> Check:
     for chain in packet.manifest["log"]:
         volume = packet.holder_of(chain["file"])
         if volume is not None:
-            found, without = _chain(volume, chain)
+            found, without = _walked(volume, chain)
             faults += found
             text = _n("日志链 %(chain)s：%(entries)s 条，其中 %(without)s 条只有校验值（已封存，或与本卷无关）。")
             notes.append(say(text, chain=chain["chain"], entries=chain["entries"], without=without))
@@ -56,7 +56,7 @@ class _Walk:
         self.seen.add(seq)
 
 
-def _chain(volume: Volume, chain: Members) -> tuple[list[Sentence], int]:
+def _walked(volume: Volume, chain: Members) -> tuple[list[Sentence], int]:
     """The faults of one chain, and how many of its entries have no payload here."""
     walk = _Walk(chain["chain"])
     faults: list[Sentence] = []

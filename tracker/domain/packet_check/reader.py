@@ -416,7 +416,7 @@ class PdfReader:
         options = self.dictionary(stream.entries.get("DecodeParms"))
         predictor = options.get("Predictor", 1)
         step = width + (predictor != 1)
-        wrong = predictor not in {1, 10, 11, 12, 13, 14, 15} or (predictor != 1 and options.get("Columns") != width)
+        wrong = predictor not in (1, 10, 11, 12, 13, 14, 15) or (predictor != 1 and options.get("Columns") != width)
         if wrong or not width or len(text) % step or len(text) // step > MOST_OBJECTS:
             raise Damaged(stream.start, _n("交叉引用流的内容不合规定。"))
         lines = [text[at : at + step] for at in range(0, len(text), step)]

@@ -25,7 +25,9 @@ WITHOUT_FILE = frozenset({"Type0", "Type3"})  # fonts whose file lies elsewhere 
 OF_CATALOG = frozenset({"AcroForm", "DSS", "Extensions", "Metadata", "Version"})
 OF_PAGE = frozenset({"Annots"})
 _CONTENTS = re.compile(rb"<[0-9A-Fa-f]*>")
-_PDFA = re.compile(rb"pdfaid:part(?:>|\s*=\s*[\"'])\s*([0-9])(?s:.*?)pdfaid:conformance(?:>|\s*=\s*[\"'])\s*([A-Za-z])")
+_VALUE = rb"(?:\s{0,9}=\s{0,9}[\"']|[^<>]{0,200}>)\s{0,9}"  # of an attribute or of an element
+_PART = re.compile(rb"pdfaid:part" + _VALUE + rb"([0-9])")
+_LEVEL = re.compile(rb"pdfaid:conformance" + _VALUE + rb"([A-Za-z])")
 LARGEST_METADATA = 10_000_000  # bytes
 
 
@@ -76,9 +78,10 @@ def _active(entries: dict[str, object], ref: Ref, known: set[Ref]) -> Iterator[S
         yield say(text, number=ref.number, what=str(action))
     for key in sorted(KEYS & entries.keys()):
         yield say(_n("对象 %(number)s 含有“%(what)s”：打开时可能执行程序或者播放内容。"), number=ref.number, what=key)
-    if entries.get("Subtype") in ANNOTATIONS and ("Rect" in entries or kind == "Annot"):
+    subtype = str(entries.get("Subtype"))
+    if subtype in ANNOTATIONS and ("Rect" in entries or kind == "Annot"):
         text = _n("对象 %(number)s 是“%(what)s”类的批注：可能播放内容或者带有别的文件。")
-        yield say(text, number=ref.number, what=str(entries["Subtype"]))
+        yield say(text, number=ref.number, what=subtype)
     if "EF" in entries and ref not in known:
         yield say(_n("对象 %(number)s 带有附件目录之外的文件。"), number=ref.number)
 
@@ -88,7 +91,7 @@ def _fonts(entries: dict[str, object]) -> Iterator[Sentence]:
     if kind == "FontDescriptor":
         missing = not any(file in entries for file in EMBEDDED_FONTS)
     else:
-        missing = kind == "Font" and "FontDescriptor" not in entries and entries.get("Subtype") not in WITHOUT_FILE
+        missing = kind == "Font" and "FontDescriptor" not in entries and str(entries.get("Subtype")) not in WITHOUT_FILE
     if missing:
         yield say(_n("字体 %(font)s 没有嵌入：别的机器上文字可能显示成别的样子。"), font=name)
 
@@ -131,8 +134,8 @@ def _claimed(reader: PdfReader) -> str:
         metadata = reader.content(reader.stream(reader.catalog.get("Metadata")), LARGEST_METADATA)
     except Damaged:
         return ""
-    found = _PDFA.search(metadata)
-    return (found[1] + found[2]).decode("ascii").lower() if found else ""
+    part, level = _PART.search(metadata), _LEVEL.search(metadata)
+    return (part[1] + level[1]).decode("ascii").lower() if part and level else ""
 
 
 # ---------------------------------------------------------------- what came later
@@ -213,7 +216,7 @@ def _revised(volume: Volume) -> Iterator[Sentence]:
 def _may_change(volume: Volume, ref: Ref, before: object, after: object) -> bool:
     """Whether a signature may change this object."""
     trailer = volume.reader.trailer
-    if ref.number == 0 or ref in {trailer.get("Info"), volume.reader.catalog.get("Metadata")}:
+    if ref.number == 0 or ref in (trailer.get("Info"), volume.reader.catalog.get("Metadata")):
         return True
     if any(page.entries.get("Annots") == ref for page in volume.pages):
         return True  # the digest of the page covers it

@@ -125,7 +125,7 @@ def _read_attachments(volume: Volume) -> None:
         volume.attachments[attachment.name] = attachment
     known = {attachment.ref for attachment in volume.attachments.values()}
     for spec in reader.array(reader.catalog.get("AF")):
-        if spec not in known:
+        if not isinstance(spec, Ref) or spec not in known:
             text = _n("文档关联了一个不在附件目录中的文件（文件第 %(where)s 字节处）。")
             volume.faults.append(say(text, where=reader.where(spec)))
 
@@ -148,12 +148,12 @@ def _leaves(reader: PdfReader, root: object) -> Iterator[tuple[str, object]]:
 def _attachment(reader: PdfReader, key: str, spec: object) -> Attachment:
     entries = reader.dictionary(spec)
     files = reader.dictionary(entries.get("EF"))
-    streams = {name: files[name] for name in ("F", "UF") if name in files}
+    streams = [files[name] for name in ("F", "UF") if name in files]
     given = {text_of(reader.resolved(entries.get(name))) for name in ("F", "UF") if name in entries}
-    if not isinstance(spec, Ref) or given != {key} or len(set(streams.values())) != 1 or "FS" in entries:
+    if not isinstance(spec, Ref) or given != {key} or not streams or streams[0] != streams[-1] or "FS" in entries:
         raise Damaged(reader.where(spec), _n("附件目录中的名称与文件自己的名称不一致，或者没有内容。"))
     description = text_of(reader.resolved(entries.get("Desc")))
-    return Attachment(key, description, reader.stream(next(iter(streams.values()))), spec)
+    return Attachment(key, description, reader.stream(streams[0]), spec)
 
 
 def text_of(value: object) -> str:
