@@ -14,6 +14,7 @@ from tracker.cli.cycle import cycle
 from tracker.cli.demo.command import demo
 from tracker.cli.fonts import fonts
 from tracker.cli.log import log
+from tracker.cli.packet import packet
 from tracker.cli.publish import publish
 from tracker.cli.report import report
 from tracker.cli.roster import roster
@@ -33,7 +34,7 @@ cli = FlaskGroup(
     create_app=create_app,
     add_version_option=False,
 )
-for command in (checklist, cycle, demo, fonts, gc, log, report, roster, seal, user, verify, worker):
+for command in (checklist, cycle, demo, fonts, gc, log, packet, report, roster, seal, user, verify, worker):
     cli.add_command(command)
 checklist.add_command(publish)
 

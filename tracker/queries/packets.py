@@ -77,7 +77,7 @@ def inspection_packet(
     scope = _Scope(
         number=_number(setting, str(inspection.number), unit.code if unit else ""),
         kind=PacketKind.INSPECTION,
-        title=words(_n("%(title)s督查卷")) % {"title": report.cover.title},
+        title=words(_n("%(title)s（督查卷）")) % {"title": report.cover.title},
         inspection=inspection,
         period=_period_of(checked),
         language=language,
@@ -161,7 +161,7 @@ def city_book(
     scope = _Scope(
         number=_number(setting, str(inspection.number), "ALL"),
         kind=PacketKind.BOOK,
-        title=words(_n("%(title)s汇编")) % {"title": report.cover.title},
+        title=words(_n("%(title)s（汇编）")) % {"title": report.cover.title},
         inspection=inspection,
         period=_period_of(whole),
         language=language,

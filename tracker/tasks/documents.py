@@ -42,14 +42,15 @@ def software_version() -> str:
     return f"tracker {version('tracker')}"
 
 
+def licensed_fonts(settings: Settings) -> dict[str, Path]:
+    """The licensed fonts that the settings name, by role."""
+    named = {"fangsong": settings.fangsong_font, "biaosong": settings.biaosong_font}
+    return {role: path for role, path in named.items() if path is not None}
+
+
 def fonts_of(settings: Settings) -> FontSet:
     """The fonts of this installation, with the licensed ones that the settings name."""
-    licensed = {
-        role: path
-        for role, path in (("fangsong", settings.fangsong_font), ("biaosong", settings.biaosong_font))
-        if path is not None
-    }
-    return load_fonts(settings.font_dir, licensed=licensed)
+    return load_fonts(settings.font_dir, licensed=licensed_fonts(settings))
 
 
 def inspection_values(session: Session, *, number: int, as_of: datetime, language: str) -> Report:
