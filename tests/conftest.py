@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tests.city import City
 from tests.databases import postgresql_server
-from tests.prepared import prepare
+from tests.prepared import small_set
 from tracker.db import engine_options, prepare
 from tracker.models import Base
 from tracker.reporting.fonts import FontSet
@@ -20,7 +20,7 @@ from tracker.reporting.fonts import FontSet
 @pytest.fixture(scope="session")
 def prepared_fonts(tmp_path_factory: pytest.TempPathFactory) -> FontSet:
     """The prepared fonts, made once for the run: packets are printed with no others."""
-    return prepare(tmp_path_factory.mktemp("prepared-fonts"))
+    return small_set(tmp_path_factory.mktemp("prepared-fonts"))
 
 
 @pytest.fixture(scope="session")

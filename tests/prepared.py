@@ -7,7 +7,13 @@ from pathlib import Path
 from tracker.config import CHECKOUT
 from tracker.reporting.fonts import SYMBOLS, FontSet, prepare_fonts
 
-SOURCES = ("tracker/**/*.py", "tests/**/*.py", "templates/reports/*", "checklists/*.yaml", "tracker/translations/**/*.po")
+SOURCES = (
+    "tracker/**/*.py",
+    "tests/**/*.py",
+    "templates/reports/*",
+    "checklists/*.yaml",
+    "tracker/translations/**/*.po",
+)
 
 
 def characters_used() -> frozenset[int]:
@@ -17,7 +23,7 @@ def characters_used() -> frozenset[int]:
     return frozenset(map(ord, text)) | frozenset(range(0x20, 0x7F)) | frozenset(range(0xA0, 0x100))
 
 
-def prepare(folder: Path) -> FontSet:
+def small_set(folder: Path) -> FontSet:
     """Prepare the set in `folder`."""
     return prepare_fonts(folder, characters=characters_used())
 
