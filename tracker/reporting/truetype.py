@@ -74,7 +74,8 @@ def read_glyphs(content: bytes, wanted: Iterable[int]) -> GlyphStore:
 
 def _read_glyphs(content: bytes, wanted: Iterable[int]) -> GlyphStore:
     tables = dict(_tables(content))
-    offsets = _offsets(tables[b"loca"], is_long=tables[b"head"][51] == LONG_LOCA)
+    is_long = tables[b"head"][51] == LONG_LOCA
+    offsets, unit = _numbers(tables[b"loca"], "I" if is_long else "H"), 1 if is_long else 2
     glyf, hmtx = tables[b"glyf"], tables[b"hmtx"]
     full = struct.unpack_from(">H", tables[b"hhea"], 34)[0]
     store = GlyphStore(
@@ -82,7 +83,7 @@ def _read_glyphs(content: bytes, wanted: Iterable[int]) -> GlyphStore:
     )
     waiting = [0, *wanted]
     for glyph in waiting:  # grows while it is walked
-        outline = glyf[offsets[glyph] : offsets[glyph + 1]]
+        outline = glyf[unit * offsets[glyph] : unit * offsets[glyph + 1]]
         store.outlines[glyph] = outline
         store.metrics[glyph] = _metrics(hmtx, glyph, full)
         if outline and outline[0] >= _COMPOSITE:
@@ -96,11 +97,11 @@ def _tables(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield tag, content[offset : offset + length]
 
 
-def _offsets(loca: bytes, *, is_long: bool) -> array[int]:
-    """Return where each outline begins; the outline's end is the next one's beginning."""
-    offsets = array("I" if is_long else "H", loca)
-    offsets.byteswap()
-    return offsets if is_long else array("I", (2 * offset for offset in offsets))
+def _numbers(table: bytes, kind: str) -> array[int]:
+    """Return the unsigned numbers, of two bytes (H) or four (I), that a table is made of."""
+    numbers = array(kind, table)
+    numbers.byteswap()
+    return numbers
 
 
 def _metrics(hmtx: bytes, glyph: int, full: int) -> bytes:
@@ -158,6 +159,4 @@ def _place(tables: Mapping[bytes, bytes], wanted: bytes) -> int:
 
 
 def _checksum(table: bytes) -> int:
-    words = array("I", table + b"\0" * (-len(table) % 4))
-    words.byteswap()
-    return sum(words) & 0xFFFFFFFF
+    return sum(_numbers(table + b"\0" * (-len(table) % 4), "I")) & 0xFFFFFFFF
