@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pikepdf
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import NameOID
 from pikepdf import Dictionary, Name, Pdf
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.signers import PdfSignatureMetadata, SimpleSigner, sign_pdf
 
 from tracker.domain.canonical import canonical_json
 from tracker.domain.log import entry_content, entry_digest
@@ -39,6 +47,7 @@ from tracker.domain.packet import (
 from tracker.domain.packet_check.bundle import verifier_source
 from tracker.domain.packet_check.check import check_packet
 from tracker.domain.packet_check.content import PageContent, page_contents
+from tracker.domain.packet_check.reader import opened
 from tracker.domain.packet_check.result import FAILED, Check
 from tracker.domain.sign_off import EvidenceContent, FileContent, duty_content, signature_digest, text_digest
 
@@ -406,3 +415,36 @@ def faults(key: str, *paths: Path) -> list[str]:
 def failed(*paths: Path) -> set[str]:
     """The keys of the checks that failed."""
     return {found.key for found in check_packet(paths).checks() if found.outcome == FAILED}
+
+
+# ---------------------------------------------------------------- what comes after
+
+
+def signed(path: Path, field_name: str = "Signature") -> Path:
+    """The packet with a signature behind it, by a certificate that nobody knows."""
+    writer = IncrementalPdfFileWriter(BytesIO(path.read_bytes()))
+    settings = PdfSignatureMetadata(field_name=field_name, subfilter=SigSeedSubFilter.PADES)
+    other = path.with_name(f"signed-{path.name}")
+    other.write_bytes(sign_pdf(writer, settings, signer=_signer()).getvalue())
+    return other
+
+
+def _signer() -> SimpleSigner:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "t")])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(5)
+    certificate = made.not_valid_before(AT).not_valid_after(AT.replace(year=2099)).sign(key, hashes.SHA256())
+    data = pkcs12.serialize_key_and_certificates(b"t", key, certificate, None, serialization.NoEncryption())
+    return SimpleSigner.load_pkcs12_data(data, other_certs=[])
+
+
+def revised(path: Path, number: int, body: bytes) -> Path:
+    """The file with one object replaced in a revision behind it."""
+    with opened(path) as reader:
+        root, last = reader.trailer["Root"], reader.revisions[-1].table
+    whole = path.read_bytes()
+    added = b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    entry = b"xref\n%d 1\n%010d 00000 n \n" % (number, len(whole))
+    trailer = b"trailer << /Root %d 0 R /Prev %d >>\n" % (root.number, last)
+    other = path.with_name(f"revised-{path.name}")
+    other.write_bytes(whole + added + entry + trailer + b"startxref\n%d\n%%%%EOF\n" % (len(whole) + len(added)))
+    return other

@@ -12,6 +12,7 @@ from pikepdf import Dictionary, Name
 from tests.packets import (
     CHAIN,
     RECIPE,
+    Recipe,
     attach,
     check,
     failed,
@@ -19,11 +20,14 @@ from tests.packets import (
     log_lines,
     make_packet,
     redraw,
+    revised,
     sha256,
+    signed,
     tampered,
     with_manifest,
 )
 from tracker.domain.canonical import canonical_json
+from tracker.domain.packet_check.check import check_packet
 from tracker.domain.packet_check.result import NOT_CHECKED, PASSED
 
 
@@ -413,17 +417,17 @@ def test_an_encrypted_packet_is_named(packet, tmp_path):
     assert check("pages", path).outcome == NOT_CHECKED
 
 
-def test_a_revision_that_no_signature_brought_is_named(packet, tmp_path):
+def test_a_revision_that_no_signature_brought_is_named(packet):
     with pikepdf.open(packet) as pdf:
-        number, root = pdf.pages[0].obj.objgen[0], pdf.Root.objgen[0]
-    whole, path = packet.read_bytes(), tmp_path / "revised.pdf"
-    last = int(whole.rsplit(b"startxref\n", 1)[1].split()[0])
-    added = b"%d 0 obj\n<< /Type /Page /Contents [] >>\nendobj\n" % number
-    table = b"xref\n%d 1\n%010d 00000 n \ntrailer << /Root %d 0 R /Prev %d >>\n" % (number, len(whole), root, last)
-    path.write_bytes(whole + added + table + b"startxref\n%d\n%%%%EOF\n" % (len(whole) + len(added)))
+        number = pdf.pages[0].obj.objgen[0]
+        parent = pdf.pages[0].obj.Parent.objgen[0]
+    path = revised(packet, number, b"<< /Type /Page /Contents [] /Parent %d 0 R >>" % parent)
 
-    assert "revisions" in failed(path)
-    assert check("whole_file", path).outcome == PASSED
+    assert failed(path) == {"revisions", "pages"}
+    assert faults("revisions", path) == [
+        "成卷以后文件被修订过 1 次，却没有电子签名。",
+        f"对象 {number} 被后来的修订替换：显示出来的内容可能不是成卷时的内容。",
+    ]
 
 
 def test_a_sealed_record_is_said_and_is_no_fault(tmp_path):
@@ -435,3 +439,45 @@ def test_a_sealed_record_is_said_and_is_no_fault(tmp_path):
 
     assert failed(path) == set()
     assert [str(note) for note in check("sealed", path).notes] == ["佐证 E1 的内容已按规定封存，只留校验值。"]
+
+
+# ---------------------------------------------------------------- signed
+
+
+@pytest.mark.parametrize("object_streams", [True, False])
+def test_a_signature_changes_no_page_and_is_left_to_others_to_check(tmp_path, object_streams):
+    path = signed(make_packet(tmp_path, Recipe(object_streams=object_streams))[0])
+    result = check_packet([path])
+
+    assert failed(path) == set()
+    assert result.signed
+    assert check("signature", path).outcome == PASSED
+    assert check("validity", path).outcome == NOT_CHECKED
+
+
+def test_two_signatures_pass(packet):
+    assert failed(signed(signed(packet), "Second")) == set()
+
+
+def test_what_was_added_behind_a_signature_is_named(packet):
+    path = signed(packet)
+    with pikepdf.open(path) as pdf:
+        number = pdf.pages[1].obj.Contents[0].objgen[0]
+    later = revised(path, number, b"<< /Length 5 >>\nstream\n0 0 m\nendstream")
+
+    assert failed(later) == {"signature", "revisions", "pages"}
+    assert faults("pages", later) == ["第 2 页被改动：内容与清单所列的校验值不符。"]
+
+
+def test_a_signature_that_is_cut_out_of_its_range_is_named(packet):
+    path = signed(packet)
+    path.write_bytes(path.read_bytes().replace(b"/ByteRange [0 ", b"/ByteRange [1 "))
+
+    assert faults("signature", path)[0] == "有一个签名没有完整覆盖它之前的全部内容。"
+
+
+def test_a_signature_that_shows_over_a_page_is_named(packet):
+    path = signed(packet)
+    path.write_bytes(path.read_bytes().replace(b"/Rect [ 0 0 0 0 ]", b"/Rect [ 0 0 9 9 ]"))
+
+    assert {"annotations", "pages"} <= failed(path)

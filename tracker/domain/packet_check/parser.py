@@ -135,8 +135,8 @@ def _text(data: Bytes, place: int, base: int) -> tuple[bytes, int]:
     start, depth = place, 1
     while depth:
         found = _IN_TEXT.search(data, place, min(len(data), start + LONGEST_OBJECT))
-        if found is None:
-            raise Damaged(base + start, _n("字符串没有结束。"))
+        if found is None or depth > DEEPEST:
+            raise Damaged(base + start, _n("字符串没有结束，或者括号嵌套过深。"))
         place = found.end() + (found[0] == b"\\")
         depth += {b"(": 1, b")": -1}.get(found[0], 0)
     return _ESCAPE.sub(_unescaped, data[start : place - 1]), place

@@ -28,6 +28,7 @@ KEPT_OBJECTS = 20_000
 KEPT_TEXT = 4_000_000  # bytes of the text of the objects that are kept
 CHUNK = 1 << 18
 MOST_INFLATED, INFLATED_TIMES = 1_000_000_000, 40  # bytes that a file may inflate to in all, and as many times its size
+MOST_PARSED = 200_000_000  # bytes of the text of objects that are read in all, besides the size of the file
 INHERITED = ("CropBox", "MediaBox", "Resources", "Rotate")
 
 
@@ -101,6 +102,7 @@ class PdfReader:
         self._kept = _Kept()
         self._streams: OrderedDict[int, tuple[list[int], bytes]] = OrderedDict()
         self._streams_size = 0
+        self._left_to_parse = MOST_PARSED + len(data)
         self._left_to_inflate = MOST_INFLATED + INFLATED_TIMES * len(data)
         self._busy: set[int] = set()
         self.revisions: list[Revision] = []  # while they are read, nothing can be looked up in them
@@ -233,18 +235,25 @@ class PdfReader:
 
     def _read(self, ref: Ref, revision: Revision, place: InFile | InStream) -> tuple[object, int]:
         """An object and the size of its text; one object may need few others to be read."""
+        if self._left_to_parse < 0:
+            raise Damaged(0, _n("对象过多，或者互相重叠。"))
         if ref.number in self._busy or len(self._busy) > 5:
             raise Damaged(0, _n("对象互相引用，没有尽头。"))
         self._busy.add(ref.number)
         try:
-            if isinstance(place, InStream):
-                return self._in_stream(ref, revision, place)
-            if ref.generation != place.generation:
-                raise Damaged(place.offset, _n("对象的代号与引用不符。"))
-            value, end = self._in_file(ref.number, place.offset)
-            return value, 0 if isinstance(value, Stream) else end - place.offset
+            value, size = self._looked_up(ref, revision, place)
         finally:
             self._busy.discard(ref.number)
+        self._left_to_parse -= size
+        return value, size
+
+    def _looked_up(self, ref: Ref, revision: Revision, place: InFile | InStream) -> tuple[object, int]:
+        if isinstance(place, InStream):
+            return self._in_stream(ref, revision, place)
+        if ref.generation != place.generation:
+            raise Damaged(place.offset, _n("对象的代号与引用不符。"))
+        value, end = self._in_file(ref.number, place.offset)
+        return value, (value.start if isinstance(value, Stream) else end) - place.offset
 
     def _in_file(self, number: int, offset: int) -> tuple[object, int]:
         """The object that is written at `offset`, and the place behind its `endobj`."""
