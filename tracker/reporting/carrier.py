@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,7 +28,7 @@ def write_empty(path: Path) -> None:
     """Write a PDF without pages, for streams to be added to."""
     with path.open("wb") as file:
         file.write(_EMPTY)
-        _write_table(file, {0: None, 1: _EMPTY.index(b"1 0 obj"), 2: _EMPTY.index(b"2 0 obj")}, b"/Size 4/Root 1 0 R")
+        _write_table(file, 0, [None, _EMPTY.index(b"1 0 obj"), _EMPTY.index(b"2 0 obj")], b"/Root 1 0 R")
 
 
 def add_streams(path: Path, streams: Iterable[tuple[bytes, Iterable[bytes]]]) -> list[int]:
@@ -38,20 +38,19 @@ def add_streams(path: Path, streams: Iterable[tuple[bytes, Iterable[bytes]]]) ->
     """
     with pikepdf.open(path) as book:
         size, root = int(book.trailer.Size), book.Root.objgen[0]
-    places: dict[int, int | None] = {}
+    places: list[int | None] = []
     with path.open("r+b") as file:
         previous = start_of_table(file)
         file.seek(0, os.SEEK_END)
         for entries, chunks in streams:
             number = size + len(places)
-            places[number] = file.tell()
+            places.append(file.tell())
             file.write(b"%d 0 obj<<%s/Length %d 0 R>>stream\n" % (number, entries, number + 1))
             length = sum(file.write(chunk) for chunk in chunks)
             file.write(b"\nendstream endobj\n")
-            places[number + 1] = file.tell()
+            places.append(file.tell())
             file.write(b"%d 0 obj %d endobj\n" % (number + 1, length))
-        entries = b"/Size %d/Root %d 0 R/Prev %d" % (size + len(places) + 1, root, previous)
-        _write_table(file, places, entries)
+        _write_table(file, size, places, b"/Root %d 0 R/Prev %d" % (root, previous))
     return [*range(size, size + len(places), 2)]
 
 
@@ -61,12 +60,10 @@ def start_of_table(file: BinaryIO) -> int:
     return int(file.read().split(b"startxref")[-1].split()[0])
 
 
-def _write_table(file: BinaryIO, places: Mapping[int, int | None], entries: bytes) -> None:
-    """Write the cross-reference stream of neighbouring objects, and of itself behind them, and the end of the file."""
-    start, number = file.tell(), max(places, default=0) + 1
-    first = min(places, default=number)
-    rows = b"".join(bytes([place is not None]) + (place or 0).to_bytes(8, "big") for place in places.values())
-    rows += b"\1" + start.to_bytes(8, "big")
-    header = b"%d 0 obj<</Type/XRef/W[1 8 0]/Index[%d %d]%s/Length %d>>stream\n"
-    file.write(header % (number, first, len(places) + 1, entries, len(rows)))
+def _write_table(file: BinaryIO, first: int, places: Sequence[int | None], entries: bytes) -> None:
+    """Write the cross-reference stream of the objects from `first` on, and of itself behind them, and the end."""
+    start, number = file.tell(), first + len(places)
+    rows = b"".join(bytes([place is not None]) + (place or 0).to_bytes(8, "big") for place in [*places, start])
+    header = b"%d 0 obj<</Type/XRef/W[1 8 0]/Index[%d %d]/Size %d%s/Length %d>>stream\n"
+    file.write(header % (number, first, len(places) + 1, number + 1, entries, len(rows)))
     file.write(rows + b"\nendstream endobj\nstartxref\n%d\n%%%%EOF\n" % start)

@@ -22,7 +22,7 @@ from tracker.reporting.words import Translate
 LEFT, RIGHT = TYPE_AREA[0] * MM, (TYPE_AREA[0] + TYPE_AREA[2]) * MM
 HEAD_SIZE, NUMBER_SIZE, SMALL_SIZE = 9.0, 14.0, 7.0  # points
 HEAD_LINE = A4_HEIGHT - 30 * MM + 3.2  # where the letters stand: 7 mm above the type area, as in report.css
-NUMBER_LINE = 75.1  # the dash stands 7 mm below the type area
+NUMBER_LINE = 73.9  # the dash stands 7 mm below the type area
 HEAD_SHARES = (0.57, 0.41)  # of the measure, for what stands left and right
 QR_SIDE, QR_FOOT = 15 * MM, 16 * MM
 SMALL_LINES = (QR_FOOT + 8.6 * MM, QR_FOOT + 4.6 * MM)
