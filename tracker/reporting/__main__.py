@@ -30,9 +30,10 @@ class Printer:
         self._setting = setting
         self._typesetter = Typesetter(setting.fonts.config_file)
         self._composers: dict[str, Composer] = {}
+        self._memory = 0
 
     def do(self, job: Job) -> None:
-        """Do one job and say what came of it: pages and memory, or why not."""
+        """Do one job and say what came of it: pages, and the memory held before it; or why not."""
         try:
             made = self._typesetter.typeset(self._composition(job), progress=_report)
             _write(target_of(job, made.pages), made.pdf)
@@ -41,7 +42,12 @@ class Printer:
         except Invalid as refusal:
             _say(refused=refusal.message, values=refusal.values)
         else:
-            _say(pages=made.pages, memory=_memory())
+            _say(pages=made.pages, memory=self._memory)
+
+    def rest(self) -> None:
+        """Let go of what the last job left; its parent has its answer by then."""
+        gc.collect()
+        self._memory = _memory()
 
     def _composition(self, job: Job) -> Composition:
         if isinstance(job, DocumentJob):
@@ -70,7 +76,7 @@ def main(orders: BinaryIO) -> int:
     for job in _jobs(orders):
         _allow(setting.limits.cpu)
         printer.do(job)
-        gc.collect()
+        printer.rest()
     return 0
 
 
@@ -103,9 +109,9 @@ def _allow(seconds: int) -> None:
 
 
 def _memory() -> int:
-    """Return the bytes of memory that this process holds now."""
-    resident = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return resident * resource.getpagesize()
+    """Return the bytes of memory that are this process's own now: fonts that are mapped from files do not count."""
+    _, resident, shared, *_ = map(int, Path("/proc/self/statm").read_text("ascii").split())
+    return (resident - shared) * resource.getpagesize()
 
 
 def _report(percent: int, pages: int) -> None:

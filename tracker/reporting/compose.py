@@ -26,6 +26,7 @@ from tracker.domain.text import _n
 from tracker.reporting import words
 from tracker.reporting.fonts import FontSet
 from tracker.reporting.glyphs import check_glyphs, refuse_missing
+from tracker.reporting.hatching import hatching
 from tracker.reporting.words import BEIJING, Translate
 
 TEMPLATES = {
@@ -49,10 +50,14 @@ PART_STYLES = ("report.css", "packet.css")
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A document ready to be laid out: its HTML, its style sheet, and an identifier that depends on nothing else."""
+    """A document ready to be laid out: its HTML, its style sheet, and an identifier that depends on nothing else.
+
+    The HTML of a part of a packet is well-formed XML as well.
+    """
 
     html: str
     css: str
+    is_part: bool = False
 
     @property
     def identifier(self) -> bytes:
@@ -81,7 +86,7 @@ class Composer:
         title = title_of(part, self._translate)
         html = self._html(PART_TEMPLATES[type(part)], part, part=part, title=title)
         refuse_missing(html, self._fonts.coverage, record=title, label=self._translate(_n("固定用语")))
-        return Composition(html, self._css(PART_STYLES))
+        return Composition(html, self._css(PART_STYLES), is_part=True)
 
     def _html(self, template: str, values: Report | PartValues, **names: object) -> str:
         check_glyphs(values, self._fonts.coverage, translate=self._translate)
@@ -153,7 +158,7 @@ def _environment(templates: Path, translate: Translate) -> Environment:
         one_line=words.one_line,
         listed=translate(_n("、")).join,
     )
-    env.globals["share"] = words.share
+    env.globals.update(share=words.share, hatching=hatching)
     return env
 
 

@@ -24,8 +24,8 @@ from tracker.reporting.progress import Progress, RenderingFailed, no_progress
 from tracker.reporting.sections import Section, key_of, recipe_of
 from tracker.reporting.worker import Limits, PartJob, Setting, Worker
 
-# A child is replaced when it holds this much after a job, or did this many: what libraries keep stays bounded.
-_MEMORY_MARK = 180_000_000
+# A child is replaced when it held this much of its own between jobs, or did this many: a fresh one holds 70 MB.
+_MEMORY_MARK = 120_000_000
 _JOBS_OF_A_CHILD = 500
 _IN_USE = 24 * 60 * 60  # seconds for which a section that was handed out is not forgotten
 _SHELF = "sections-"  # the folder that holds the sections; `clear` takes the whole folder away
@@ -81,6 +81,7 @@ class Press:
         which names the section, for anything else; what was finished by then is in the cache.
         """
         jobs = [self._job(section) for section in sections]
+        self._check_shelf()
         printed = self._found({job.target for job in jobs})
         missing = {job.target: (job, one) for job, one in zip(jobs, sections, strict=True) if job.target not in printed}
         total = len(printed) + len(missing)
@@ -96,6 +97,11 @@ class Press:
         part = section.pickled()
         key = key_of(section, part, self._recipes[section.language])
         return PartJob(target=self._shelf / key, part=part, language=section.language)
+
+    def _check_shelf(self) -> None:
+        """Raise RenderingFailed where the cache was cleared since this press began: what it prints may be sealed now."""
+        if not self._shelf.is_dir():
+            raise RenderingFailed("the cache of sections was cleared; begin again with what may be shown now")
 
     def _found(self, wanted: set[Path]) -> dict[Path, Printed]:
         """Return those of `wanted` that are in the cache and whole; they count as used now."""
@@ -122,6 +128,7 @@ class Press:
         try:
             done = child.do(job)
         except RenderingFailed as failure:
+            self._check_shelf()
             raise RenderingFailed(f"{section.name}: {failure}") from failure
         finally:
             self._put_back(child)

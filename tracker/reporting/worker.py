@@ -29,6 +29,8 @@ CHINESE = "zh-CN"  # the language that needs no catalogue
 
 # The child needs no secret of its parent: these are all that it is given.
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONPATH")
+# Large blocks, whole fonts among them, go back to the system at once: without this they stay with the child, scattered.
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1000000"}
 _LAST_WORDS = 2000
 
 
@@ -87,11 +89,11 @@ def target_of(job: Job, pages: int) -> Path:
 class Worker:
     """One warm child. One thread at a time may hand it a job; `close` it at the end.
 
-    `jobs` were given to it so far; it held `memory` bytes after the last.
+    `jobs` were given to it so far; it held `memory` bytes of its own before the last.
     """
 
     def __init__(self, setting: Setting) -> None:
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        environment = _ALLOCATOR | {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         self._errors = tempfile.TemporaryFile(prefix="tracker-print-")  # noqa: SIM115  closed with the child
         self._child = subprocess.Popen(
             [sys.executable, "-m", "tracker.reporting"],
