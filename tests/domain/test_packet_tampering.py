@@ -342,15 +342,16 @@ def changed_entry(line, **members):
 
 LINES = log_lines()
 LOG = [
-    ([*LINES[:2], *LINES[3:]], ["缺少第 3 条至第 3 条。"]),
+    ([*LINES[:2], *LINES[3:]], ["缺少第 3 条。"]),
     ([*LINES[:2], LINES[3], LINES[2], *LINES[4:]], ["的次序被打乱：第 3 条排在第 4 条之后。"]),
-    (LINES[:4], ["的尾部被截去：缺少第 5 条至第 6 条。"]),
+    ([*LINES[:1], *LINES[4:]], ["缺少第 2 条至第 4 条。"]),
+    (LINES[:4], ["的尾部被截去：应到第 6 条，只到第 4 条。"]),
     ([LINES[0], *LINES], ["的第 1 条出现了两次。"]),
     ([*LINES[:2], changed_entry(LINES[2], verb="x"), *LINES[3:]], ["第 3 条被改动：内容与其校验值不符。"]),
     ([*LINES[:2], rehashed(LINES[2], verb="x"), *LINES[3:]], ["第 4 条与上一条不衔接：上一条被改动或者换掉。"]),
     ([*LINES[:2], changed_entry(LINES[2], payload="x"), *LINES[3:]], ["第 3 条的附载内容被改动：与其校验值不符。"]),
     ([*LINES[:2], LINES[2] + b" ", *LINES[3:]], ["第 3 条不是规定的写法：它被改动过。"]),
-    ([*LINES, rehashed(LINES[5], seq=7, previous=json.loads(LINES[5])["digest"])], ["的尾部多了第 7 条至第 7 条。"]),
+    ([*LINES, rehashed(LINES[5], seq=7, previous=json.loads(LINES[5])["digest"])], ["的尾部是后加的：应到第 6 条，却到第 7 条。"]),
 ]
 
 

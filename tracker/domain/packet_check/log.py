@@ -121,16 +121,18 @@ def _end(walk: _Walk, chain: Members) -> Iterator[Sentence]:
         yield say(_n("清单里日志链 %(chain)s 的条数与链头的序号不符。"), chain=walk.chain)
     before = 0
     for seq in sorted(walk.seen):
-        if seq > before + 1:
+        if seq == before + 2:
+            yield say(_n("日志链 %(chain)s 缺少第 %(seq)s 条。"), chain=walk.chain, seq=before + 1)
+        elif seq > before + 1:
             text = _n("日志链 %(chain)s 缺少第 %(seq)s 条至第 %(last)s 条。")
             yield say(text, chain=walk.chain, seq=before + 1, last=seq - 1)
         before = seq
     if walk.highest < head["seq"]:
-        text = _n("日志链 %(chain)s 的尾部被截去：缺少第 %(seq)s 条至第 %(last)s 条。")
-        yield say(text, chain=walk.chain, seq=walk.highest + 1, last=head["seq"])
+        text = _n("日志链 %(chain)s 的尾部被截去：应到第 %(last)s 条，只到第 %(seq)s 条。")
+        yield say(text, chain=walk.chain, seq=walk.highest, last=head["seq"])
     elif walk.highest > head["seq"]:
-        text = _n("日志链 %(chain)s 的尾部多了第 %(seq)s 条至第 %(last)s 条。")
-        yield say(text, chain=walk.chain, seq=head["seq"] + 1, last=walk.highest)
+        text = _n("日志链 %(chain)s 的尾部是后加的：应到第 %(last)s 条，却到第 %(seq)s 条。")
+        yield say(text, chain=walk.chain, seq=walk.highest, last=head["seq"])
     elif walk.digest != head["digest"]:
         text = _n("日志链 %(chain)s 的最后一条与清单记下的链头（第 %(seq)s 条）不符。")
         yield say(text, chain=walk.chain, seq=head["seq"])

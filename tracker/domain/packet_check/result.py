@@ -146,9 +146,9 @@ class Result:
         if not self.passed:
             return say(_n("核验不通过：发现 %(faults)s 处问题。"), faults=self.faults)
         if self.signed:
-            text = _n("核验通过：督查卷 %(packet)s 的内容与其清单一致；电子签名见“真实性”。")
+            text = _n("核验通过：督查卷 %(packet)s 的内容与卷内清单一致；电子签名见“真实性”。")
         else:
-            text = _n("核验通过：督查卷 %(packet)s 的内容与其清单一致；没有电子签名，能发现意外改动，不能防伪造。")
+            text = _n("核验通过：督查卷 %(packet)s 的内容与卷内清单一致；没有电子签名，能发现意外改动，不能防伪造。")
         return say(text, packet=self.packet)
 
     def as_json(self, translate: Translate = same) -> dict[str, object]:
