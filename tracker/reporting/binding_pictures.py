@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import pikepdf
@@ -27,20 +28,22 @@ class PictureBinder:
 
     def detach(self, part: int, source: Pdf) -> None:
         """Take the pictures out of a part, that they are not copied with its pages."""
-        for resources, named in zip(resources_of(source.pages), self._named[part], strict=True):
+        for resources, named in zip(resources_of(source.pages), self._named[part], strict=False):
             for name in named:
                 del resources.XObject[name]
 
     def attach(self, part: int, book: Pdf, pages: Sequence[pikepdf.Page]) -> None:
         """Name the pictures of a part where its pages in the book look for them."""
-        for resources, named in zip(resources_of(pages), self._named[part], strict=True):
+        for resources, named in zip(resources_of(pages), self._named[part], strict=False):
             for name, place in named.items():
                 resources.XObject[name] = book.get_object(self._numbers[place], 0)
 
     def _streams(self, sources: Iterable[Path]) -> Iterator[tuple[bytes, Iterator[bytes]]]:
         for path in sources:
+            self._named.append([])
+            if not _may_show_pictures(path):
+                continue
             with pikepdf.open(path) as source:
-                self._named.append([])
                 for resources in resources_of(source.pages):
                     self._named[-1].append({})
                     yield from self._new(resources, self._named[-1][-1])
@@ -53,6 +56,12 @@ class PictureBinder:
                 self._known[digest] = len(self._known)
                 yield entries, iter((content,))
             named[name] = self._known[digest]
+
+
+def _may_show_pictures(path: Path) -> bool:
+    """Tell whether a file can have pictures: their dictionaries always lie open. To ask is quicker than to parse."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(b"/Image") >= 0
 
 
 def resources_of(pages: Iterable[pikepdf.Page]) -> Iterator[Object]:

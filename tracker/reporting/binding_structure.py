@@ -55,13 +55,12 @@ class StructureBinder:
 def _make_names_unique(source: Pdf, prefix: str) -> None:
     """Put `prefix` before the names by which the cells of tables refer to their heads."""
     for element in source.objects:
-        if not isinstance(element, Dictionary) or element.get("/S") not in {Name.TH, Name.TD}:
+        if not isinstance(element, Dictionary) or "/A" not in element:  # cells have attributes, and little else has
             continue
         if "/ID" in element:
             element.ID = String(prefix + str(element.ID))
-        heads = element.get("/A", Dictionary()).get("/Headers")
-        if heads is not None:
-            element.A.Headers = Array([String(prefix + str(head)) for head in heads.as_list()])
+        if "/Headers" in element.A:
+            element.A.Headers = Array([String(prefix + str(head)) for head in element.A.Headers.as_list()])
 
 
 def take_out(source: Pdf, annotation: Object) -> None:
