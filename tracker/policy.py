@@ -52,7 +52,7 @@ class Act(StrEnum):
     SIGN = "sign"  # submit or claim
     WITHDRAW = "withdraw"
     CONFIRM = "confirm"  # confirm, return, accept, refuse, reopen
-    REPORT = "report"  # print what an organization did and did not do
+    REPORT = "report"  # print what an organization did and did not do, or a check with its evidence
     DECIDE = "decide"  # local decisions on what an organization owes
     ADMINISTER = "administer"  # roster, year, checklists, accounts, seals
     INSPECT = "inspect"  # plan a check; judge within it
@@ -267,12 +267,11 @@ def _may_inspect(session: Session, actor: Actor, inspection: Inspection | None) 
     return inspection.id in set(session.scalars(_my_inspections(actor)))
 
 
-def _may_report(session: Session, actor: Actor, organization: Organization) -> bool:
-    """Who sees all its duties: those seated at or above it. An administrator sees none."""
-    return (
-        session.scalar(select(Organization.id).where(Organization.id == organization.id, _own_subtree(actor)))
-        is not None
-    )
+def _may_report(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  an organization or a check
+    """Who sees all its duties: those seated at or above it, or the team of the check. An administrator sees none."""
+    if isinstance(thing, Inspection):
+        return _inspects(actor) and thing.id in set(session.scalars(_my_inspections(actor)))
+    return session.scalar(select(Organization.id).where(Organization.id == thing.id, _own_subtree(actor))) is not None
 
 
 def _may_decide(session: Session, actor: Actor, organization: Organization) -> bool:

@@ -11,8 +11,8 @@ from tests.city import NOW
 from tests.web.conftest import ClientOf, post
 from tracker.db import writing
 from tracker.models import AccessLog, Appointment, Job, JobState, Seat
-from tracker.tasks.documents import WORKS
 from tracker.tasks.worker import Worker, result_path
+from tracker.tasks.works import WORKS
 from tracker.web.jobs import ABOUT
 
 

@@ -66,6 +66,7 @@ CLOSED = {
 # Where 404 is the answer to somebody who may, because what is asked for is not there in the samples.
 MAY_BE_MISSING = {
     "jobs.download": "the document is not ready",
+    "jobs.packet_quarter": "quarterly volumes are those of units, and the sample is a branch",
     "jobs.self_check": "reports are those of units, and the sample is a branch",
     "roster.carry": "no file was looked at before",
 }
@@ -102,6 +103,7 @@ MAY: dict[tuple[Act, type[Any] | None], tuple[set[str], set[str]]] = {
     (Act.PREPARE, Evidence): ({"Asha"}, {"Omar"}),
     (Act.PREPARE, Organization): ({"Asha"}, {"Omar"}),
     (Act.REPORT, Organization): ({"Asha", "Chen"}, {"Omar"}),
+    (Act.REPORT, Inspection): ({"Ines"}, set()),
     (Act.DECIDE, Organization): ({"Chen", "Adam"}, {"Adam"}),
     (Act.INSPECT, Inspection): ({"Ines"}, set()),
 }

@@ -11,9 +11,9 @@ from flask.cli import with_appcontext
 from tracker.db import db
 from tracker.queries.history import SHANGHAI
 from tracker.tasks.daily import once_a_day
-from tracker.tasks.documents import WORKS
 from tracker.tasks.queue import Queue
 from tracker.tasks.worker import Worker
+from tracker.tasks.works import WORKS
 
 
 @click.command()

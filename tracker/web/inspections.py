@@ -169,6 +169,7 @@ def show(inspection: Inspection) -> ResponseReturnValue:
         pending=queries.next_pending(session, inspection),
         findings=queries.findings_of(session, inspection),
         may_judge=can(session, current_actor(), Act.INSPECT, inspection),
+        may_report=can(session, current_actor(), Act.REPORT, inspection),
         **_words(inspection),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from flask import Blueprint, abort, current_app, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from sqlalchemy.orm import Session
 
 from tracker.db import db, transaction
 from tracker.domain.errors import Invalid
@@ -20,6 +22,7 @@ from tracker.queries.cycles import current_cycle
 from tracker.queries.history import end_of_day
 from tracker.queries.inspections import units_of
 from tracker.queries.jobs import jobs_of
+from tracker.queries.packets import quarter_days
 from tracker.services import jobs, log
 from tracker.tasks.queue import Queue
 from tracker.tasks.worker import result_path
@@ -34,7 +37,66 @@ ABOUT: Mapping[str, tuple[type[Any], str, Act]] = {
     "inspection_report": (Inspection, "number", Act.VIEW),
     "duty_list": (Organization, "organization", Act.VIEW),
     "self_check": (Organization, "unit", Act.REPORT),
+    "packet": (Inspection, "number", Act.REPORT),
+    "packet_quarter": (Organization, "unit", Act.REPORT),
+    "packet_all": (Inspection, "number", Act.REPORT),
 }
+
+# What a worker notes of what it is doing, in words; a volume of several is named too.
+STEPS = {
+    "gather": _n("正在汇集数据"),
+    "pages": _n("正在排版：%(done)s 页"),
+    "draw": _n("正在显示佐证文件：%(done)s/%(total)s"),
+    "print": _n("正在排版：%(done)s/%(total)s 节"),
+    "bind": _n("正在装订"),
+    "embed": _n("正在嵌入附件"),
+    "sign": _n("正在签名"),
+}
+OF_SEVERAL = {
+    "bind": _n("正在装订：第 %(number)s 册（共 %(total)s 册）"),
+    "embed": _n("正在嵌入附件：第 %(number)s 册（共 %(total)s 册）"),
+    "sign": _n("正在签名：第 %(number)s 册（共 %(total)s 册）"),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """The file that a job made: where it lies, its size in bytes, and whether it is a ZIP of several PDFs."""
+
+    path: Path
+    size: int
+    is_zip: bool
+
+    @property
+    def media_type(self) -> str:
+        """What kind of file it is."""
+        return "application/zip" if self.is_zip else "application/pdf"
+
+    def name(self, asked: str) -> str:
+        """The name for the browser: the one given when the file was asked for, with the ending that fits."""
+        return asked.removesuffix(".pdf") + (".zip" if self.is_zip else ".pdf")
+
+
+def result_of(job: Job) -> Result | None:
+    """The file of a job that is done; None before that, and where the file is gone."""
+    path = result_path(current_app.config["TRACKER"], job.key)
+    if job.state is not JobState.DONE or not path.exists():
+        return None
+    with path.open("rb") as file:
+        return Result(path, path.stat().st_size, is_zip=file.read(4) == b"PK\x03\x04")
+
+
+def doing(step: str) -> str:
+    """What a worker notes (a word and numbers), as a sentence; empty for what says nothing to a reader."""
+    word, *rest = step.split() or [""]
+    if word == "packet":  # the first two numbers are those of the packet, then comes the step in it
+        message = _n("第 %(number)s 卷（共 %(total)s 卷）：%(doing)s")
+        return str(_(message, number=rest[0], total=rest[1], doing=doing(" ".join(rest[2:]))))
+    done, total = (*(int(number) for number in rest), 0, 0)[:2]
+    if word == "print" and not total:
+        return str(_("正在排版"))
+    message = OF_SEVERAL[word] if total > 1 and word in OF_SEVERAL else STEPS.get(word, "")
+    return str(_(message, done=done, number=done + 1, total=total)) if message else ""
 
 
 @bp.get("")
@@ -53,9 +115,10 @@ def show(job: Job) -> ResponseReturnValue:
             "state": job.state.value,
             "done": job.done,
             "total": job.total,
+            "doing": doing(job.step),
             "url": url_for("jobs.show", key=job.key),
         }
-    return render_template("jobs/show.html", job=job)
+    return render_template("jobs/show.html", job=job, doing=doing(job.step), result=result_of(job))
 
 
 @bp.get("/<key>/file")
@@ -66,18 +129,29 @@ def download(job: Job) -> ResponseReturnValue:
     thing = load(model, job.arguments[argument])
     if not can(db.session(), current_actor(), act, thing):
         abort(403)
-    path: Path = result_path(current_app.config["TRACKER"], job.key)
-    if job.state is not JobState.DONE or not path.exists():
+    result = result_of(job)
+    if result is None:
         abort(404)
-    key = str(job.arguments[argument])
+    _note_export(job, thing, str(job.arguments[argument]))
+    name = result.name(job.result_name or job.key)
+    return send_file(result.path, mimetype=result.media_type, as_attachment=True, download_name=name)
+
+
+def _note_export(job: Job, thing: Any, key: str) -> None:  # noqa: ANN401  a check or an organization
+    actor, now = current_actor(), clock.now()
     with transaction() as session:
-        units = [unit.id for unit in units_of(session, thing)] if model is Inspection else [thing.unit_id]
-        actor, now = current_actor(), clock.now()
-        for unit_id in units:
+        for unit_id in _units_in(session, job, thing):
             log.record_access(
                 session, actor=actor, now=now, verb="document.export", kind=job.kind, key=key, unit_id=unit_id
             )
-    return send_file(path, mimetype="application/pdf", as_attachment=True, download_name=job.result_name)
+
+
+def _units_in(session: Session, job: Job, thing: Any) -> list[int]:  # noqa: ANN401  a check or an organization
+    """The row numbers of the units that a document tells of: of a check those it visited then, or the one chosen."""
+    if job.unit_id is not None or not isinstance(thing, Inspection):
+        return [job.unit_id or thing.unit_id]
+    as_of = datetime.fromisoformat(job.arguments["as_of"])
+    return [unit.id for unit in units_of(session, thing, as_of=as_of)]
 
 
 def _as_of() -> datetime:
@@ -87,7 +161,7 @@ def _as_of() -> datetime:
         return clock.now()
     try:
         return min(end_of_day(date.fromisoformat(wanted)), clock.now())
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Invalid(_n("日期格式不对，请按 2026-03-31 的样子填写。"), field="as_of") from None
 
 
@@ -141,3 +215,56 @@ def self_check(organization: Organization) -> ResponseReturnValue:
         abort(404)
     title = _("%(unit)s自查报告", unit=organization.name)
     return start("self_check", {"year": cycle.year, "unit": organization.code}, title=title, unit=organization)
+
+
+@bp.post("/packets/<int:number>")
+@guard(Act.REPORT, Inspection, param="number")
+def packet(inspection: Inspection) -> ResponseReturnValue:
+    """Ask for the packet of a check, or of the one unit in it that was chosen."""
+    number, code = inspection.number, request.form.get("unit", "")
+    unit = _chosen_unit(inspection, code) if code else None
+    if unit is None:
+        title = _("第%(number)s号督查卷", number=number)
+    else:
+        title = _("第%(number)s号督查卷-%(unit)s", number=number, unit=unit.name)
+    return start("packet", {"number": number, "unit": unit.code if unit else None}, title=title, unit=unit)
+
+
+def _chosen_unit(inspection: Inspection, code: str) -> Organization:
+    for unit in units_of(db.session(), inspection):
+        if unit.code == code:
+            return unit
+    raise Invalid(_n("请在本次督查的被检查单位中选择。"), field="unit")
+
+
+@bp.post("/packets/<int:number>/all")
+@guard(Act.REPORT, Inspection, param="number")
+def packet_all(inspection: Inspection) -> ResponseReturnValue:
+    """Ask for the packets of all units of a check, and the book of them all."""
+    title = _("第%(number)s号督查全部督查卷和汇编", number=inspection.number)
+    return start("packet_all", {"number": inspection.number}, title=title, unit=None)
+
+
+def quarters_begun(session: Session) -> dict[str, tuple[int, int]]:
+    """The quarters of the current year that have begun, by what a form sends for them: year and quarter."""
+    today = clock.today()
+    cycle = current_cycle(session, today=today)
+    if cycle is None:
+        return {}
+    begun = [quarter for quarter in range(1, 5) if quarter_days(cycle.year, quarter)[0] <= today]
+    return {f"{cycle.year}-Q{quarter}": (cycle.year, quarter) for quarter in begun}
+
+
+@bp.post("/quarters/<key>")
+@guard(Act.REPORT, Organization)
+def packet_quarter(organization: Organization) -> ResponseReturnValue:
+    """Ask for the quarterly volume of a unit."""
+    if not organization.is_unit:
+        abort(404)
+    found = quarters_begun(db.session()).get(request.form.get("quarter", ""))
+    if found is None:
+        raise Invalid(_n("请选择本年度已经开始的季度。"), field="quarter")
+    year, quarter = found
+    title = _("%(unit)s%(year)s年第%(quarter)s季度合订卷", unit=organization.name, year=year, quarter=quarter)
+    arguments = {"unit": organization.code, "year": year, "quarter": quarter}
+    return start("packet_quarter", arguments, title=title, unit=organization)

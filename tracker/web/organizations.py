@@ -22,6 +22,7 @@ from tracker.queries.roster import roster_checklist
 from tracker.queries.seats import Holder, seats_of, terms_of
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.jobs import quarters_begun
 from tracker.web.language import named
 
 bp = Blueprint("organizations", __name__, url_prefix="/organizations")
@@ -73,10 +74,17 @@ def show(organization: Organization) -> ResponseReturnValue:
         history=known.history(organization.id),
         handovers=handovers_of(session, current_actor(), seat_ids=numbers),
         day=day,
+        quarters=_quarters(session, organization),
         words=_words(session),
         kinds=KIND_NAMES,
         fact_names=FACT_NAMES,
     )
+
+
+def _quarters(session: Session, organization: Organization) -> dict[str, tuple[int, int]]:
+    """The quarters whose volume this person may ask for."""
+    may_report = organization.is_unit and can(session, current_actor(), Act.REPORT, organization)
+    return quarters_begun(session) if may_report else {}
 
 
 def _day() -> date:

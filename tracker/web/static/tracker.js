@@ -25,18 +25,32 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
-// A document that is being made: the bar moves by itself, and the page is shown anew when it is ready.
+// A document that is being made: the bar and its words move by themselves, and the page is shown anew when it is ready.
 const making = document.querySelector("[data-poll]");
 if (making) {
   const bar = making.querySelector("progress");
-  const look = async () => {
+  const say = (selector, words) => {
+    const place = making.querySelector(selector);
+    if (place.textContent !== words) place.textContent = words; // what did not change is not read out again
+  };
+  const ask = async () => {
     const answer = await fetch(making.dataset.poll, { headers: { Accept: "application/json" } });
-    if (!answer.ok) return;
-    const job = await answer.json();
-    bar.max = job.total || 1;
-    bar.value = job.done;
-    if (job.state === "done" || job.state === "failed") window.location.reload();
-    else window.setTimeout(look, 1500);
+    return answer.ok ? answer.json() : { state: "unknown" };
+  };
+  const look = async () => {
+    const job = await ask().catch(() => null); // the network may be away for a moment: it is asked again
+    if (job?.state === "unknown") return;
+    if (job?.state === "done" || job?.state === "failed") {
+      window.location.reload();
+      return;
+    }
+    if (job) {
+      bar.max = job.total || 1;
+      bar.value = job.done;
+      say("[data-percent]", `${Math.floor((job.done * 100) / bar.max)}%`);
+      say("[data-doing]", job.doing);
+    }
+    window.setTimeout(look, 1500);
   };
   window.setTimeout(look, 1500);
 }
