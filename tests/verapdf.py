@@ -87,7 +87,9 @@ def _failures(path: str, flavour: str) -> list[str]:
             parser.close()
     finally:
         source.close()
-    lines = [_line(assertion) for assertion in found.getTestAssertions() if str(assertion.getStatus().name()) == "FAILED"]
+    lines = [
+        _line(assertion) for assertion in found.getTestAssertions() if str(assertion.getStatus().name()) == "FAILED"
+    ]
     return _few_of_each(lines) or ([] if found.isCompliant() else ["veraPDF says no more than that it fails"])
 
 
