@@ -58,7 +58,7 @@ class Stream:
 _SPACE = rb"[\x00\t\n\x0c\r ]"
 _TOKEN = re.compile(
     _SPACE + rb"*(?:"
-    rb"(?P<ref>[0-9]{1,10}" + _SPACE + rb"{1,4}[0-9]{1,5}" + _SPACE + rb"{1,4}R)(?![^\x00\t\n\x0c\r ()<>\[\]{}/%])"
+    rb"(?P<ref>[0-9]{1,10}[\t\n\x0c\r ]{1,4}[0-9]{1,5}[\t\n\x0c\r ]{1,4}R)(?![^\x00\t\n\x0c\r ()<>\[\]{}/%])"
     rb"|(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))"
     rb"|(?P<name>/[^\x00\t\n\x0c\r ()<>\[\]{}/%]*)"
     rb"|(?P<open><<|\[)"
@@ -84,36 +84,44 @@ def parse(data: Bytes, place: int, *, base: int = 0) -> tuple[object, int]:
     added to the places that are named in Damaged.
     """
     stack: list[tuple[bytes, list[object]]] = []
-    start = place
+    limit, match = place + LONGEST_OBJECT, _TOKEN.match
     while True:
-        token = _TOKEN.match(data, place)
-        if token is None or token.end() - start > LONGEST_OBJECT:
+        token = match(data, place)
+        if token is None or token.end() > limit:
             raise Damaged(base + place, _n("这里不是合乎规定的 PDF 对象。"))
-        kind, written, place = token.lastgroup, token[token.lastgroup or 0], token.end()
-        if kind == "comment":
+        kind, place = token.lastgroup or "", token.end()
+        if kind in _ATOMS:
+            value = _atom(kind, token[kind], base + place)
+        elif kind == "comment":
             continue
-        if kind == "open":
-            if len(stack) >= DEEPEST:
-                raise Damaged(base + place, _n("对象嵌套过深。"))
-            stack.append((written, []))
+        elif kind == "open":
+            _begin(token[kind], stack, base + place)
             continue
-        value, place = _value(kind, written, data, place, stack, base)
+        else:
+            value, place = _ended(token[kind], data, place, stack, base)
         if not stack:
             return value, place
         stack[-1][1].append(value)
 
 
-def _value(
-    kind: str | None, written: bytes, data: Bytes, place: int, stack: list[tuple[bytes, list[object]]], base: int
+def _begin(written: bytes, stack: list[tuple[bytes, list[object]]], where: int) -> None:
+    if len(stack) >= DEEPEST:
+        raise Damaged(where, _n("对象嵌套过深。"))
+    stack.append((written, []))
+
+
+def _ended(
+    written: bytes, data: Bytes, place: int, stack: list[tuple[bytes, list[object]]], base: int
 ) -> tuple[object, int]:
-    if kind == "close":
-        return _closed(written, stack, base + place), place
-    if kind == "text":
-        return _text(data, place, base)
+    """The array or dictionary that ends here, or the string that begins here; and the place behind it."""
+    return _text(data, place, base) if written == b"(" else (_closed(written, stack, base + place), place)
+
+
+def _atom(kind: str, written: bytes, where: int) -> object:
     try:
-        return _ATOMS[kind or ""](written), place
+        return _ATOMS[kind](written)
     except ValueError:
-        raise Damaged(base + place, _n("这里不是合乎规定的 PDF 对象。")) from None
+        raise Damaged(where, _n("这里不是合乎规定的 PDF 对象。")) from None
 
 
 def _closed(written: bytes, stack: list[tuple[bytes, list[object]]], where: int) -> object:
@@ -123,10 +131,11 @@ def _closed(written: bytes, stack: list[tuple[bytes, list[object]]], where: int)
     if (opened, written) != (b"<<", b">>") or len(members) % 2:
         raise Damaged(where, _n("数组或字典没有正确结束。"))
     entries: dict[str, object] = {}
-    for name, value in [(members[at], members[at + 1]) for at in range(0, len(members), 2)]:
-        if not isinstance(name, Name) or str(name) in entries:
+    for at in range(0, len(members), 2):
+        name = members[at]
+        if not isinstance(name, Name) or name in entries:
             raise Damaged(where, _n("字典的键不是名称，或者重复。"))
-        entries[str(name)] = value
+        entries[name] = members[at + 1]
     return entries
 
 
@@ -173,7 +182,7 @@ def _name(written: bytes) -> Name:
 
 
 def _ref(written: bytes) -> Ref:
-    number, generation, _ = written.replace(b"\x00", b" ").split()
+    number, generation, _ = written.split()
     return Ref(int(number), int(generation))
 
 
