@@ -351,7 +351,10 @@ LOG = [
     ([*LINES[:2], rehashed(LINES[2], verb="x"), *LINES[3:]], ["第 4 条与上一条不衔接：上一条被改动或者换掉。"]),
     ([*LINES[:2], changed_entry(LINES[2], payload="x"), *LINES[3:]], ["第 3 条的附载内容被改动：与其校验值不符。"]),
     ([*LINES[:2], LINES[2] + b" ", *LINES[3:]], ["第 3 条不是规定的写法：它被改动过。"]),
-    ([*LINES, rehashed(LINES[5], seq=7, previous=json.loads(LINES[5])["digest"])], ["的尾部是后加的：应到第 6 条，却到第 7 条。"]),
+    (
+        [*LINES, rehashed(LINES[5], seq=7, previous=json.loads(LINES[5])["digest"])],
+        ["的尾部是后加的：应到第 6 条，却到第 7 条。"],
+    ),
 ]
 
 
