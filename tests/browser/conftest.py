@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from tests.browser.installation import Installation
 from tests.browser.pages import Rounds, rounds
 from tests.browser.visitor import FLAGS, PASSWORD
+from tests.prepared import lend
 from tests.scene import Scene, play
 from tracker.app import create_app
 from tracker.db import writing
+from tracker.reporting.fonts import FontSet
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
@@ -39,9 +41,12 @@ def new_city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
 
 
 @pytest.fixture(scope="session")
-def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installation, Scene]]:
-    """An installation in the middle of its year, and what there is in it."""
+def lived_in(
+    tmp_path_factory: pytest.TempPathFactory, prepared_fonts: FontSet
+) -> Iterator[tuple[Installation, Scene]]:
+    """An installation in the middle of its year, with the fonts of packets, and what there is in it."""
     installation = Installation(tmp_path_factory.mktemp("lived-in"))
+    lend(prepared_fonts, installation.folder)
     engine = installation.engine()
     with Session(engine) as session, writing(session):
         scene = play(session, installation.settings, password=PASSWORD)
