@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pikepdf
 import pytest
@@ -266,5 +265,3 @@ def test_the_verification_lists_what_is_not_shown_and_where_the_figures_come_fro
     assert sample_reports.digest("log") in text
     assert "总页数" not in text
     assert "全部文件都已显示" in parts["unsigned"].squeezed
-
-

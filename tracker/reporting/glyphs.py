@@ -45,14 +45,14 @@ def texts(value: object, *, record: str = "", label: str = "") -> Iterator[tuple
     elif isinstance(value, tuple):
         for part in value:
             yield from texts(part, record=record, label=label)
-    elif is_dataclass(value):
+    elif is_dataclass(value) and not isinstance(value, type):
         record = getattr(value, "record", record)
         for name, own in _labels(type(value)).items():
             yield from texts(getattr(value, name), record=record, label=own)
 
 
 @cache
-def _labels(record: type[object]) -> dict[str, str]:
+def _labels(record: type) -> dict[str, str]:
     """Return the fields of a record, in their order, each with its Chinese label or, where it has none, its name."""
     hints = get_type_hints(record, include_extras=True)
     return {name: getattr(hint, "__metadata__", (name,))[0] for name, hint in hints.items()}

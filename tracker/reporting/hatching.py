@@ -1,4 +1,4 @@
-"""The hatchings of printed bars, as paths of SVG: drawn line by line, for a pattern costs ten times as much to lay out."""
+"""The hatchings of printed bars, as paths of SVG, line by line: a pattern takes several times as long to draw."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class Press:
         return PartJob(target=self._shelf / key, part=part, language=section.language)
 
     def _check_shelf(self) -> None:
-        """Raise RenderingFailed where the cache was cleared since this press began: what it prints may be sealed now."""
+        """Raise RenderingFailed where the cache was cleared meanwhile: what is printed may be sealed by now."""
         if not self._shelf.is_dir():
             raise RenderingFailed("the cache of sections was cleared; begin again with what may be shown now")
 
