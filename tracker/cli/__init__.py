@@ -9,6 +9,7 @@ from flask.cli import FlaskGroup
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tracker.app import create_app
+from tracker.cli.bench.command import bench
 from tracker.cli.checklist import checklist
 from tracker.cli.cycle import cycle
 from tracker.cli.demo.command import demo
@@ -34,7 +35,7 @@ cli = FlaskGroup(
     create_app=create_app,
     add_version_option=False,
 )
-for command in (checklist, cycle, demo, fonts, gc, log, packet, report, roster, seal, user, verify, worker):
+for command in (bench, checklist, cycle, demo, fonts, gc, log, packet, report, roster, seal, user, verify, worker):
     cli.add_command(command)
 checklist.add_command(publish)
 
