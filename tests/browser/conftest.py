@@ -41,9 +41,7 @@ def new_city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
 
 
 @pytest.fixture(scope="session")
-def lived_in(
-    tmp_path_factory: pytest.TempPathFactory, prepared_fonts: FontSet
-) -> Iterator[tuple[Installation, Scene]]:
+def lived_in(tmp_path_factory: pytest.TempPathFactory, prepared_fonts: FontSet) -> Iterator[tuple[Installation, Scene]]:
     """An installation in the middle of its year, with the fonts of packets, and what there is in it."""
     installation = Installation(tmp_path_factory.mktemp("lived-in"))
     lend(prepared_fonts, installation.folder)

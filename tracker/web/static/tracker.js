@@ -25,7 +25,7 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => window.print());
 }
 
-// A document that is being made: the bar and its words move by themselves, and the page is shown anew when it is ready.
+// A document that is being made: the bar and its words move by themselves, and the page is shown anew when its state changes.
 const making = document.querySelector("[data-poll]");
 if (making) {
   const bar = making.querySelector("progress");
@@ -40,7 +40,7 @@ if (making) {
   const look = async () => {
     const job = await ask().catch(() => null); // the network may be away for a moment: it is asked again
     if (job?.state === "unknown") return;
-    if (job?.state === "done" || job?.state === "failed") {
+    if (job && job.state !== making.dataset.state) {
       window.location.reload();
       return;
     }
