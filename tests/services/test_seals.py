@@ -19,7 +19,6 @@ from tracker.services.recount import verify_caches, verify_sign_offs, verify_tex
 from tracker.services.verification import FileFault, verify_files, verify_log
 from tracker.storage.blobs import BlobStore
 from tracker.storage.intake import Accepted
-from tracker.storage.preview import Previews
 
 SENTENCE = "走访了一名患病同志"
 BYTES = b"%PDF-1.4 what must not be here"
@@ -30,11 +29,6 @@ LATER = NOW + timedelta(hours=1)
 @pytest.fixture
 def store(tmp_path):
     return BlobStore(tmp_path / "evidence")
-
-
-@pytest.fixture
-def previews(tmp_path, store):
-    return Previews(tmp_path / "previews", store)
 
 
 @pytest.fixture
@@ -84,14 +78,13 @@ def clean(session):
     return not rows and not [report for report in verify_log(session) if report.broken]
 
 
-def test_a_sealed_file_is_gone_and_everything_about_it_still_holds(session, told, store, previews, adam, alma, meeting):
+def test_a_sealed_file_is_gone_and_everything_about_it_still_holds(session, told, store, adam, alma, meeting):
     sha256, content = file_of(session).sha256, meeting.content_digest
-    (previews.root / f"{sha256}-1.jpg").write_bytes(b"a picture of it")
     gone = seal(session, SealKind.FILE, sha256, adam, alma)
     assert store.path(sha256).exists()
-    seals.destroy(gone, store=store, previews=previews)
+    for digest in gone:
+        store.destroy(digest)
     assert not store.path(sha256).exists()
-    assert list(previews.root.iterdir()) == []
     assert file_of(session).sealed_at == LATER
     assert meeting.content_digest == content
     assert clean(session)

@@ -19,8 +19,7 @@ from tracker.queries.actors import actor_of_person
 from tracker.queries.history import SHANGHAI
 from tracker.queries.seals import Request, seal_requests
 from tracker.services import accounts, seals
-from tracker.storage.blobs import BlobStore
-from tracker.storage.preview import Previews
+from tracker.tasks import sealing
 
 kind_argument = click.argument("kind", type=click.Choice([kind.value for kind in SealKind]))
 account_option = click.option("--as", "username", required=True, help="The account of the administrator.")
@@ -58,8 +57,7 @@ def agree(kind: str, key: str, username: str, password: str) -> None:
     actor, settings = _administrator(username, password), current_app.config["TRACKER"]
     with transaction() as session:
         gone = seals.agree(session, kind=SealKind(kind), key=key, actor=actor, now=datetime.now(UTC))
-    store = BlobStore(settings.store_dir)
-    seals.destroy(gone, store=store, previews=Previews(settings.preview_dir, store))
+    sealing.destroy(gone, settings)
     click.echo(f"{kind} {key}: sealed")
 
 

@@ -25,6 +25,7 @@ from tracker.services.verification import (
     garbage,
     verify_files,
 )
+from tracker.storage import sheets
 from tracker.storage.blobs import BlobStore
 from tracker.storage.preview import Previews
 
@@ -99,9 +100,11 @@ def gc(*, dry_run: bool) -> None:
 
 def _remove(found: Garbage, store: BlobStore, now: datetime) -> Garbage:
     gone = collect_garbage(found, store, now=now)
-    previews = Previews(current_app.config["TRACKER"].preview_dir, store)
+    settings: Settings = current_app.config["TRACKER"]
+    previews = Previews(settings.preview_dir, store)
     for sha256 in (*gone.sealed, *gone.orphans):
         previews.forget(sha256)
+        sheets.forget(settings.section_dir, sha256)
     if gone.orphans or gone.sealed:
         after = {"orphans": list(gone.orphans), "sealed": list(gone.sealed)}
         with transaction() as session:

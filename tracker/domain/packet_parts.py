@@ -199,6 +199,20 @@ class EvidencePart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilePart:
+    """The page that stands for a file, or the rest of one, that is not shown: `title` names record and file."""
+
+    title: Annotated[str, _n("文件编号")]
+    file: FileLine
+    media_type: Annotated[str, _n("文件类型")]
+
+    @property
+    def record(self) -> str:
+        """Record and file."""
+        return self.title
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationPart:
     """How to check the packet: where it comes from, what lies in it, and by whose certificate it is signed.
 
@@ -222,7 +236,7 @@ class VerificationPart:
 
 
 BodyPart = ReportPart | QuarterPart | StatisticsPart | RectificationPart
-PartValues = FrontPart | BodyPart | EvidencePart | VerificationPart
+PartValues = FrontPart | BodyPart | EvidencePart | FilePart | VerificationPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

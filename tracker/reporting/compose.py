@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from tracker.domain.packet_parts import (
     EvidencePart,
+    FilePart,
     FrontPart,
     PartValues,
     QuarterPart,
@@ -41,6 +42,7 @@ PART_TEMPLATES = {
     StatisticsPart: "packet_statistics.html",
     RectificationPart: "packet_rectification.html",
     EvidencePart: "packet_evidence.html",
+    FilePart: "packet_file.html",
     VerificationPart: "packet_verification.html",
 }
 # A document that stands alone has heads and page numbers; a part gets the packet's when it is bound.

@@ -15,8 +15,10 @@ from tracker.domain.packet_parts import (
     ContentsLine,
     EvidencePart,
     FileLine,
+    FilePart,
     FrontPart,
     PacketValues,
+    PartValues,
     QuarterPart,
     RectificationPart,
     ReportPart,
@@ -140,11 +142,18 @@ class PieceMaker:
         """The pieces of the packet in their order, all but the covers."""
         values = self.values
         evidence = [self._with_files(*pair) for pair in zip(values.evidence, values.facts.evidence, strict=True)]
-        parts = [*values.body, *evidence, verification]
+        instead = [[*self._instead(*pair)] for pair in zip(evidence, values.facts.evidence, strict=True)]
+        parts: list[PartValues] = [*values.body]
+        for part, others in zip(evidence, instead, strict=True):
+            parts += [part, *others]
+        parts.append(verification)
         printed = iter(self.press.print([Section(part, self.language) for part in parts], progress))
         body = [self._body(number, part, next(printed)) for number, part in enumerate(values.body, start=1)]
         records = zip(evidence, values.facts.evidence, strict=True)
-        shown = [self._record(*pair, next(printed), is_first=not n) for n, pair in enumerate(records)]
+        shown = [
+            self._record(*pair, next(printed), [next(printed) for _ in instead[n]], is_first=not n)
+            for n, pair in enumerate(records)
+        ]
         title = self.translate(_n("核验说明"))
         return [*body, *shown, _plain("verification", title, next(printed))]
 
@@ -225,13 +234,29 @@ class PieceMaker:
             why=self.translate(WHY_NOT_SHOWN[found.why]) if found.why else "",
         )
 
-    def _record(self, part: EvidencePart, record: PacketRecord, printed: Printed, *, is_first: bool) -> Piece:
-        """The page of a record and the pages of its files."""
+    def _instead(self, part: EvidencePart, record: PacketRecord) -> Iterator[FilePart]:
+        """The pages that stand for the files of a record, or the rest of them, that are not shown."""
+        for number, (line, file) in enumerate(zip(part.files, record.files, strict=True), start=1):
+            if line.why:
+                values = {"record": record.key, "file": number}
+                title = self.translate(_n("佐证 %(record)s 文件%(file)s")) % values
+                yield FilePart(title=title, file=line, media_type=file.media_type)
+
+    def _record(
+        self,
+        part: EvidencePart,
+        record: PacketRecord,
+        printed: Printed,
+        instead: Sequence[Printed],
+        *,
+        is_first: bool,
+    ) -> Piece:
+        """The page of a record and the pages of its files; `instead` are those of files that are not shown."""
         head = self.translate(_n("佐证 %(number)s")) % {"number": record.key}
         title = f"{record.key}　{part.entry.sentence}" if not part.entry.sealed else record.key
         anchor = f"evidence-{record.key}"
         own = Part(pdf=printed.path, anchor=anchor, title=title, depth=1)
-        bundles = [Bundle(own, (Leaf(anchor, head),) * printed.pages), *self._plates(record, head)]
+        bundles = [Bundle(own, (Leaf(anchor, head),) * printed.pages), *self._files(record, head, iter(instead))]
         lines = [ContentsLine(title=title, depth=2, page=0, anchor=anchor)]
         if is_first:
             above = self.translate(_n("佐证材料"))
@@ -244,22 +269,38 @@ class PieceMaker:
         )
         return Piece(tuple(bundles), tuple(lines), files, size)
 
-    def _plates(self, record: PacketRecord, head: str) -> Iterator[Bundle]:
-        """The pages of the files of a record, as one part."""
-        pictures, leaves = [], []
+    def _files(self, record: PacketRecord, head: str, instead: Iterator[Printed]) -> Iterator[Bundle]:
+        """The pages of the files of a record, in their order: pictures of pages, then what stands for the rest."""
         for number, file in enumerate(record.files, start=1):
             found = self.found[file.sha256]
-            for page, picture in enumerate(found.pictures, start=1):
-                values = {"number": number, "page": page, "pages": found.pages}
-                place = self.translate(_n("文件%(number)s　第%(page)s/%(pages)s页")) % values
-                alt = self.translate(_n("%(file)s，%(place)s")) % {"file": file.name, "place": place}
-                pictures.append(Plate(jpeg=picture, alt=alt))
-                leaves.append(Leaf(f"evidence-{record.key}", f"{head}　{place}", Shown(record.key, number)))
-        if pictures:
-            target = self.folder / f"{record.key}.plates.pdf"
-            plates(pictures, target)
-            title = self.translate(_n("附件"))
-            yield Bundle(Part(pdf=target, anchor=f"files-{record.key}", title=title, depth=2), tuple(leaves))
+            name = f"{record.key}-{number}"
+            title = self.translate(_n("文件%(number)s：%(name)s")) % {"number": number, "name": file.name}
+            if found.pictures:
+                yield self._plates(record, number, Part(pdf=self._path(name), anchor=name, title=title, depth=2), head)
+            if found.why:
+                printed = next(instead)
+                leaf = Leaf(f"evidence-{record.key}", self._head(head, number))
+                part = Part(pdf=printed.path, anchor=f"{name}-not-shown", title=title, depth=2)
+                yield Bundle(part, (leaf,) * printed.pages)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.plates.pdf"
+
+    def _head(self, head: str, number: int) -> str:
+        return f"{head}　" + self.translate(_n("文件%(number)s")) % {"number": number}
+
+    def _plates(self, record: PacketRecord, number: int, part: Part, head: str) -> Bundle:
+        """The pictures of the pages of one file."""
+        file = record.files[number - 1]
+        found = self.found[file.sha256]
+        pictures, leaves = [], []
+        for page, picture in enumerate(found.pictures, start=1):
+            place = self.translate(_n("第%(page)s/%(pages)s页")) % {"page": page, "pages": found.pages}
+            own = f"{self._head(head, number)}　{place}"
+            pictures.append(Plate(jpeg=picture, alt=f"{file.name}　{place}"))
+            leaves.append(Leaf(f"evidence-{record.key}", own, Shown(record.key, number)))
+        plates(pictures, part.pdf)
+        return Bundle(part, tuple(leaves))
 
 
 _TITLES: dict[type[BodyPart], str] = {

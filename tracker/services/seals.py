@@ -22,8 +22,6 @@ from tracker.policy import Act, require
 from tracker.queries.log import PAYLOAD, SEALED
 from tracker.queries.seals import Target, entries_about, let_in_by, pending_seal, target_of, texts_of
 from tracker.services import log
-from tracker.storage.blobs import BlobStore
-from tracker.storage.preview import Previews
 
 
 def ask(session: Session, *, kind: SealKind, key: str, reason: str, actor: Actor, now: datetime) -> Seal:
@@ -74,13 +72,6 @@ def refuse(session: Session, *, kind: SealKind, key: str, actor: Actor, now: dat
     seal = _decided(session, kind, key, SealState.REFUSED, actor=actor, now=now)
     target = _target(session, kind, key)
     _log(session, target, "seal.refuse", target.chains, reason=seal.reason, actor=actor, now=now)
-
-
-def destroy(digests: Iterable[str], *, store: BlobStore, previews: Previews) -> None:
-    """Remove the bytes of sealed files, and the pictures that were made of them. Once more does no harm."""
-    for digest in digests:
-        store.destroy(digest)
-        previews.forget(digest)
 
 
 def _administrator(session: Session, actor: Actor) -> None:

@@ -9,7 +9,6 @@ from flask_babel import lazy_gettext as _l
 from wtforms import SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
-from tracker.config import Settings
 from tracker.db import db, transaction
 from tracker.domain.evidence import REASON_LIMIT
 from tracker.domain.seal import KIND_NAMES, SealKind
@@ -17,8 +16,7 @@ from tracker.models import SealState
 from tracker.policy import Act
 from tracker.queries.seals import Target, seal_requests, target_of
 from tracker.services import seals
-from tracker.storage.blobs import BlobStore
-from tracker.storage.preview import Previews
+from tracker.tasks import sealing
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.forms import Confirmation, Form, entered, page
@@ -86,9 +84,7 @@ def agree(kind: str, key: str) -> ResponseReturnValue:
     target = _target(kind, key)
     with transaction() as session:
         gone = seals.agree(session, kind=target.kind, key=key, actor=current_actor(), now=clock.now())
-    settings: Settings = current_app.config["TRACKER"]
-    store = BlobStore(settings.store_dir)
-    seals.destroy(gone, store=store, previews=Previews(settings.preview_dir, store))
+    sealing.destroy(gone, current_app.config["TRACKER"])
     flash(_("已封存。内容已销毁，摘要和办理过程保留在日志中。"), "good")
     return redirect(url_for("seals.index"))
 
