@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     password_profile: Literal["gb22239", "asvs"] = "gb22239"  # noqa: S105  a name, not a password
     second_factor_roles: str = ""
     file_limit: int = Field(default=50 * 1024**2, gt=0)
-    request_limit: int = Field(default=200 * 1024**2, gt=0)
+    request_limit: int = Field(default=256 * 1024**2, gt=0)
     organization_limit: int = Field(default=5 * 1024**3, gt=0)
     free_space_floor: int = Field(default=500 * 1024**2, ge=0)
     clamd: str = ""

@@ -8,9 +8,10 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from tracker.config import Settings
 from tracker.db import db
 from tracker.queries.history import SHANGHAI
-from tracker.tasks.daily import once_a_day
+from tracker.tasks.daily import once_a_day, tidy
 from tracker.tasks.queue import Queue
 from tracker.tasks.worker import Worker
 from tracker.tasks.works import WORKS
@@ -22,7 +23,8 @@ from tracker.tasks.works import WORKS
 def worker(workers: int) -> None:
     """Make documents in the background. Stops on SIGTERM; what was begun is taken up again by the next worker."""
     queue: Queue = current_app.extensions["tracker_queue"]
-    engine, does = db.engine, Worker(db.engine, current_app.config["TRACKER"], WORKS)
+    settings: Settings = current_app.config["TRACKER"]
+    engine, does = db.engine, Worker(db.engine, settings, WORKS)
     days: set[date] = set()
 
     def sweep() -> None:
@@ -32,6 +34,7 @@ def worker(workers: int) -> None:
         today = now.astimezone(SHANGHAI).date()
         if today not in days:
             once_a_day(engine, now=now)
+            tidy(settings, now=now)
             days.add(today)
 
     queue.consume(perform=does.perform, sweep=sweep, workers=workers)

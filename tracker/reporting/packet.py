@@ -176,7 +176,7 @@ def _finish(
         fonts=terms.fonts,
         translate=terms.translate,
     )
-    embedded = {volume.number: [*_embedded(values, found, names, volume)] for volume in bound}
+    embedded = {volume.number: [*_embedded(values, found, names, volume, terms.translate)] for volume in bound}
     leaves = [leaf for volume in bound for leaf in volume.leaves]
     contents = [content for volume in bound for content in volume.contents]
     listed = manifest(
@@ -237,12 +237,16 @@ def check_code(content: str) -> str:
 
 
 def _embedded(
-    values: PacketValues, found: Mapping[str, Found], names: Mapping[str, str], volume: _Bound
+    values: PacketValues,
+    found: Mapping[str, Found],
+    names: Mapping[str, str],
+    volume: _Bound,
+    translate: Translate,
 ) -> Iterator[Embedded]:
     """The files of a volume: evidence, and in the first one what the whole packet rests on."""
     facts = values.facts
     if volume.number == 1:
-        for name, content, kind, description in _foundations(values):
+        for name, content, kind, description in _foundations(values, translate):
             yield Embedded(
                 name=name,
                 content=content,
@@ -265,19 +269,23 @@ def _embedded(
                 content=path,
                 media_type=file.media_type,
                 relationship="Source",
-                description=f"佐证 {record.key} 文件{number}：{file.name}",
+                description=translate(_n("佐证 %(record)s 文件%(file)s：%(why)s"))
+                % {"record": record.key, "file": number, "why": file.name},
                 modified=record.recorded_at,
             )
 
 
-def _foundations(values: PacketValues) -> Iterator[tuple[str, bytes, str, str]]:
+def _foundations(values: PacketValues, translate: Translate) -> Iterator[tuple[str, bytes, str, str]]:
     """Name, content, kind and description of what lies in every packet beside its evidence."""
     facts = values.facts
     checklist = facts.checklist
-    yield "checklist.yaml", checklist.source, "application/yaml", f"责任清单 {checklist.key} {checklist.version}"
+    told = translate(_n("责任清单 %(key)s %(version)s")) % {"key": checklist.key, "version": checklist.version}
+    yield "checklist.yaml", checklist.source, "application/yaml", told
     for chain in facts.log:
-        yield chain.file, chain.lines, "application/jsonl", f"审计日志链 {chain.chain}，共{chain.entries}条"
-    yield "verify_packet.py", verifier_source(), "text/x-python", "核验程序：python3 verify_packet.py 文件.pdf"
+        told = translate(_n("审计日志链 %(chain)s，共 %(n)s 条")) % {"chain": chain.chain, "n": chain.entries}
+        yield chain.file, chain.lines, "application/jsonl", told
+    told = translate(_n("核验程序：python3 verify_packet.py FILE.pdf"))
+    yield "verify_packet.py", verifier_source(), "text/x-python", told
 
 
 def _listed(file: Embedded, volume: int, terms: Terms) -> EmbeddedFile:
@@ -320,7 +328,7 @@ def _sums(listed: bytes, files: Sequence[Embedded], terms: Terms, embedded_at: d
         content=listed,
         media_type="application/json",
         relationship="Data",
-        description="本卷清单：卷内全部内容及其校验值",
+        description=terms.translate(_n("本卷清单数据：卷内全部内容及其校验值")),
         modified=embedded_at,
     )
     yield own
@@ -332,7 +340,7 @@ def _sums(listed: bytes, files: Sequence[Embedded], terms: Terms, embedded_at: d
             content="".join(lines).encode("ascii"),
             media_type="text/plain",
             relationship="Data",
-            description=f"附件校验值（{algorithm.upper()}）",
+            description=terms.translate(_n("附件校验值（%(algorithm)s）")) % {"algorithm": algorithm.upper()},
             modified=embedded_at,
         )
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import shutil
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from tracker.config import Settings
 from tracker.db import writing
 from tracker.domain.actor import operator
 from tracker.models import Organization
 from tracker.queries.history import SHANGHAI
+from tracker.reporting.press import forget_old
 from tracker.services import handovers, organizations, sign_offs
 from tracker.services.log import record_heads
+
+RESULTS_KEPT = timedelta(days=30)  # documents that somebody asked for; they are made anew at any time
+SECTIONS_KEPT = 2 * 1024**3  # bytes of laid-out sections
 
 
 def once_a_day(engine: Engine, *, now: datetime) -> bool:
@@ -31,3 +37,12 @@ def once_a_day(engine: Engine, *, now: datetime) -> bool:
         top = session.scalars(select(Organization).where(Organization.parent_id.is_(None)))
         sign_offs.reroute(session, organizations=list(top), now=now)
         return True
+
+
+def tidy(settings: Settings, *, now: datetime) -> None:
+    """Remove finished documents that nobody waits for any more, and sections that were not used for longest."""
+    oldest = now - RESULTS_KEPT
+    for path in settings.result_dir.glob("*"):
+        if datetime.fromtimestamp(path.stat().st_mtime, UTC) < oldest:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    forget_old(settings.section_dir, SECTIONS_KEPT)

@@ -18,7 +18,7 @@ from tracker.domain.errors import Invalid
 from tracker.domain.packet_check.check import check_packet
 from tracker.domain.packet_check.result import AUTHENTICITY, Check, Result, Sentence, checked, not_checked, say
 from tracker.domain.text import _n
-from tracker.reporting.signature import load_certificates
+from tracker.reporting.signature import CannotSign, load_certificates
 from tracker.reporting.signature_check import SignatureCheck, check_signature
 from tracker.storage.child import environment
 from tracker.tasks.documents import translator
@@ -58,7 +58,7 @@ def _validity(paths: Sequence[Path], signatures: Sequence[SignatureCheck]) -> Ch
 def verify_in_process(path: Path, *, trusted: Path | None, language: str) -> dict[str, Any]:
     """Return the result for one file as JSON has it, in `language`, found by a child with little memory and time.
 
-    Raises Invalid for a file that takes too much of either.
+    Raises Invalid for a file that takes too much of either, or where the installation's roots cannot be read.
     """
     command = [sys.executable, "-m", "tracker.tasks.packet_verification", str(path), str(trusted or ""), language]
     try:
@@ -77,6 +77,8 @@ def verify_in_process(path: Path, *, trusted: Path | None, language: str) -> dic
             field="file",
         ) from error
     answer: dict[str, Any] = json.loads(done.stdout)
+    if "refused" in answer:
+        raise Invalid(answer["refused"], field="file")
     return answer
 
 
@@ -86,8 +88,13 @@ def main(arguments: Sequence[str]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    result = verify([Path(path)], trusted=Path(trusted) if trusted else None, now=datetime.now(UTC))
-    json.dump(result.as_json(translator(language)), sys.stdout)
+    translate = translator(language)
+    try:
+        result = verify([Path(path)], trusted=Path(trusted) if trusted else None, now=datetime.now(UTC))
+    except CannotSign as error:
+        json.dump({"refused": translate(error.message) % error.values}, sys.stdout)
+        return
+    json.dump(result.as_json(translate), sys.stdout)
 
 
 if __name__ == "__main__":

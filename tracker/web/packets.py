@@ -35,7 +35,7 @@ bp = Blueprint("packets", __name__, url_prefix="/packets")
 
 MOST_FILES = 10
 PATIENCE = 60.0  # seconds for which an upload waits while another one is checked
-_ON_DISK = "督查卷.pdf"  # sentences of the result name it; the name it came with may be none for a disk
+_ON_DISK = "packet.pdf"  # sentences of the result name it; the name it came with may be none for a disk
 _CHUNK = 1 << 20
 
 
