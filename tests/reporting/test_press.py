@@ -19,7 +19,7 @@ from tests.reporting.conftest import TEMPLATES
 from tests.reporting.printed import Printed as Reader
 from tracker.config import CHECKOUT
 from tracker.domain.errors import Invalid
-from tracker.reporting.fonts import FontSet
+from tracker.reporting.fonts import FontSet, load_fonts
 from tracker.reporting.press import Press, Printed, clear, forget_old
 from tracker.reporting.progress import RenderingFailed
 from tracker.reporting.sections import Section
@@ -217,6 +217,18 @@ def test_a_section_that_runs_into_a_limit_is_named(fonts: FontSet, tmp_path: Pat
     ):
         made.print([record(1)])
     assert pdfs(tmp_path) == []
+
+
+def test_a_child_without_memory_does_not_spoil_the_fonts_of_those_after_it(tmp_path: Path) -> None:
+    fonts = load_fonts(tmp_path / "fonts")
+    with (
+        press(fonts, tmp_path / "cache", limits=Limits(memory=80_000_000)) as made,
+        pytest.raises(RenderingFailed, match="the process that prints ended"),
+    ):
+        made.print([record(1)])
+    with press(fonts, tmp_path / "cache") as made:
+        (one,) = made.print([record(1)])
+    assert any("Noto-Serif" in row[0] for row in Reader(one.path).fonts)
 
 
 def test_a_killed_child_is_replaced_for_the_next_job(fonts: FontSet, tmp_path: Path) -> None:

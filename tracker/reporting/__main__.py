@@ -67,8 +67,10 @@ class Printer:
 def main(orders: BinaryIO) -> int:
     """Do the jobs that come in until there are no more, or the parent is gone. Return 0."""
     setting: Setting = pickle.load(orders)  # noqa: S301  written by our parent
-    _limit(setting.limits)
+    # First the fonts, then the limits: fontconfig takes a font that it has no memory for as none, and remembers that
+    # in the cache of the font set, from where every later process would print without it.
     printer = Printer(setting)
+    _limit(setting.limits)
     # The collector would walk a growing tree again and again: without it a long report takes a third less time.
     gc.collect()
     gc.freeze()
