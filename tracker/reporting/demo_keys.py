@@ -31,9 +31,14 @@ class DemoAuthority:
     passphrase: Path
 
 
+def demo_authority(folder: Path) -> DemoAuthority:
+    """Where the files of an authority lie in `folder`, made or not."""
+    return DemoAuthority(folder / "demo-root.pem", folder / "demo-signing.p12", folder / "demo-signing-passphrase.txt")
+
+
 def make_demo_authority(folder: Path, *, now: datetime) -> DemoAuthority:
     """Make a root and an organ's signing certificate, valid from `now`, in `folder`; raises Conflict over old files."""
-    made = DemoAuthority(folder / "demo-root.pem", folder / "demo-signing.p12", folder / "demo-signing-passphrase.txt")
+    made = demo_authority(folder)
     there = [path.name for path in (made.root, made.key, made.passphrase) if path.exists()]
     if there:
         raise Conflict(

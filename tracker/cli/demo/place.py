@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tracker.cli.demo.opening import BEGUN, FINISHED
 from tracker.config import Settings, load_settings
 from tracker.db import db, engine_options
 from tracker.models import Base, LogEntry
+from tracker.reporting.demo_keys import demo_authority, make_demo_authority
 
 MARK = "DEMO"
 MARK_TEXT = "This folder belongs to `tracker demo`. `tracker demo --fresh` deletes what is in it.\n"
@@ -116,9 +118,22 @@ def with_schema(settings: Settings) -> Flask:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What the processes of the demo see: that of this process, with the settings of the demo."""
-    return os.environ | {
+    """What the processes of the demo see: that of this process, with the settings of the demo and its signing key."""
+    own = {
         "TRACKER_DATA_DIR": str(settings.data_dir),
         "TRACKER_DEMO": "true",
         "TRACKER_PORT": str(settings.port),
+    }
+    return os.environ | own | ({} if settings.signing_key else signing(settings.data_dir / "keys"))
+
+
+def signing(folder: Path) -> dict[str, str]:
+    """The settings of a key that packets of the demo are signed with, made in `folder` if need be."""
+    keys = demo_authority(folder)
+    if not keys.key.exists():
+        make_demo_authority(folder, now=datetime.now(UTC))
+    return {
+        "TRACKER_SIGNING_KEY": str(keys.key),
+        "TRACKER_SIGNING_PASSPHRASE_FILE": str(keys.passphrase),
+        "TRACKER_TRUSTED_CERTIFICATES": str(keys.root),
     }
