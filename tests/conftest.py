@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import Engine, create_engine
@@ -24,9 +25,9 @@ def prepared_fonts(tmp_path_factory: pytest.TempPathFactory) -> FontSet:
 
 
 @pytest.fixture(scope="session")
-def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as the run."""
-    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as url:
+def postgresql_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server that lives as long as the run; its user has to get at the folder."""
+    with TemporaryDirectory(prefix="tracker-postgresql-") as folder, postgresql_server(Path(folder)) as url:
         yield url
 
 
