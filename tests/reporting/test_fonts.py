@@ -7,15 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
+import time_machine
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.ttLib import TTFont
 
-from tracker.reporting import fonts
+from tracker.reporting import fonts, outlines
 from tracker.reporting.fonts import (
+    SYSTEM_FOLDERS,
     FontError,
     FontSet,
     common_characters,
@@ -252,3 +255,25 @@ def test_a_machine_without_chinese_fonts_is_told_what_to_install(tmp_path, monke
         load_fonts(tmp_path / "fonts")
     with pytest.raises(FontError, match="fonts-noto-cjk"):
         prepare_fonts(tmp_path / "fonts")
+
+
+def test_a_set_prepared_on_another_day_has_the_same_bytes(tmp_path):
+    characters = frozenset(map(ord, "清河市0123"))
+    sets = []
+    for day in (date(2026, 1, 1), date(2036, 1, 1)):
+        folder = tmp_path / day.isoformat()
+        with time_machine.travel(day, tick=False):
+            for source in (font_file("NotoSansCJK-Regular.ttc"), font_file("DejaVuSans.ttf")):
+                folder.mkdir(exist_ok=True)
+                family = "Noto Sans CJK SC" if source.suffix == ".ttc" else "DejaVu Sans"
+                with outlines.open_face(source, family) as font:
+                    kept = characters if source.suffix == ".ttc" else None
+                    outlines.write_truetype(font, folder / source.name, kept)
+        sets.append({path.name: path.read_bytes() for path in folder.iterdir()})
+
+    assert sets[0] == sets[1]
+
+
+def font_file(name: str) -> Path:
+    """A font of this system."""
+    return next(path for folder in SYSTEM_FOLDERS if folder.is_dir() for path in folder.rglob(name))

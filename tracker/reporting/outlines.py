@@ -61,6 +61,7 @@ def write_truetype(font: TTFont, target: Path, characters: frozenset[int] | None
     Returns the code points that the new font draws. Layout features are left out: Chinese text needs none of them.
     A font that has quadratic outlines and is wanted whole is taken as it is.
     """
+    font.recalcTimestamp = False  # a font prepared on another day is the same font
     if characters is None and "glyf" in font:
         font.save(target)
         return characters_of(font)
@@ -73,7 +74,11 @@ def write_truetype(font: TTFont, target: Path, characters: frozenset[int] | None
     _set_metrics(builder, font, order)
     builder.font["name"] = font["name"]
     builder.font["OS/2"] = font["OS/2"]
-    builder.font["head"].macStyle = font["head"].macStyle
+    head = builder.font["head"]
+    head.macStyle, head.created, head.modified = (
+        getattr(font["head"], name) for name in ("macStyle", "created", "modified")
+    )
+    builder.font.recalcTimestamp = False
     builder.setupPost(keepGlyphNames=False)
     builder.save(target)
     return frozenset(cmap)
