@@ -16,11 +16,15 @@ class StructureBinder:
         self.finders = Array()
         self.next_key = 0
         self.parts = 0
+        self.named: set[str] = set()  # the files whose own names no other part has
 
     def add(self, source: Pdf, pages: Sequence[Object], *, title: str) -> None:
         """Take the tree of `source`, whose pages were copied to `pages` of the book just before."""
         self.parts += 1
-        _make_names_unique(source, f"{self.parts}-")
+        if "/TrkNamed" in source.Root and source.filename not in self.named:
+            self.named.add(source.filename)
+        else:
+            _make_names_unique(source, f"{self.parts}-")
         root = self.book.copy_foreign(source.Root.StructTreeRoot)
         for element in root.K.as_list():
             element.P = self.document

@@ -24,6 +24,7 @@ from weasyprint.formatting_structure import boxes
 from weasyprint.layout import background, percent, table
 from weasyprint.layout import float as floats
 from weasyprint.layout import page as page_layout
+from weasyprint.pdf import fonts as pdf_fonts
 from weasyprint.text import line_break
 from weasyprint.text.constants import PANGO_DIRECTION
 from weasyprint.text.ffi import ffi, gobject, pango, unicode_to_char_p
@@ -36,6 +37,7 @@ _SIDES = ("top", "right", "bottom", "left")
 _NO_BOXES = frozenset({"footnote", "note-area"})
 _NO_CONTENT = frozenset({"normal", "inhibit", "none"})
 _TOUCHING = 1e-6  # points
+_LARGE_FONT = 12_000_000  # bytes; the collections of a system are, and are not kept
 _MOST_STYLES = 2_000  # shared between documents: about 10 kB each
 
 
@@ -51,6 +53,7 @@ def quicken() -> None:
     _replace(floats.avoid_collisions, _avoid_collisions)
     _replace(page_layout.make_margin_boxes, _margin_boxes)
     _replace(line_break.strut, _strut)
+    pdf_fonts.Font.__init__ = _make_font
     _replace(drawing.draw_collapsed_borders, _draw_collapsed_borders)
     boxes.Box.is_in_normal_flow = _is_in_normal_flow
     line_break.Layout.setup = _setup
@@ -401,6 +404,32 @@ def _strut(style: Any) -> Any:
     except AttributeError:
         style.strut = _slow_strut(style)
         return style.strut
+
+
+# ---------------------------------------------------------------- fonts
+
+_slow_make_font = pdf_fonts.Font.__init__
+_font_data = pdf_fonts.get_hb_object_data
+_font_files: dict[int, tuple[Any, bytes]] = {}  # by the address of the face, which holds while the face is kept
+
+
+def _make_font(self: Any, *given: Any) -> None:
+    """Make a font with its file, which is copied out of the font engine once."""
+    pdf_fonts.get_hb_object_data = _known_font_data
+    try:
+        _slow_make_font(self, *given)
+    finally:
+        pdf_fonts.get_hb_object_data = _font_data
+
+
+def _known_font_data(face: Any) -> bytes:
+    address = int(ffi.cast("uintptr_t", face))
+    if address in _font_files:
+        return _font_files[address][1]
+    content: bytes = _font_data(face)
+    if len(content) < _LARGE_FONT:
+        _font_files[address] = face, content
+    return content
 
 
 # ---------------------------------------------------------------- the writer

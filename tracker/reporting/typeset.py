@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
@@ -34,6 +35,8 @@ _BEST, _ORDINARY, _QUICK = 9, 6, 1  # levels of compression
 # pages the layout will make, and how often, is known only at its end: it nears the next step and never reaches it.
 _PERCENT = {1: 2, 2: 4, 3: 6, 4: 15, 5: 20, 6: 70, 7: 95}
 _LAYOUT, _HALFWAY = 5, 60
+_PLAIN = {"Type", "S", "K", "Pg", "P"}
+_NAME = 16  # characters that tell the names in one part from those in another
 _STEP = re.compile(r"Step (\d)(?:.*Page (\d+))?")
 
 
@@ -101,7 +104,8 @@ class Typesetter:
             stylesheets=[style], font_config=self._fonts, color_profiles={COLOURS: _colours()}, **_VARIANT
         )
         if composition.is_part:
-            pdf = document.write_pdf(finisher=_packed_quickly, pdf_identifier=False, uncompressed_pdf=True, **_VARIANT)
+            finisher = partial(_finished_part, composition.identifier[:_NAME])
+            pdf = document.write_pdf(finisher=finisher, pdf_identifier=False, uncompressed_pdf=True, **_VARIANT)
         else:
             pdf = document.write_pdf(finisher=_packed, pdf_identifier=composition.identifier, **_VARIANT)
         return Typeset(pdf, len(document.pages))
@@ -124,11 +128,52 @@ def _packed(_document: object, pdf: pydyf.PDF) -> None:
             _pack(stream, _BEST)
 
 
-def _packed_quickly(_document: object, pdf: pydyf.PDF) -> None:
-    """Compress the streams of a part: its fonts hardly, for the binding unites them with those of the other parts."""
+def _finished_part(name: bytes, _document: object, pdf: pydyf.PDF) -> None:
+    """Make a part ready to be bound: little structure, names that no other part has, streams compressed.
+
+    Fonts are hardly compressed, for the binding unites them with those of the other parts.
+    """
+    _slim(pdf)
+    _make_names_unique(pdf, name)
     for stream in pdf.objects:
         if isinstance(stream, pydyf.Stream) and stream.extra.get("Type") != "/Metadata":
             _pack(stream, _QUICK if "Length1" in stream.extra else _ORDINARY)
+
+
+def _slim(pdf: pydyf.PDF) -> None:
+    """Hang the pieces of text into the elements that they are in: every one has a `Span` that says nothing.
+
+    The spans stay in the file, but nothing leads to them, and so no book has them.
+    """
+    elements = {each.reference: each for each in pdf.objects if _is_element(each)}
+    spans = {reference: each for reference, each in elements.items() if _says_nothing(each, elements)}
+    for element in elements.values():
+        element["K"][:] = [spans[kid]["K"][0] if kid in spans else kid for kid in element["K"]]
+    for element in pdf.objects:
+        if isinstance(element, pydyf.Dictionary) and "Nums" in element:
+            for found in element["Nums"][1::2]:
+                if isinstance(found, list):
+                    found[:] = [spans[each]["P"] if each in spans else each for each in found]
+
+
+def _is_element(thing: pydyf.Object) -> bool:
+    return isinstance(thing, pydyf.Dictionary) and thing.get("Type") == "/StructElem"
+
+
+def _says_nothing(element: pydyf.Dictionary, elements: dict[bytes, pydyf.Dictionary]) -> bool:
+    """Tell whether an element is a span of one piece of text on the page of the element above, and nothing more."""
+    if element["S"] != "/Span" or element.keys() != _PLAIN or len(element["K"]) != 1:
+        return False
+    above = elements.get(element["P"], {})
+    return isinstance(element["K"][0], int) and above.get("Pg") == element["Pg"]
+
+
+def _make_names_unique(pdf: pydyf.PDF, prefix: bytes) -> None:
+    """Put `prefix` before the names by which the cells of tables refer to their heads; say so in the catalogue."""
+    for element in filter(_is_element, pdf.objects):
+        if "ID" in element:
+            element["ID"].string = f"{prefix.decode()}-{element['ID'].string}"  # the cells name it by the same object
+    pdf.catalog["TrkNamed"] = "true"
 
 
 def _pack(stream: pydyf.Stream, level: int) -> None:
