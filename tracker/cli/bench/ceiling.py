@@ -1,4 +1,4 @@
-"""Typst, in a process of its own: `python -m tracker.cli.bench.ceiling FONTS SOURCE…`; nothing else imports it."""
+"""Typst, in a process of its own: `python ceiling.py FONTS SOURCE…`; nothing else imports it."""
 
 from __future__ import annotations
 

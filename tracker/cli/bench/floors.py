@@ -113,7 +113,7 @@ class Floors:
         source = self.bench.root / f"{name}-weasyprint.html"
         source.write_text(_JOINED.format(title=name, css=css, body=body), "utf-8")
         target = self.bench.root / f"{name}-weasyprint.pdf"
-        return self.bench.python("tracker.cli.bench.plain", str(source), str(target), "naive" if naive else "archival")
+        return self.bench.script("plain.py", str(source), str(target), "naive" if naive else "archival")
 
     def merge(self, name: str, pdfs: Sequence[Path]) -> Run:
         """Merge PDFs behind what Chromium printed under this name, with qpdf."""
@@ -128,4 +128,4 @@ class Floors:
             source = self.bench.root / f"{name}-{number}.typ"
             source.write_text(typst_source(self.html(printed)[0], self.bench.fonts.families), "utf-8")
             sources.append(str(source))
-        return self.bench.python("tracker.cli.bench.ceiling", str(self.bench.fonts.directory), *sources)
+        return self.bench.script("ceiling.py", str(self.bench.fonts.directory), *sources)

@@ -61,6 +61,11 @@ class Bench:
         """Run a module of ours in a process of its own."""
         return run([sys.executable, "-m", module, *arguments], environment=self.environment, folder=CHECKOUT)
 
+    def script(self, name: str, *arguments: str) -> Run:
+        """Run a file of this folder that needs nothing of ours, in a process of its own."""
+        command: list[str | Path] = [sys.executable, "-P", Path(__file__).with_name(name), *arguments]
+        return run(command, environment=self.environment, folder=self.root)
+
     @property
     def environment(self) -> dict[str, str]:
         """The environment of every program that is measured: its fonts are the prepared ones."""

@@ -1,4 +1,4 @@
-"""WeasyPrint in one pass, in a process of its own: `python -m tracker.cli.bench.plain HTML PDF naive|archival`."""
+"""WeasyPrint in one pass, in a process of its own: `python plain.py HTML PDF naive|archival`."""
 
 from __future__ import annotations
 
