@@ -466,7 +466,7 @@ def _entries(rows: list[bytes], numbers: Iterator[int], widths: list[int], where
         if number is None or kind > 2:
             raise Damaged(where, _n("交叉引用流的内容不合规定。"))
         first, second = int.from_bytes(row[one:two], "big"), int.from_bytes(row[two:], "big")
-        yield number, (None, InFile(first, second), InStream(first, second))[kind]
+        yield number, (InStream(first, second) if kind == 2 else InFile(first, second) if kind else None)
     if next(numbers, None) is not None:
         raise Damaged(where, _n("交叉引用流的内容不合规定。"))
 
