@@ -18,6 +18,7 @@ from typing import Any
 
 import pydyf
 import weasyprint
+from cffi.cparser import Parser as CParser  # type: ignore[import-untyped]
 from weasyprint import css as css_module
 from weasyprint import draw as drawing
 from weasyprint.formatting_structure import boxes
@@ -58,6 +59,7 @@ def quicken() -> None:
     boxes.Box.is_in_normal_flow = _is_in_normal_flow
     line_break.Layout.setup = _setup
     pydyf._to_bytes = _to_bytes
+    CParser._parse = _parse
 
 
 def _replace(old: Callable[..., Any], new: Callable[..., Any]) -> None:
@@ -410,7 +412,7 @@ def _strut(style: Any) -> Any:
 
 _slow_make_font = pdf_fonts.Font.__init__
 _font_data = pdf_fonts.get_hb_object_data
-_font_files: dict[int, tuple[Any, bytes]] = {}  # by the address of the face, which holds while the face is kept
+_font_files: dict[Any, bytes] = {}  # by the face: faces are equal that lie at one address, and those here are kept
 
 
 def _make_font(self: Any, *given: Any) -> None:
@@ -423,13 +425,30 @@ def _make_font(self: Any, *given: Any) -> None:
 
 
 def _known_font_data(face: Any) -> bytes:
-    address = int(ffi.cast("uintptr_t", face))
-    if address in _font_files:
-        return _font_files[address][1]
+    if face in _font_files:
+        return _font_files[face]
     content: bytes = _font_data(face)
     if len(content) < _LARGE_FONT:
-        _font_files[address] = face, content
+        _font_files[face] = content
     return content
+
+
+# ---------------------------------------------------------------- the engines' types
+
+_slow_parse = CParser._parse
+_WORD = re.compile(r"\w+")
+
+
+def _parse(self: Any, source: str) -> Any:
+    """Parse a declaration knowing the names of those types that are in it, and not a thousand others each time."""
+    words, whole = set(_WORD.findall(source)), self._declarations
+    self._declarations = {
+        name: each for name, each in whole.items() if not name.startswith("typedef ") or name[8:] in words
+    }
+    try:
+        return _slow_parse(self, source)
+    finally:
+        self._declarations = whole
 
 
 # ---------------------------------------------------------------- the writer
