@@ -30,6 +30,9 @@ CHROMIUM_FLAGS = (
 )
 _BODY = re.compile(r"<body>(.*)</body>", re.DOTALL)
 _PAGE = '<section class="new-page part">{}</section>'
+# Chromium unpacks what it has to turn, and ends without a word at forty photographs: it is spared that, they lie on
+# their sides.
+_PICTURE = '<img src="{}" style="width: 100%; image-orientation: none" />'
 _JOINED = (
     '<!DOCTYPE html>\n<html lang="zh-CN"><head><meta charset="utf-8" /><title>{title}</title>'
     "<style>{css}</style></head><body>{body}</body></html>"
@@ -84,7 +87,7 @@ class Floors:
         """The parts as one HTML body, each on a new page, then a page for each picture; and their style sheet."""
         made = [self.composer.part(part) for part in parts]
         bodies = [_PAGE.format(found[1]) for each in made if (found := _BODY.search(each.html))]
-        bodies += [_PAGE.format(f'<img src="{path.as_uri()}" style="width:100%" />') for path in pictures]
+        bodies += [_PAGE.format(_PICTURE.format(path.as_uri())) for path in pictures]
         return "\n".join(bodies), made[0].css
 
     def chromium(self, name: str, parts: Iterable[PartValues], *, pictures: Sequence[Path] = ()) -> Run:
@@ -121,11 +124,8 @@ class Floors:
         command: list[str | Path] = ["qpdf", "--empty", "--pages", printed, *pdfs, "--", target]
         return run(command, environment=self.bench.environment, folder=self.bench.root)
 
-    def typst(self, name: str, parts: Sequence[PartValues], *, apart: bool = False) -> Run:
-        """Print the parts with Typst as one document, or `apart`; it tells the seconds of each of its calls."""
-        sources = []
-        for number, printed in enumerate([[part] for part in parts] if apart else [parts]):
-            source = self.bench.root / f"{name}-{number}.typ"
-            source.write_text(typst_source(self.html(printed)[0], self.bench.fonts.families), "utf-8")
-            sources.append(str(source))
-        return self.bench.script("ceiling.py", str(self.bench.fonts.directory), *sources)
+    def typst(self, name: str, parts: Sequence[PartValues]) -> Run:
+        """Print the parts with Typst; it tells the seconds of its call, without those of its process."""
+        source = self.bench.root / f"{name}.typ"
+        source.write_text(typst_source(self.html(parts)[0], self.bench.fonts.families), "utf-8")
+        return self.bench.script("ceiling.py", str(self.bench.fonts.directory), str(source))
