@@ -168,6 +168,17 @@ def test_a_changed_lock_is_installed_again_and_a_changed_linter_setting_is_not(m
     assert any("pip sync" in call for call in machine.package_manager_calls())
 
 
+def test_a_demo_after_a_changed_lock_keeps_the_tools_of_the_tests(machine):
+    machine.run("test", "tests/domain")
+    with (machine.checkout / "requirements/runtime.txt").open("a") as file:
+        file.write("# newer\n")
+
+    machine.run("demo")
+
+    [sync] = [call for call in machine.package_manager_calls() if "pip sync" in call]
+    assert sync.endswith("requirements/dev.txt")
+
+
 def test_without_root_and_sudo_it_prints_the_one_line_to_run_and_exits_with_3(machine):
     machine.write("user", "1000")
 
