@@ -9,6 +9,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from PIL import Image
+
 from tracker.cli.bench.folder import Bench
 from tracker.cli.bench.measure import BenchError, Run, run
 from tracker.cli.bench.typst_source import typst_source
@@ -30,9 +32,7 @@ CHROMIUM_FLAGS = (
 )
 _BODY = re.compile(r"<body>(.*)</body>", re.DOTALL)
 _PAGE = '<section class="new-page part">{}</section>'
-# Chromium unpacks what it has to turn, and ends without a word at forty photographs: it is spared that, they lie on
-# their sides.
-_PICTURE = '<img src="{}" style="width: 100%; image-orientation: none" />'
+_PICTURE = '<img src="{}" style="width: 100%" />'
 _JOINED = (
     '<!DOCTYPE html>\n<html lang="zh-CN"><head><meta charset="utf-8" /><title>{title}</title>'
     "<style>{css}</style></head><body>{body}</body></html>"
@@ -76,6 +76,14 @@ def parts_of(values: PacketValues) -> list[PartValues]:
     return [front, *values.body, *values.evidence, end]
 
 
+def _without_exif(photograph: Path, folder: Path) -> Path:
+    """A copy of a JPEG that says of no turn, its dots untouched: Chromium unpacks what it turns, and ends at forty."""
+    copy = folder / f"{photograph.name}.jpg"
+    with Image.open(photograph) as image:
+        image.save(copy, "JPEG", quality="keep", exif=b"")
+    return copy
+
+
 class Floors:
     """The other engines, given content that our own templates composed."""
 
@@ -87,7 +95,7 @@ class Floors:
         """The parts as one HTML body, each on a new page, then a page for each picture; and their style sheet."""
         made = [self.composer.part(part) for part in parts]
         bodies = [_PAGE.format(found[1]) for each in made if (found := _BODY.search(each.html))]
-        bodies += [_PAGE.format(_PICTURE.format(path.as_uri())) for path in pictures]
+        bodies += [_PAGE.format(_PICTURE.format(_without_exif(path, self.bench.root).as_uri())) for path in pictures]
         return "\n".join(bodies), made[0].css
 
     def chromium(self, name: str, parts: Iterable[PartValues], *, pictures: Sequence[Path] = ()) -> Run:
