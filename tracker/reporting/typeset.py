@@ -24,7 +24,6 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher
 
 from tracker.reporting.compose import Composition
 from tracker.reporting.progress import Progress, RenderingFailed, no_progress
-from tracker.reporting.quickening import quicken, share_styles
 
 PDF_VARIANT = "pdf/a-3a"
 COLOURS = "document-srgb"
@@ -68,7 +67,6 @@ class Typesetter:
 
     def __init__(self, config_file: Path) -> None:
         os.environ["FONTCONFIG_FILE"] = str(config_file)
-        quicken()
         self._fonts = FontConfiguration()
         self._fetcher = locked_fetcher()
         self._styles: dict[str, CSS] = {}
@@ -85,15 +83,12 @@ class Typesetter:
             except FatalURLFetchingError as refused:
                 raise RenderingFailed(f"a document may not fetch anything: {refused}") from refused
         if complaints:
-            self._styles.pop(composition.css, None)  # what is known of it was worked out with complaints
             raise RenderingFailed("; ".join(complaints))
         self._styles[composition.css] = style
         return made
 
     def _parsed(self, css: str) -> CSS:
-        style = CSS(string=css, url_fetcher=self._fetcher, font_config=self._fonts)
-        share_styles(style, css)
-        return style
+        return CSS(string=css, url_fetcher=self._fetcher, font_config=self._fonts)
 
     def _lay_out(self, composition: Composition, style: CSS) -> Typeset:
         if composition.is_part:
