@@ -56,6 +56,38 @@ def test_progress_holds_on_to_the_lease(session, asked):
     assert jobs.left_lying(session, now=NOW + timedelta(seconds=120)) == []
 
 
+def test_only_the_last_attempt_may_write(session, asked):
+    jobs.take(session, asked.key, now=NOW)
+    assert jobs.held(session, asked.key, attempt=1) is asked
+    jobs.take(session, asked.key, now=NOW + jobs.LEASE + timedelta(seconds=1))
+
+    with pytest.raises(jobs.Lost):
+        jobs.held(session, asked.key, attempt=1)
+    jobs.finish(jobs.held(session, asked.key, attempt=2), sha256="0" * 64, now=NOW)
+    with pytest.raises(jobs.Lost):
+        jobs.held(session, asked.key, attempt=2)
+
+
+def test_what_was_given_back_for_a_while_is_not_taken_before(session, asked):
+    jobs.take(session, asked.key, now=NOW)
+    jobs.give_back(asked, error="busy", now=NOW, pause=timedelta(minutes=10))
+    session.flush()
+
+    soon, later = NOW + timedelta(minutes=9), NOW + timedelta(minutes=11)
+    assert jobs.left_lying(session, now=soon) == []
+    assert jobs.take(session, asked.key, now=soon) is None
+    assert jobs.left_lying(session, now=later) == [asked.key]
+    assert jobs.take(session, asked.key, now=later) is asked
+
+
+def test_the_last_step_stays_when_a_job_is_done(session, asked):
+    jobs.take(session, asked.key, now=NOW)
+    jobs.go_on(asked, done=100, total=100, step="manifest abc", now=NOW)
+    jobs.finish(asked, sha256="0" * 64, now=NOW)
+
+    assert asked.step == "manifest abc"
+
+
 def test_the_third_lost_worker_is_the_last(session, asked):
     moment = NOW
     for _ in range(jobs.ATTEMPTS):
@@ -64,6 +96,7 @@ def test_the_third_lost_worker_is_the_last(session, asked):
 
     assert jobs.take(session, asked.key, now=moment) is None
     assert asked.state is JobState.FAILED
+    assert "请联系管理员" in asked.error
 
 
 def test_a_fault_puts_a_job_back_until_it_was_tried_three_times(session, asked):

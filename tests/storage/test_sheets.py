@@ -24,7 +24,7 @@ from tests.storage.test_child import huge_picture
 from tracker.domain.packet import WHY_NOT_SHOWN
 from tracker.storage import child, samples, sheets
 from tracker.storage.blobs import BlobStore
-from tracker.storage.sheets import SheetJob, Sheets, draw_sheets, forget
+from tracker.storage.sheets import NoTime, SheetJob, Sheets, draw_sheets, forget
 
 A4 = (1240, 1755)
 
@@ -339,13 +339,30 @@ def test_nothing_in_a_document_is_run_or_fetched_or_read(shown, tmp_path):
 # --- children -----------------------------------------------------------------------------------------------------
 
 
-def test_a_file_on_which_a_child_stalls_is_given_up_but_not_for_ever(shown, monkeypatch, cache):
-    monkeypatch.setattr(sheets, "STALL_SECONDS", 0.5)
-    slow = inflated(b"0 0 300 300 re f ", 20)
-    found, neighbour = shown((slow, "pdf"), (samples.sample_jpeg(3), "jpeg"))
-    assert found == Sheets(pages=2, why="too_slow")
-    assert neighbour.why == ""
-    assert [path.name for path in cache.iterdir()] == [neighbour.sheets[0].path.parent.name]
+def test_that_a_child_had_no_time_twice_is_not_blamed_on_the_file(shown, monkeypatch, cache):
+    slow = (inflated(b"0 0 300 300 re f ", 20), "pdf")
+    with monkeypatch.context() as patch:
+        patch.setattr(sheets, "STALL_SECONDS", 0.5)
+        with pytest.raises(NoTime):
+            shown(slow)
+    assert children() == []
+    assert list(cache.iterdir()) == []
+
+
+def test_a_file_is_drawn_again_when_its_child_is_killed_from_outside(store, cache):
+    digest = store.put([samples.sample_pdf("题", ["一"], pages=60)]).sha256
+
+    def kill():
+        while not list(cache.glob("*.new/003.jpg")):
+            time.sleep(0.005)
+        for pid in children():
+            os.kill(pid, signal.SIGKILL)
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    [found] = draw_sheets([SheetJob(digest, "pdf")], store, cache, workers=1)
+    killing.join()
+    assert (found.why, found.pages, len(found.sheets)) == ("", 60, 60)
 
 
 def children():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pikepdf
 import pytest
 from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import Session
@@ -19,9 +22,11 @@ from tracker.config import Settings, load_settings
 from tracker.db import engine_options, prepare, writing
 from tracker.domain.errors import Invalid
 from tracker.models import Base, Job, JobState, Person
+from tracker.reporting.fonts import FontError
 from tracker.services import jobs
+from tracker.tasks import sealing, worker
 from tracker.tasks.queue import Queue
-from tracker.tasks.worker import Worker, result_path
+from tracker.tasks.worker import TryLater, Worker, kept_folder, result_path
 
 
 @pytest.fixture
@@ -110,6 +115,131 @@ def test_a_fault_leaves_no_half_file_and_is_tried_again(engine, settings, ask):
     assert not result_path(settings, key).exists()
 
 
+@pytest.mark.parametrize(
+    "fault", [OSError("/srv/x"), MemoryError(), zlib.error("x"), pikepdf.PdfError("/srv/x"), FontError("x")], ids=repr
+)
+def test_whatever_the_fault_the_job_is_given_back_and_ends_with_a_plain_sentence(engine, settings, ask, fault):
+    def fails(session, settings, arguments, progress, out):
+        raise fault
+
+    key, does = ask("fails"), Worker(engine, settings, {"fails": fails})
+    states = []
+    for _ in range(jobs.ATTEMPTS):
+        does.perform(key)
+        states.append(read(engine, key).state)
+
+    assert states == [JobState.WAITING, JobState.WAITING, JobState.FAILED]
+    error = read(engine, key).error
+    assert "请联系管理员" in error
+    assert "srv" not in error
+    assert list(settings.result_dir.iterdir()) == []
+
+
+def lease_is_over(engine, key):
+    with Session(engine) as session, writing(session):
+        session.scalars(select(Job).where(Job.key == key)).one().lease_until = datetime.now(UTC) - timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_a_worker_that_was_silent_too_long_writes_nothing_over_the_next_ones_result(engine, settings, ask, speaks):
+    places = []
+
+    def slow(session, settings, arguments, progress, out):
+        out.write_bytes(b"old")
+        lease_is_over(engine, key)
+        Worker(engine, settings, WORKS | {"slow": write_hello}).perform(key)
+        places.append(out.exists())
+        if speaks:
+            progress(10, "late")
+            places.append("went on")
+
+    key = ask("slow")
+    Worker(engine, settings, {"slow": slow}).perform(key)
+
+    job = read(engine, key)
+    assert (job.state, job.attempts, job.step) == (JobState.DONE, 2, "half")
+    assert result_path(settings, key).read_bytes() == b"hello"
+    assert places == [True]  # nobody took its folder away while it lived
+    assert [path.name for path in settings.result_dir.iterdir()] == [key]
+
+
+def test_a_step_that_takes_longer_than_the_lease_keeps_its_job(engine, settings, ask, monkeypatch):
+    monkeypatch.setattr(jobs, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(worker, "BEAT", 0.2)
+    waiting = []
+
+    def silent(session, settings, arguments, progress, out):
+        for _ in range(8):
+            time.sleep(0.25)
+            waiting.extend(does.waiting())
+        out.write_bytes(b"done")
+
+    key, does = ask("silent"), Worker(engine, settings, {})
+    Worker(engine, settings, {"silent": silent}).perform(key)
+
+    job = read(engine, key)
+    assert (waiting, job.state, job.attempts) == ([], JobState.DONE, 1)
+    assert not [thread for thread in threading.enumerate() if thread.daemon]
+
+
+def test_what_may_pass_by_itself_is_tried_later_and_not_at_once(engine, settings, ask):
+    def busy(session, settings, arguments, progress, out):
+        kept_folder(out).mkdir(exist_ok=True)
+        raise TryLater(Invalid("%(who)s没有回答", who="时间戳服务"))
+
+    key, does = ask("busy"), Worker(engine, settings, {"busy": busy})
+    kept = settings.result_dir / f"{key}.kept"
+    for _ in range(jobs.ATTEMPTS):
+        does.perform(key)
+        does.perform(key)
+        assert does.waiting() == []
+        assert kept.exists() == (read(engine, key).state is JobState.WAITING)
+        lease_is_over(engine, key)
+
+    job = read(engine, key)
+    assert (job.state, job.attempts) == (JobState.FAILED, jobs.ATTEMPTS)
+    assert json.loads(job.error) == {"message": "%(who)s没有回答", "values": {"who": "时间戳服务"}}
+
+
+@pytest.mark.parametrize("writes", ["before", "after"])
+def test_what_was_gathered_before_a_seal_is_thrown_away_and_made_again(engine, settings, ask, writes):
+    seals = [True]
+
+    def gathers(session, settings, arguments, progress, out):
+        if writes == "before":
+            out.write_bytes(b"a secret")
+        if seals and seals.pop():
+            sealing.destroy([], settings)
+        if writes == "after":
+            out.write_bytes(b"a secret")
+        if not out.exists():
+            raise FileNotFoundError(out)
+
+    key, does = ask("gathers"), Worker(engine, settings, {"gathers": gathers})
+    does.perform(key)
+    job = read(engine, key)
+    assert job.state is JobState.WAITING
+    assert "被封存" in job.error
+    assert list(settings.result_dir.iterdir()) == []
+
+    does.perform(key)
+    assert read(engine, key).state is JobState.DONE
+
+
+def test_a_seal_that_comes_last_of_all_leaves_no_result(engine, settings, ask):
+    """Its results are cleared already when the worker, who gathered before, puts one in place."""
+
+    def gathers(session, settings, arguments, progress, out):
+        out.write_bytes(b"a secret")
+        (settings.data_dir / "seal-generation").write_text("another")
+
+    key = ask("gathers")
+    Worker(engine, settings, {"gathers": gathers}).perform(key)
+
+    assert read(engine, key).state is JobState.WAITING
+    assert list(settings.result_dir.iterdir()) == []
+
+
 def test_what_the_queue_lost_is_found_by_the_sweeper(engine, settings, ask):
     key, worker, queue = ask("hello"), Worker(engine, settings, WORKS), Queue(settings)
     assert worker.waiting() == [key]
@@ -139,4 +269,5 @@ def test_the_command_does_what_waits_and_stops_when_told(engine, settings, ask, 
     assert worker.wait(30) in {0, -15}
     stopper.cancel()
     job = read(engine, key)
-    assert (job.state, job.error) == (JobState.FAILED, "没有第 99 号督查，请核对编号。")
+    assert job.state is JobState.FAILED
+    assert json.loads(job.error) == {"message": "没有第 %(number)s 号督查，请核对编号。", "values": {"number": 99}}

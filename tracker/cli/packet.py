@@ -21,7 +21,7 @@ from tracker.domain.packet_check.bundle import verifier_source
 from tracker.domain.packet_parts import PacketValues
 from tracker.reporting.demo_keys import make_demo_authority
 from tracker.reporting.packet import Progress, Step
-from tracker.tasks import packets
+from tracker.tasks import packets, sealing
 from tracker.tasks.documents import translator
 from tracker.tasks.packet_verification import verify as verify_packet
 from tracker.tasks.packets import Made, Workshop
@@ -61,8 +61,9 @@ def build(inspection: int, unit: str | None, out: Path, day: datetime | None, la
     if every:
         _build_all(inspection, out, moment, language)
         return
+    since = sealing.generation(_settings())
     values = packets.check_values(db.session(), number=inspection, unit=unit, as_of=moment, language=language)
-    _make(values, out, language)
+    _make(values, out, language, since)
 
 
 @packet.command()
@@ -76,6 +77,7 @@ def quarter(unit: str, quarter: str, out: Path, day: datetime | None, language: 
     found = _QUARTER.fullmatch(quarter)
     if found is None:
         raise click.BadParameter("write a quarter as 2026Q1", param_hint="QUARTER")
+    since = sealing.generation(_settings())
     values = packets.quarter_values(
         db.session(),
         unit=unit,
@@ -84,7 +86,7 @@ def quarter(unit: str, quarter: str, out: Path, day: datetime | None, language: 
         as_of=moment_of(day),
         language=language,
     )
-    _make(values, out, language)
+    _make(values, out, language, since)
 
 
 def _settings() -> Settings:
@@ -92,9 +94,10 @@ def _settings() -> Settings:
     return settings
 
 
-def _make(values: PacketValues, out: Path, language: str) -> None:
+def _make(values: PacketValues, out: Path, language: str, since: str) -> None:
     db.session.rollback()
-    with Workshop(_settings(), language=language, now=datetime.now(UTC)) as workshop, _shown() as progress:
+    now = datetime.now(UTC)
+    with Workshop(_settings(), language=language, now=now, since=since) as workshop, _shown() as progress:
         made = workshop.make(values, out.resolve(), progress)
     _tell(made)
 
@@ -109,7 +112,8 @@ def _build_all(inspection: int, folder: Path, moment: datetime, language: str) -
             if isinstance(each, Made):
                 _tell(each)
             else:
-                click.echo(f"{each}: is there already")
+                for path in each:
+                    click.echo(f"{path}: is there already")
 
 
 @contextmanager

@@ -28,6 +28,8 @@ from tracker.services.verification import (
 from tracker.storage import sheets
 from tracker.storage.blobs import BlobStore
 from tracker.storage.preview import Previews
+from tracker.tasks import sealing
+from tracker.tasks.workplace import leftovers, remove_dead
 
 FINDINGS = 1
 FILE_TEXTS = {
@@ -84,10 +86,21 @@ def _print(files: list[FileReport], rows: list[Difference]) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
 @with_appcontext
 def gc(*, dry_run: bool) -> None:
-    """Remove what crashes left behind: bytes that no row has named for a day, and unfinished uploads of a day ago."""
-    now, store = datetime.now(UTC), store_of(current_app.config["TRACKER"])
-    found = garbage(db.session(), store, now=now)
+    """Remove what crashes left behind: bytes that no row has named for a day, and unfinished work of a day ago.
+
+    A seal whose bytes, documents or sections a crash left in place is carried out to its end.
+    """
+    settings: Settings = current_app.config["TRACKER"]
+    now, store = datetime.now(UTC), store_of(settings)
+    found, left, owed = garbage(db.session(), store, now=now), leftovers(settings, now=now), _owed(settings)
     gone = found if dry_run else _remove(found, store, now)
+    if not dry_run:
+        sealing.make_good(db.session(), settings)
+        remove_dead(left)
+    for what in owed:
+        click.echo(f"{what}: may show what is sealed")
+    for path in left:
+        click.echo(f"{path.name}: of a worker or a command that ended before it was done")
     for sha256 in gone.orphans:
         click.echo(f"{sha256}: no row names it")
     for part in gone.parts:
@@ -96,6 +109,11 @@ def gc(*, dry_run: bool) -> None:
         click.echo(f"{sha256}: sealed")
     verb = "would go" if dry_run else "removed"
     click.echo(f"{len(gone.orphans)} orphans, {len(gone.parts)} parts, {len(gone.sealed)} sealed: {verb}", err=True)
+
+
+def _owed(settings: Settings) -> list[str]:
+    """What a seal that a crash interrupted still has to destroy."""
+    return ["all documents and sections"] if sealing.is_owed(db.session(), settings) else []
 
 
 def _remove(found: Garbage, store: BlobStore, now: datetime) -> Garbage:

@@ -34,7 +34,7 @@ def worker(workers: int) -> None:
         today = now.astimezone(SHANGHAI).date()
         if today not in days:
             once_a_day(engine, now=now)
-            tidy(settings, now=now)
+            tidy(engine, settings, now=now)
             days.add(today)
 
     queue.consume(perform=does.perform, sweep=sweep, workers=workers)

@@ -6,14 +6,21 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
+from tracker.domain.text import _n
 from tracker.models import Job, JobState
 
 LEASE = timedelta(seconds=90)
 ATTEMPTS = 3
+_OPEN = (JobState.WAITING, JobState.RUNNING)
+_WORKERS_LOST = _n("处理这份文件的后台进程中断了三次，文件没有做成。请联系管理员查看后台日志，排除故障后重新生成。")
+
+
+class Lost(Exception):
+    """The job is no longer this worker's: another attempt has it, or it has ended."""
 
 
 def ask(
@@ -32,7 +39,7 @@ def ask(
         select(Job).where(
             Job.kind == kind,
             Job.asked_by_id == actor.person_id,
-            Job.state.in_([JobState.WAITING, JobState.RUNNING]),
+            Job.state.in_(_OPEN),
         )
     )
     for job in same:
@@ -72,7 +79,7 @@ def take(session: Session, key: str, *, now: datetime) -> Job | None:
     if job is None or not _is_free(job, now):
         return None
     if job.attempts >= ATTEMPTS:
-        fail(job, error="worker lost", now=now)
+        fail(job, error=_WORKERS_LOST, now=now)
         return None
     job.state = JobState.RUNNING
     job.attempts += 1
@@ -84,21 +91,36 @@ def take(session: Session, key: str, *, now: datetime) -> Job | None:
 
 
 def _is_free(job: Job, now: datetime) -> bool:
-    if job.state is JobState.WAITING:
-        return True
-    return job.state is JobState.RUNNING and (job.lease_until is None or job.lease_until < now)
+    return job.state in _OPEN and (job.lease_until is None or job.lease_until < now)
+
+
+def held(session: Session, key: str, *, attempt: int) -> Job:
+    """Return the job, locked, to whoever works on it at its `attempt`. Raises Lost for everybody else.
+
+    A worker that was silent for longer than its lease may go on while another one has begun: only the attempt that the
+    row counts last may write.
+    """
+    job = session.scalar(select(Job).where(Job.key == key).with_for_update())
+    if job is None or job.state is not JobState.RUNNING or job.attempts != attempt:
+        raise Lost(key)
+    return job
+
+
+def renew(job: Job, *, now: datetime) -> None:
+    """Hold on to a job."""
+    job.lease_until = now + LEASE
 
 
 def go_on(job: Job, *, done: int, total: int, step: str, now: datetime) -> None:
     """Note how far a job is, and hold on to it."""
     job.done, job.total, job.step = done, total, step
-    job.lease_until = now + LEASE
+    renew(job, now=now)
 
 
 def finish(job: Job, *, sha256: str, now: datetime) -> None:
-    """Note that the result is there."""
+    """Note that the result is there; the last step stays."""
     job.state, job.result_sha256, job.finished_at = JobState.DONE, sha256, now
-    job.done, job.lease_until = job.total, None
+    job.done, job.error, job.lease_until = job.total, None, None
 
 
 def fail(job: Job, *, error: str, now: datetime) -> None:
@@ -106,16 +128,16 @@ def fail(job: Job, *, error: str, now: datetime) -> None:
     job.state, job.error, job.finished_at, job.lease_until = JobState.FAILED, error[:2000], now, None
 
 
-def give_back(job: Job, *, error: str, now: datetime) -> None:
-    """Put a job back after a fault, or give up after the last attempt."""
+def give_back(job: Job, *, error: str, now: datetime, pause: timedelta = timedelta(0)) -> None:
+    """Put a job back after a fault, for nobody to take before `pause` is over; or give up after the last attempt."""
     if job.attempts >= ATTEMPTS:
         fail(job, error=error, now=now)
     else:
-        job.state, job.error, job.lease_until = JobState.WAITING, error[:2000], None
+        job.state, job.error, job.lease_until = JobState.WAITING, error[:2000], now + pause if pause else None
 
 
 def left_lying(session: Session, *, now: datetime) -> list[str]:
     """Keys of jobs that wait, or whose worker has not been heard of since its lease ran out."""
-    lost = and_(Job.state == JobState.RUNNING, or_(Job.lease_until.is_(None), Job.lease_until < now))
-    query = select(Job.key).where(or_(Job.state == JobState.WAITING, lost))
+    free = or_(Job.lease_until.is_(None), Job.lease_until < now)
+    query = select(Job.key).where(Job.state.in_(_OPEN), free)
     return list(session.scalars(query.order_by(Job.id).limit(100)))

@@ -81,6 +81,10 @@ class Sheets:
     why: str = ""
 
 
+class NoTime(OSError):
+    """The machine twice had no time to draw a file, or ended its child: that says nothing of the file."""
+
+
 def no_progress(_done: int, _total: int) -> None:
     """Tell nobody."""
 
@@ -96,7 +100,7 @@ def draw_sheets(
     """Return what is shown of each file, in the order of the jobs, drawing what `cache` does not hold yet.
 
     Each file is hashed at each call. `progress` is called in this thread with how many files are done, and of how many.
-    Raises OSError when the disk, or the installation, and not a file is at fault.
+    Raises NoTime when the machine was too busy, OSError when the disk, or the installation, and not a file is at fault.
     """
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
     _sweep(cache)
@@ -119,6 +123,24 @@ def forget(cache: Path, digest: str) -> None:
     for path in cache.glob("*"):
         if path.name.startswith(f"{digest}-"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def forget_old(cache: Path, keep_bytes: int) -> None:
+    """Remove drawn pages, those files first that were not wanted for longest, until `keep_bytes` are left.
+
+    What was wanted within a day stays: somebody may be printing it.
+    """
+    used = []
+    for note in cache.glob(f"*/{_NOTE}"):
+        with suppress(FileNotFoundError):  # another one forgets at the same time
+            size = sum(path.stat().st_size for path in note.parent.iterdir())
+            used.append((note.parent.stat().st_mtime, size, note.parent))
+    total = sum(size for _, size, _ in used)
+    for last, size, folder in sorted(used):
+        if total <= keep_bytes or last > time.time() - _STALE_SECONDS:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        total -= size
 
 
 def sheet_path(folder: Path, number: int) -> Path:
@@ -147,7 +169,12 @@ class _Studio:
             return Sheets(why="kind")
         code = _CODES[job.kind]
         kept = self._cache / f"{job.digest}-{code}-{self._recipe}"
-        return _read(kept) or self._drawn(job.digest, code, kept)
+        found = _read(kept)
+        if found is None:
+            return self._drawn(job.digest, code, kept)
+        with suppress(FileNotFoundError):  # a seal takes it away just now
+            os.utime(kept)
+        return found
 
     def _drawn(self, digest: str, code: str, kept: Path) -> Sheets:
         """Draw a file and keep its pages, but nothing of bytes that are destroyed or changed meanwhile."""
@@ -168,10 +195,7 @@ class _Studio:
         fresh.mkdir(mode=0o700)
         painter = self._painters.get()
         try:
-            outcome = painter.draw(original, code, fresh)
-            if not outcome.lasting:
-                return Sheets(pages=outcome.pages, why=outcome.why)
-            _write_note(fresh, outcome)
+            _write_note(fresh, painter.draw(original, code, fresh))
             return _adopted(fresh, kept)
         finally:
             self._painters.put(painter)
@@ -236,21 +260,19 @@ def _sweep(cache: Path) -> None:
 
 @dataclass
 class _Outcome:
-    """What a child made of a file. What does not last says nothing of the file: the machine had no time for it."""
+    """What a child made of a file."""
 
     pages: int = 0
     sizes: list[tuple[int, int]] = field(default_factory=list)
     why: str = ""
-    lasting: bool = True
 
 
 @dataclass(frozen=True)
 class _Fate:
-    """What the loss of a child says of the file at hand; `again`: a new child may do better."""
+    """What the loss of a child says of the file at hand, if anything; `again`: a new child may do better."""
 
     why: str
-    again: bool
-    lasting: bool
+    again: bool = True
 
 
 class _Lost(Exception):
@@ -261,13 +283,13 @@ class _Lost(Exception):
         super().__init__(fate.why)
 
 
-_CRASHED = _Fate("damaged", again=True, lasting=True)
-_STALLED = _Fate("too_slow", again=False, lasting=False)
+_CRASHED = _Fate("damaged")
+_NO_TIME = _Fate("")  # the limits of the child are well within the patience of its parent
 _FATES: Mapping[int, _Fate] = {
-    NO_MEMORY: _Fate("too_slow", again=True, lasting=True),
-    -signal.SIGABRT: _Fate("too_slow", again=True, lasting=True),  # how a library ends without memory
-    -signal.SIGXCPU: _Fate("too_slow", again=False, lasting=True),
-    -signal.SIGKILL: _Fate("too_slow", again=True, lasting=False),  # by the kernel or by hand, never by us
+    NO_MEMORY: _Fate("too_slow"),
+    -signal.SIGABRT: _Fate("too_slow"),  # how a library ends without memory
+    -signal.SIGXCPU: _Fate("too_slow", again=False),
+    -signal.SIGKILL: _NO_TIME,  # by the kernel or by hand, never by us
 }
 
 
@@ -282,8 +304,9 @@ class _Painter:
         self._heard = b""
 
     def draw(self, original: Path, code: str, folder: Path) -> _Outcome:
-        """Draw a file into the folder. Raises OSError when the disk or the installation is at fault."""
+        """Draw a file into the folder. Raises OSError, NoTime too, when something else than the file is at fault."""
         job = json.dumps({"path": str(original), "kind": code, "folder": str(folder)}) + "\n"
+        interrupted = 0
         while True:
             process, is_new = self._ready()
             outcome = _Outcome()
@@ -294,8 +317,11 @@ class _Painter:
                 raise
             except _Lost as loss:
                 self.close()
-                if is_new or not loss.fate.again:
-                    return _Outcome(outcome.pages, why=loss.fate.why, lasting=loss.fate.lasting)
+                interrupted += loss.fate is _NO_TIME
+                if interrupted > 1:
+                    raise NoTime(f"{original.name} was not drawn, twice") from loss
+                if loss.fate is not _NO_TIME and (is_new or not loss.fate.again):
+                    return _Outcome(outcome.pages, why=loss.fate.why)
             else:
                 return outcome
 
@@ -363,7 +389,7 @@ def _piece(process: subprocess.Popen[bytes], seconds: float) -> bytes:
     ready = select.poll()
     ready.register(pipe, select.POLLIN)
     if not ready.poll(max(0, seconds) * 1000):
-        raise _Lost(_STALLED)
+        raise _Lost(_NO_TIME)
     piece = os.read(pipe, _PIECE)
     if not piece:
         raise _Lost(_fate(process))

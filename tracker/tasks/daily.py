@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -16,9 +15,13 @@ from tracker.queries.history import SHANGHAI
 from tracker.reporting.press import forget_old
 from tracker.services import handovers, organizations, sign_offs
 from tracker.services.log import record_heads
+from tracker.storage import sheets
+from tracker.tasks import sealing
+from tracker.tasks.workplace import is_older, leftovers, remove_dead
 
 RESULTS_KEPT = timedelta(days=30)  # documents that somebody asked for; they are made anew at any time
 SECTIONS_KEPT = 2 * 1024**3  # bytes of laid-out sections
+SHEETS_KEPT = 2 * 1024**3  # bytes of drawn pages
 
 
 def once_a_day(engine: Engine, *, now: datetime) -> bool:
@@ -39,10 +42,14 @@ def once_a_day(engine: Engine, *, now: datetime) -> bool:
         return True
 
 
-def tidy(settings: Settings, *, now: datetime) -> None:
-    """Remove finished documents that nobody waits for any more, and sections that were not used for longest."""
-    oldest = now - RESULTS_KEPT
-    for path in settings.result_dir.glob("*"):
-        if datetime.fromtimestamp(path.stat().st_mtime, UTC) < oldest:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+def tidy(engine: Engine, settings: Settings, *, now: datetime) -> None:
+    """Remove finished documents that nobody waits for any more, and what was laid out or drawn and not used for longest.
+
+    What killed workers left goes too, and what a seal that was interrupted still has to destroy.
+    """
+    with Session(engine) as session:
+        sealing.make_good(session, settings)
+    remove_dead(path for path in settings.result_dir.glob("*") if is_older(path, now - RESULTS_KEPT))
+    remove_dead(leftovers(settings, now=now))
     forget_old(settings.section_dir, SECTIONS_KEPT)
+    sheets.forget_old(settings.section_dir, SHEETS_KEPT)

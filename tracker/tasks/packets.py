@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 import shutil
-import tempfile
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pikepdf
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.config import Settings
 from tracker.domain.canonical import digest
-from tracker.domain.errors import NotFound
+from tracker.domain.errors import NotFound, WrongState
 from tracker.domain.packet import FileState, PacketRecord
 from tracker.domain.packet_parts import PacketValues
 from tracker.domain.text import _n
@@ -31,9 +36,10 @@ from tracker.reporting.fonts import FontSet, prepare_fonts
 from tracker.reporting.packet import Progress, Step, Terms, make_packet
 from tracker.reporting.packet_pieces import Found
 from tracker.reporting.press import Press
-from tracker.reporting.signature import Signer, certificate_facts, load_certificates, load_signer, sign
+from tracker.reporting.signature import CannotSign, Signer, certificate_facts, load_certificates, load_signer, sign
 from tracker.storage.blobs import BlobStore
-from tracker.storage.sheets import SheetJob, draw_sheets
+from tracker.storage.sheets import NoTime, SheetJob, draw_sheets
+from tracker.tasks import sealing
 from tracker.tasks.documents import (
     TEMPLATES,
     TRANSLATIONS,
@@ -43,7 +49,18 @@ from tracker.tasks.documents import (
     translator,
 )
 from tracker.tasks.worker import Progress as JobProgress
-from tracker.tasks.worker import Work
+from tracker.tasks.worker import TryLater, Work, kept_folder
+from tracker.tasks.workplace import PART, remove_dead, work_folder
+
+logger = logging.getLogger(__name__)
+
+
+class NoRoom(WrongState):
+    """The disk has less room than packets leave to the rest of the system."""
+
+
+class Busy(WrongState):
+    """The machine has no time to draw the pages of a file now."""
 
 
 @dataclass(frozen=True)
@@ -60,16 +77,19 @@ class Made:
 class Workshop:
     """What packets are made with on this installation: fonts, a press, the store, and the organ's key if there is one.
 
-    A context manager: at its end the children of the press end.
+    A context manager: at its end the children of the press end. `since` is the generation of seals in which the values
+    of its packets are gathered, where that was before. Raises SealedMeanwhile if it is over.
     """
 
-    def __init__(self, settings: Settings, *, language: str, now: datetime) -> None:
+    def __init__(self, settings: Settings, *, language: str, now: datetime, since: str | None = None) -> None:
         self.settings = settings
+        self.since = sealing.generation(settings) if since is None else since
         self.language = language
         self.fonts = prepared_fonts(settings)
         self.signer = signer_of(settings, now=now)
         self.press = Press(fonts=self.fonts, templates=TEMPLATES, translations=TRANSLATIONS, cache=settings.section_dir)
         self.store = BlobStore(settings.store_dir)
+        sealing.check_generation(settings, self.since)  # from now on a seal takes away what the press lays out
 
     def __enter__(self) -> Self:
         return self
@@ -80,16 +100,50 @@ class Workshop:
         self.press.__exit__(kind, error, trace)
 
     def make(self, values: PacketValues, target: Path, progress: Progress) -> Made:
-        """Write the packet to `target`, or its volumes beside it as NAME-1.pdf, NAME-2.pdf and so on; each whole."""
-        found = found_files(values.facts.evidence, self.store, self.settings.section_dir, progress)
-        with tempfile.TemporaryDirectory(prefix=".packet-", dir=target.parent) as name:
-            folder = Path(name)
-            unsigned = make_packet(values, found, self._terms(), self.press, folder=folder, progress=progress)
-            signed, level = self._signed(unsigned.files, values, folder, progress)
-            files = volume_paths(target, len(signed))
-            for source, path in zip(signed, files, strict=True):
-                source.replace(path)
-        return Made(values.facts.number, files, digest(unsigned.manifest), unsigned.pages, level)
+        """Write the packet to `target`, or its volumes beside it as NAME-1.pdf, NAME-2.pdf and so on; each whole.
+
+        Raises NoRoom, Busy, CannotSign, and SealedMeanwhile for values that may not be shown any more.
+        """
+        try:
+            return self._make(values, target, progress)
+        except Exception:  # a seal takes away what is being worked on
+            sealing.check_generation(self.settings, self.since)
+            raise
+
+    def _make(self, values: PacketValues, target: Path, progress: Progress) -> Made:
+        files = {file.sha256: file.size for record in values.facts.evidence for file in record.files}
+        with self._place(target) as folder:
+            self._demand_room(folder, 2 * sum(files.values()))  # a volume, and the same signed
+
+            def watched(step: Step, done: int, total: int) -> None:
+                self._demand_room(folder)
+                progress(step, done, total)
+
+            found = found_files(values.facts.evidence, self.store, self.settings.section_dir, watched)
+            unsigned = make_packet(values, found, self._terms(), self.press, folder=folder, progress=watched)
+            signed, level = self._signed(unsigned.files, values, folder, watched)
+            sealing.check_generation(self.settings, self.since)
+            paths = put_in_place(signed, target)
+        return Made(values.facts.number, paths, digest(unsigned.manifest), unsigned.pages, level)
+
+    @contextmanager
+    def _place(self, target: Path) -> Iterator[Path]:
+        """A folder to work in, on the disk of the target. What killed runs left is removed: there is one place a disk.
+
+        It lies with the results, where a seal and the daily tidying find it, or else beside the target.
+        """
+        home, name = self.settings.result_dir, "packet"
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if home.stat().st_dev != target.parent.stat().st_dev:
+            home, name = target.parent, f".{target.stem}"
+        remove_dead(path for path in home.iterdir() if path.name.startswith(f"{name}.") and path.suffix == PART)
+        with work_folder(home / f"{name}.{uuid.uuid4().hex}{PART}") as folder:
+            yield folder
+
+    def _demand_room(self, folder: Path, wanted: int = 0) -> None:
+        """Raise NoRoom unless the disks of the folder and of the cache have so many bytes and the floor below them."""
+        for place in (folder, self.settings.section_dir):
+            demand_room(place, self.settings, wanted)
 
     def _terms(self) -> Terms:
         return Terms(
@@ -148,7 +202,10 @@ def found_files(records: Sequence[PacketRecord], store: BlobStore, cache: Path, 
     files = {file.sha256: file for record in records for file in record.files}
     sealed = {sha256 for sha256, file in files.items() if file.state is FileState.SEALED}
     jobs = [SheetJob(sha256, file.media_type) for sha256, file in files.items() if sha256 not in sealed]
-    drawn = draw_sheets(jobs, store, cache, progress=lambda done, total: progress(Step.DRAW, done, total))
+    try:
+        drawn = draw_sheets(jobs, store, cache, progress=lambda done, total: progress(Step.DRAW, done, total))
+    except NoTime as error:
+        raise Busy(_n("系统繁忙，佐证文件的页面没有全部画成，督查卷暂时不能生成。请稍后重新生成。")) from error
     found = {sha256: Found(path=None, why="sealed") for sha256 in sealed}
     for job, sheets in zip(jobs, drawn, strict=True):
         found[job.digest] = Found(
@@ -165,6 +222,62 @@ def volume_paths(target: Path, volumes: int) -> tuple[Path, ...]:
     if volumes == 1:
         return (target,)
     return tuple(target.with_stem(f"{target.stem}-{number}") for number in range(1, volumes + 1))
+
+
+def put_in_place(made: Sequence[Path], target: Path) -> tuple[Path, ...]:
+    """Give finished volumes their names, the first one last: where that lies, all of them do. Return the names.
+
+    Further volumes of the same packet, which an earlier run left, are removed.
+    """
+    files = volume_paths(target, len(made))
+    for path in made:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    if len(files) > 1:
+        target.unlink(missing_ok=True)
+        files[0].unlink(missing_ok=True)
+    for source, path in reversed(list(zip(made, files, strict=True))):
+        source.replace(path)
+    for path in _further(target, len(made)):
+        path.unlink()
+    return files
+
+
+def _further(target: Path, volumes: int) -> Iterator[Path]:
+    """Volumes of the packet at `target` behind its last one."""
+    for number in count(volumes + 1 if volumes > 1 else 1):
+        path = target.with_stem(f"{target.stem}-{number}")
+        if not path.exists() or _packet_in(path) != _packet_in(volume_paths(target, volumes)[0]):
+            return
+        yield path
+
+
+def _packet_in(path: Path) -> str | None:
+    """The number of the packet that a PDF is of."""
+    try:
+        with pikepdf.open(path) as pdf:
+            return str(pdf.trailer["/TrkPacket"])
+    except (pikepdf.PdfError, KeyError):
+        return None
+
+
+def delivered(target: Path) -> tuple[Path, ...]:
+    """The files of a packet that lies whole at `target`, as `put_in_place` leaves it; none where it does not."""
+    if target.exists():
+        return (target,)
+    try:
+        with pikepdf.open(volume_paths(target, 2)[0]) as pdf:
+            listed = json.loads(pdf.attachments["manifest.json"].get_file().read_bytes())
+    except (FileNotFoundError, pikepdf.PdfError, KeyError):
+        return ()
+    files = volume_paths(target, len(listed["volumes"]))
+    return files if all(path.exists() for path in files) else ()
+
+
+def demand_room(place: Path, settings: Settings, wanted: int = 0) -> None:
+    """Raise NoRoom unless the disk of `place` has so many bytes and the floor below them."""
+    if shutil.disk_usage(place).free < settings.free_space_floor + wanted:
+        raise NoRoom(_n("服务器存储空间不足，暂时不能生成督查卷。请联系管理员清理磁盘后重新生成。"))
 
 
 # ---------------------------------------------------------------- what a packet is made of
@@ -236,11 +349,11 @@ def make_all(
     folder: Path,
     progress: Progress,
     begin: Callable[[int, int], None] | None = None,
-) -> Iterator[Made | Path]:
+) -> Iterator[Made | tuple[Path, ...]]:
     """Write the packet of every unit of a check and the book of them all into `folder`, one after the other.
 
     A packet that is there already, by its number, is not made again: after a crash the next run goes on. `begin` is
-    called before each with how many are done and of how many. Yields what was made, or the path that was there.
+    called before each with how many are done and of how many. Yields what was made, or the files that were there.
     """
     inspection = inspection_named(session, number)
     codes = [unit.code for unit in units_of(session, inspection, as_of=as_of)]
@@ -255,10 +368,7 @@ def make_all(
         values = values_of()
         session.rollback()
         target = folder / f"{values.facts.number}.pdf"
-        if target.exists() or target.with_stem(f"{target.stem}-1").exists():
-            yield target
-        else:
-            yield workshop.make(values, target, progress)
+        yield delivered(target) or workshop.make(values, target, progress)
 
 
 # ---------------------------------------------------------------- as jobs
@@ -277,29 +387,52 @@ def _reporting(progress: JobProgress) -> Progress:
     return report
 
 
+@contextmanager
+def _passing() -> Iterator[None]:
+    """Have a job tried again for what may pass by itself, and keep paths of the server from whoever asked for it."""
+    try:
+        yield
+    except (NoRoom, Busy) as refusal:
+        raise TryLater(refusal) from refusal
+    except CannotSign as refusal:
+        if "url" in refusal.values:  # of an authority; all else is about the key
+            raise TryLater(refusal) from refusal
+        if "path" in refusal.values:
+            logger.exception("the settings of the signature")
+            sentence = _n("本机的签名设置有误，督查卷不能签名。请联系管理员核对签名证书后重新生成。")
+            raise CannotSign(sentence) from refusal
+        raise
+
+
 def _packet_job(values: Callable[..., PacketValues]) -> Work:
     def work(
         session: Session, settings: Settings, arguments: Mapping[str, Any], progress: JobProgress, out: Path
     ) -> None:
         given = dict(arguments) | {"as_of": datetime.fromisoformat(arguments["as_of"])}
+        since = sealing.generation(settings)
         progress(1, "gather")
         found = values(session, **given)
         session.rollback()
-        with _beside(out) as folder, Workshop(settings, language=given["language"], now=datetime.now(UTC)) as workshop:
-            made = workshop.make(found, folder / f"{found.facts.number}.pdf", _reporting(progress))
-            _deliver(made.files, out)
+        with _passing(), _workshop(settings, given["language"], since) as workshop:
+            made = workshop.make(found, out.with_name(f"{found.facts.number}.pdf"), _reporting(progress))
+            _deliver(made.files, out, settings)
+        progress(100, f"manifest {made.manifest_sha256}")
 
     return work
+
+
+def _workshop(settings: Settings, language: str, since: str) -> Workshop:
+    return Workshop(settings, language=language, now=datetime.now(UTC), since=since)
 
 
 def all_packets(
     session: Session, settings: Settings, arguments: Mapping[str, Any], progress: JobProgress, out: Path
 ) -> None:
-    """The job that makes every packet of a check, and the book; after a crash it goes on where it was."""
+    """The job that makes every packet of a check, and the book; the next attempt goes on where one ended."""
     given = dict(arguments) | {"as_of": datetime.fromisoformat(arguments["as_of"])}
-    folder = settings.result_dir / f"{out.name.partition('.')[0]}.packets"
+    since = sealing.generation(settings)
+    folder = kept_folder(out) / (since or "none")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-
     at = [0, 1]
 
     def begin(done: int, whole: int) -> None:
@@ -308,26 +441,19 @@ def all_packets(
     def report(step: Step, part: int, parts: int) -> None:
         progress(2 + 97 * at[0] // at[1], f"packet {at[0] + 1} {at[1]} {step} {part} {parts}")
 
-    with Workshop(settings, language=given["language"], now=datetime.now(UTC)) as workshop:
+    with _passing(), _workshop(settings, given["language"], since) as workshop:
         number, as_of = given["number"], given["as_of"]
         made = make_all(session, workshop, number=number, as_of=as_of, folder=folder, progress=report, begin=begin)
-        for _ in made:
-            pass
-    _deliver(sorted(folder.glob("*.pdf")), out)
-    shutil.rmtree(folder)
+        files = [path for each in made for path in (each.files if isinstance(each, Made) else each)]
+        _deliver(files, out, settings)
 
 
-@contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix=f"{out.name.partition('.')[0]}.", suffix=".part", dir=out.parent) as name:
-        yield Path(name)
-
-
-def _deliver(files: Sequence[Path], out: Path) -> None:
+def _deliver(files: Sequence[Path], out: Path, settings: Settings) -> None:
     """Make one file of a packet: itself, or its volumes in a ZIP that is not compressed."""
     if len(files) == 1:
         files[0].replace(out)
         return
+    demand_room(out.parent, settings, sum(path.stat().st_size for path in files))
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
         for path in files:
             bundle.write(path, path.name)

@@ -1,28 +1,117 @@
-"""What a seal destroys beside the rows: the bytes of sealed files, and everything that was ever made of evidence."""
+"""What a seal destroys beside the rows: the bytes of sealed files, and everything that was ever made of evidence.
+
+What is being made while something is sealed must not outlive it either: each seal changes the *generation* of the
+installation, and nothing is handed over whose values were gathered in an earlier one.
+"""
 
 from __future__ import annotations
 
-import shutil
+import os
+import uuid
 from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from tracker.config import Settings
+from tracker.domain.errors import WrongState
+from tracker.domain.text import _n
+from tracker.models import Seal, SealState, StoredFile
 from tracker.reporting import press
 from tracker.storage import sheets
 from tracker.storage.blobs import BlobStore
 from tracker.storage.preview import Previews
+from tracker.tasks.workplace import CLEARED, remove
+
+_GENERATION = "seal-generation"  # a random word, a new one for each seal
+_DONE = "seals-carried-out"  # until when
+_TRIES = 5
+# A seal is dated by the moment its transaction began; another one may be carried out before that ends.
+_UNCERTAIN = timedelta(minutes=1)
+
+
+class SealedMeanwhile(WrongState):
+    """Something was sealed after the values were gathered: what was made of them is thrown away."""
+
+
+def generation(settings: Settings) -> str:
+    """A word that changes when something is sealed. To be read before any values are gathered."""
+    return _read(settings.data_dir / _GENERATION)
+
+
+def check_generation(settings: Settings, since: str) -> None:
+    """Raise SealedMeanwhile if something was sealed since `generation` said `since`."""
+    if generation(settings) != since:
+        raise SealedMeanwhile(_n("生成期间有内容被封存，这次做的文件已经作废。请重新生成。"))
 
 
 def destroy(digests: Iterable[str], settings: Settings) -> None:
     """Remove the bytes of sealed files with their pictures, and what may show a sealed text. Once more does no harm.
 
-    Laid-out sections and finished documents go all of them: they are made anew when somebody asks for them.
+    Laid-out sections and finished documents go all of them: they are made anew when somebody asks for them. Raises
+    OSError for what cannot be removed; then it is still owed.
     """
+    begun = datetime.now(UTC)
+    _write(settings.data_dir / _GENERATION, uuid.uuid4().hex)
     store = BlobStore(settings.store_dir)
     previews = Previews(settings.preview_dir, store)
     for digest in digests:
         store.destroy(digest)
         previews.forget(digest)
         sheets.forget(settings.section_dir, digest)
-    press.clear(settings.section_dir)
-    for path in settings.result_dir.glob("*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    _clear_sections(settings.section_dir)
+    _clear_results(settings.result_dir)
+    _write(settings.data_dir / _DONE, begun.isoformat())
+
+
+def is_owed(session: Session, settings: Settings) -> bool:
+    """Whether a seal was decided whose `destroy` did not come to its end."""
+    last = session.scalar(select(func.max(Seal.decided_at)).where(Seal.state == SealState.DONE))
+    done = _read(settings.data_dir / _DONE)
+    return last is not None and (not done or last > datetime.fromisoformat(done) - _UNCERTAIN)
+
+
+def make_good(session: Session, settings: Settings) -> None:
+    """Destroy what is owed."""
+    if is_owed(session, settings):
+        sealed = session.scalars(select(StoredFile.sha256).where(StoredFile.sealed_at.is_not(None))).all()
+        session.rollback()
+        destroy(sealed, settings)
+
+
+def _clear_sections(cache: Path) -> None:
+    for _ in range(_TRIES):
+        with suppress(OSError):  # somebody seals at the same time, or a child was just writing
+            press.clear(cache)
+            return
+    press.clear(cache)
+
+
+def _clear_results(folder: Path) -> None:
+    """Take everything out of the reach of whoever works on it, then remove it."""
+    for path in folder.glob("*"):
+        if not path.name.startswith(CLEARED):
+            with suppress(FileNotFoundError):
+                path.rename(folder / f"{CLEARED}{uuid.uuid4().hex}")
+    for path in folder.glob(f"{CLEARED}*"):
+        remove(path)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("ascii")
+    except FileNotFoundError:
+        return ""
+
+
+def _write(path: Path, word: str) -> None:
+    """Write a word so that it is there whole and survives a loss of power."""
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    with part.open("w", encoding="ascii") as file:
+        file.write(word)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
-import uuid
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,30 @@ from sqlalchemy.orm import Session
 from tracker.config import Settings
 from tracker.db import writing
 from tracker.domain.errors import RuleError
-from tracker.models import Job
-from tracker.reporting.progress import RenderingFailed
+from tracker.domain.text import _n
+from tracker.models import Job, JobState
 from tracker.services import jobs
+from tracker.tasks import sealing
+from tracker.tasks.sealing import SealedMeanwhile
+from tracker.tasks.workplace import KEPT, PART, remove, remove_dead, work_folder
 
 Progress = Callable[[int, str], None]
-Work = Callable[[Session, Settings, Mapping[str, Any], Progress, Path], None]  # the last: the file to write
+# The last one is the file to write, in a folder of its own that the work may use; it is removed at the end.
+Work = Callable[[Session, Settings, Mapping[str, Any], Progress, Path], None]
+
+BEAT = 25.0  # seconds between two signs of life of a worker, well within a lease
+PAUSE = timedelta(minutes=10)  # before what may pass by itself is tried again
+_FAULT = _n("生成这份文件时程序出了故障，文件没有做成。请联系管理员查看后台日志，排除故障后重新生成。")
 
 logger = logging.getLogger(__name__)
+
+
+class TryLater(Exception):
+    """A fault that may pass by itself and is not of the job; `refusal` is for whoever asked, should it stay."""
+
+    def __init__(self, refusal: RuleError) -> None:
+        self.refusal = refusal
+        super().__init__(str(refusal))
 
 
 def _now() -> datetime:
@@ -37,6 +55,21 @@ def result_path(settings: Settings, key: str) -> Path:
     if not key.isalnum():
         raise ValueError(f"not the key of a job: {key!r}")
     return settings.result_dir / key
+
+
+def kept_folder(out: Path) -> Path:
+    """The folder in which a work that writes `out` keeps what is finished, for its next attempt. The job's alone."""
+    return out.parent.with_name(out.parent.name.partition(".")[0] + KEPT)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A job at one of its attempts."""
+
+    key: str
+    attempt: int
+    kind: str
+    arguments: Mapping[str, Any]
 
 
 class Worker:
@@ -63,44 +96,110 @@ class Worker:
             job = jobs.take(session, key, now=_now())
             if job is None:
                 return
-            kind, arguments = job.kind, dict(job.arguments)
-        result = result_path(self._settings, key)
-        part = result.with_suffix(f".{uuid.uuid4().hex}.part")
-        part.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left in result.parent.glob(f"{result.name}.*.part"):  # of a worker that died
-            left.unlink(missing_ok=True)
+            task = _Task(key, job.attempts, job.kind, dict(job.arguments))
+        since = sealing.generation(self._settings)
         try:
-            self._work(key, kind, arguments, part)
-            digest = _keep(part, result)
+            with self._alive(task):
+                self._make(task, since)
+        except jobs.Lost:
+            logger.warning("job %s: its attempt %d came to nothing, another one has it", key, task.attempt)
+        except TryLater as fault:
+            self._give_back(task, _told(fault.refusal), pause=PAUSE)
+        except SealedMeanwhile as refusal:
+            self._give_back(task, _told(refusal))
         except RuleError as refusal:
-            sentence = str(refusal)
-            self._end(key, lambda job: jobs.fail(job, error=sentence, now=_now()))
-        except (RenderingFailed, OSError, KeyError, ValueError, ArithmeticError) as error:
-            logger.exception("job %s failed", key)
-            reason = f"{type(error).__name__}: {error}"
-            self._end(key, lambda job: jobs.give_back(job, error=reason, now=_now()))
-        else:
-            self._end(key, lambda job: jobs.finish(job, sha256=digest, now=_now()))
-        finally:
-            part.unlink(missing_ok=True)
+            error = _told(refusal)
+            self._end(task, lambda job: jobs.fail(job, error=error, now=_now()))
+        except Exception:  # whatever it is, somebody waits for this job
+            logger.exception("job %s failed at attempt %d", key, task.attempt)
+            self._give_back(task, self._sentence(since))
 
-    def _work(self, key: str, kind: str, arguments: Mapping[str, Any], out: Path) -> None:
+    def _make(self, task: _Task, since: str) -> None:
+        """Do the work in a folder of its own, and finish the job, unless it is another's by now."""
+        result = result_path(self._settings, task.key)
+        result.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        remove_dead(result.parent.glob(f"{task.key}.*{PART}"))
+        with work_folder(result.with_name(f"{task.key}.{task.attempt}{PART}")) as folder:
+            out = folder / "result"
+            with Session(self._engine) as session:
+                self._works[task.kind](session, self._settings, task.arguments, self._progress(task), out)
+            digest = _flushed(out)
+            with self._writing() as session:
+                job = jobs.held(session, task.key, attempt=task.attempt)
+                self._put_in_place(out, result, since)
+                jobs.finish(job, sha256=digest, now=_now())
+        remove(self._settings.result_dir / (task.key + KEPT))
+
+    def _put_in_place(self, out: Path, result: Path, since: str) -> None:
+        """Give the result its name. A seal takes away what has it; what comes just after that, goes again."""
+        out.rename(result)
+        try:
+            sealing.check_generation(self._settings, since)
+        except SealedMeanwhile:
+            result.unlink(missing_ok=True)
+            raise
+
+    def _progress(self, task: _Task) -> Progress:
         def progress(percent: int, step: str) -> None:
-            self._end(key, lambda job: jobs.go_on(job, done=percent, total=100, step=step, now=_now()))
+            with self._writing() as session:
+                job = jobs.held(session, task.key, attempt=task.attempt)
+                jobs.go_on(job, done=percent, total=100, step=step, now=_now())
 
-        with Session(self._engine) as session:
-            self._works[kind](session, self._settings, arguments, progress, out)
+        return progress
 
-    def _end(self, key: str, change: Callable[[Job], None]) -> None:
-        with self._writing() as session:
-            job = session.query(Job).filter_by(key=key).one()
-            change(job)
+    @contextmanager
+    def _alive(self, task: _Task) -> Iterator[None]:
+        """Renew the lease as long as the block: some steps say nothing for minutes."""
+        over = threading.Event()
+        beating = threading.Thread(target=self._beat, args=(task, over), daemon=True)
+        beating.start()
+        try:
+            yield
+        finally:
+            over.set()
+            beating.join()
+
+    def _beat(self, task: _Task, over: threading.Event) -> None:
+        while not over.wait(BEAT):
+            try:
+                with self._writing() as session:
+                    jobs.renew(jobs.held(session, task.key, attempt=task.attempt), now=_now())
+            except jobs.Lost:
+                return
+            except Exception:  # the lease lasts for more than one beat
+                logger.exception("job %s: its lease could not be renewed", task.key)
+
+    def _give_back(self, task: _Task, sentence: str, *, pause: timedelta = timedelta(0)) -> None:
+        self._end(task, lambda job: jobs.give_back(job, error=sentence, now=_now(), pause=pause))
+
+    def _sentence(self, since: str) -> str:
+        """What to say of a fault: that things were sealed under the worker's hands explains every one."""
+        try:
+            sealing.check_generation(self._settings, since)
+        except SealedMeanwhile as refusal:
+            return _told(refusal)
+        return _FAULT
+
+    def _end(self, task: _Task, change: Callable[[Job], None]) -> None:
+        """End an attempt, if the job is still its own; of a job that is given up nothing is kept."""
+        with suppress(jobs.Lost):
+            with self._writing() as session:
+                job = jobs.held(session, task.key, attempt=task.attempt)
+                change(job)
+                has_failed = job.state is JobState.FAILED
+            if has_failed:
+                remove(self._settings.result_dir / (task.key + KEPT))
 
 
-def _keep(part: Path, path: Path) -> str:
-    """Give the written file its name, so that it is there whole or not at all; return its SHA-256."""
-    with part.open("rb") as file:
+def _told(refusal: RuleError) -> str:
+    """A refusal as a page can translate it: its message, or JSON of its message and values where it has some."""
+    if not refusal.values:
+        return refusal.message
+    return json.dumps({"message": refusal.message, "values": refusal.values}, ensure_ascii=False, default=str)
+
+
+def _flushed(path: Path) -> str:
+    """See that a file survives a loss of power, and return its SHA-256."""
+    with path.open("rb") as file:
         os.fsync(file.fileno())
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    part.rename(path)
-    return digest
+        return hashlib.file_digest(file, "sha256").hexdigest()
