@@ -20,7 +20,7 @@ def test_a_packet_is_asked_for_watched_downloaded_and_verified(lived_in, browser
         ines.page.get_by_role("link", name="下载 PDF").wait_for(timeout=120_000)
         with ines.page.expect_download() as waiting:
             ines.follow("下载 PDF")
-        assert waiting.value.suggested_filename == "第1号督查卷.pdf"
+        assert waiting.value.suggested_filename == "第1号督查卷（截至2026-05-20）.pdf"
         waiting.value.save_as(tmp_path / "packet.pdf")
         ines.follow("核验督查卷")
         hand_in(ines, tmp_path / "packet.pdf")

@@ -161,7 +161,8 @@ def test_a_signed_report_is_still_pdf_a(ordinary: Printed, authority, service, t
 def test_without_roots_the_check_claims_no_more_than_it_can(signed):
     found = check_signature(signed, trusted=None, now=NOW)
     assert (found.is_intact, found.is_trusted, found.signatures[0].trust) == (True, False, Trust.NO_ROOTS)
-    assert "未提供可信根证书，只能说明文件由" in sentences(found)
+    assert "没有人说明“清河市档案局（测试）”的证书" in sentences(found)
+    assert found.signatures[0].certificate.sha256 in sentences(found)
 
 
 def test_a_certificate_under_another_root_is_a_stranger(signed):
@@ -253,6 +254,7 @@ def test_a_time_stamp_keeps_a_signature_valid_after_its_certificate_has_expired(
     assert check(tmp_path / "stamped.pdf", now=later).is_trusted  # and the lists of then are long out of date
     found = check(tmp_path / "bare.pdf", now=later)
     assert (found.is_intact, found.signatures[0].trust) == (True, Trust.EXPIRED)
+    assert "bad" in grades(found)
     assert "没有可信的时间戳证明签名在到期之前" in sentences(found)
     assert check(tmp_path / "bare.pdf", now=NOW - timedelta(days=9)).signatures[0].trust is Trust.NOT_YET_VALID
 
@@ -389,7 +391,10 @@ def test_a_time_stamp_over_the_whole_document_counts_as_a_signature(signed, serv
 def test_a_file_saved_anew_is_not_intact(signed, tmp_path, check):
     with pikepdf.open(signed) as pdf:
         pdf.save(tmp_path / "saved.pdf")
-    assert not check(tmp_path / "saved.pdf").is_intact
+    found = check(tmp_path / "saved.pdf")
+    assert (found.is_intact, found.later_bytes) == (False, 0)
+    assert "文件被重新保存或改写" in sentences(found)
+    assert "又增加了" not in sentences(found)
 
 
 def test_a_range_that_leaves_out_more_than_the_signature_is_refused(signed, tmp_path, check):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
+from markupsafe import escape
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -75,3 +79,83 @@ def test_a_day_that_is_none_is_named(client_of: ClientOf, session: Session) -> N
     assert answer.status_code == 400
     assert "日期格式不对" in answer.text
     assert session.scalars(select(Job.id)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "title"),
+    [
+        ({}, "清河市林业局自查报告"),
+        ({"as_of": "2026-05-20"}, "清河市林业局自查报告（截至2026-05-20）"),
+    ],
+)
+def test_a_document_as_of_a_day_has_the_day_in_its_name(
+    client_of: ClientOf, session: Session, sent: dict[str, str], title: str
+) -> None:
+    post(client_of("Dong"), "/documents/self-check/D1", sent)
+
+    [job] = session.scalars(select(Job))
+    assert (job.title, job.result_name) == (title, f"{title}.pdf")
+
+
+def test_an_english_document_says_so_in_its_name(client_of: ClientOf, session: Session) -> None:
+    dong = client_of("Dong")
+    english(dong)
+    post(dong, "/documents/self-check/D1")
+
+    [job] = session.scalars(select(Job))
+    assert job.title.endswith(("（英文）", "(English)"))
+
+
+def english(client: FlaskClient) -> None:
+    with client.session_transaction() as cookie:
+        cookie["language"] = "en"
+
+
+REFUSAL = {"message": "没有代码为 %(code)s 的单位，请核对代码。", "values": {"code": "D7"}}
+
+
+@pytest.mark.parametrize(
+    ("error", "chinese", "foreign"),
+    [
+        (json.dumps(REFUSAL), "没有代码为 D7 的单位，请核对代码。", "D7"),
+        (json.dumps(REFUSAL)[:40], json.dumps(REFUSAL)[:20], json.dumps(REFUSAL)[:20]),
+        ("MemoryError: 100%", "MemoryError: 100%", "MemoryError: 100%"),
+        (
+            "系统出现故障，没有保存任何改动。请稍后重试；若仍不行，请把下面的编号告诉管理员。",
+            "系统出现故障",
+            "nothing was saved",
+        ),
+    ],
+)
+def test_why_a_document_was_not_made_is_said_in_the_language_of_the_page(
+    client_of: ClientOf, session: Session, error: str, chinese: str, foreign: str
+) -> None:
+    dong = client_of("Dong")
+    place = post(dong, "/documents/self-check/D1").location
+    with writing(session):
+        job = session.scalars(select(Job)).one()
+        job.state, job.error = JobState.FAILED, error
+
+    assert str(escape(chinese)) in dong.get(place).text
+    english(dong)
+    page = dong.get(place).text
+    assert str(escape(foreign)) in page
+    assert "请核对代码" not in page
+
+
+def test_the_digest_that_is_to_be_noted_is_the_one_that_a_check_shows(
+    app: Flask, client_of: ClientOf, session: Session
+) -> None:
+    dong, manifest, whole = client_of("Dong"), "ab" * 32, "cd" * 32
+    place = post(dong, "/documents/quarters/D1", {"quarter": "2026-Q1"}).location
+    path = result_path(app.config["TRACKER"], place.rsplit("/", 1)[1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"%PDF-")
+    with writing(session):
+        job = session.scalars(select(Job)).one()
+        job.state, job.step, job.result_sha256 = JobState.DONE, f"manifest {manifest}", whole
+
+    page = dong.get(place).text
+
+    assert page.index("清单校验值") < page.index(manifest) < page.index("文件校验值") < page.index(whole)
+    assert dong.get(place, headers={"Accept": "application/json"}).json["doing"] == ""

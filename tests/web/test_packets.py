@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import time
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -16,7 +19,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from tests.city import NOW, City
-from tests.packets import make_packet, redraw, tampered
+from tests.packets import Recipe, make_packet, redraw, tampered
 from tests.prepared import lend
 from tests.web.conftest import ClientOf, post
 from tests.web.samples import build
@@ -116,7 +119,8 @@ def test_the_packet_of_one_unit_is_named_after_it(client_of: ClientOf, session: 
 
     assert len(places) == 1  # the same one is not made twice at a time
     [job] = session.scalars(select(Job).where(Job.kind == "packet"))
-    assert job.result_name == "第1号督查卷-清河市林业局.pdf"
+    assert job.title == "第1号督查卷-清河市林业局（截至2026-05-20）"
+    assert job.result_name == f"{job.title}.pdf"
     assert job.arguments["unit"] == "D1"
 
 
@@ -161,6 +165,7 @@ def test_only_the_team_is_offered_the_packet(client_of: ClientOf) -> None:
         ("sign 0 1", "正在签名"),
         ("packet 2 8 print 5 20", "第 2 卷（共 8 卷）：正在排版：5/20 节"),
         ("something 1 2", ""),
+        (f"manifest {'a' * 64}", ""),
     ],
 )
 def test_what_is_being_done_is_said_in_words(app: Flask, step: str, sentence: str) -> None:
@@ -312,7 +317,7 @@ def test_what_was_changed_is_named_before_anything_else(client_of: ClientOf, sam
     ("content", "name", "sentence"),
     [
         (b"", "空.pdf", "《空.pdf》是空文件"),
-        (b"PK\x03\x04rest", "各册.zip", "《各册.zip》是压缩包，请先解压"),
+        (b"PK\x03\x04rest", "各册.zip", "《各册.zip》是损坏的压缩包"),
         (b"just text", "说明.txt", "《说明.txt》不是 PDF 文件"),
     ],
 )
@@ -354,10 +359,82 @@ def test_a_full_disk_takes_no_packet(app: Flask, client_of: ClientOf, sample: Pa
 def test_what_a_process_that_died_left_there_is_gone_after_the_next_check(
     client_of: ClientOf, sample: Path, left_over: Path
 ) -> None:
-    (left_over / "file").mkdir(parents=True)
-    (left_over / "file" / "督查卷.pdf").write_bytes(b"%PDF-")
+    (left_over / "files").mkdir(parents=True)
+    (left_over / "files" / "督查卷.pdf").write_bytes(b"%PDF-")
 
     assert "核验通过" in upload(client_of("Asha"), (sample.read_bytes(), "督查卷.pdf")).text
+
+
+@pytest.mark.usefixtures("left_over")
+def test_the_volumes_of_a_packet_are_one_result_and_a_volume_alone_is_neither_good_nor_bad(
+    client_of: ClientOf, tmp_path: Path
+) -> None:
+    asha, paths = client_of("Asha"), make_packet(tmp_path, Recipe(volumes=2))
+    first, second = ((path.read_bytes(), f"督查卷-{number}.pdf") for number, path in enumerate(paths, start=1))
+
+    together = upload(asha, first, second).text
+    alone = upload(asha, second).text
+
+    assert together.count("<article") == 1
+    assert "DC-2026-0001（2 个文件）" in together
+    assert "notice-good" in together
+    for content, name in (first, second):
+        assert name in together
+        assert hashlib.sha256(content).hexdigest() in together
+    with pikepdf.open(paths[0]) as pdf:
+        assert f'<dd class="code">{pdf.trailer["/TrkManifest"]}</dd>' in together
+    assert "notice-good" not in alone
+    assert "notice-alert" not in alone
+    assert "第 1 册" in alone
+
+
+@pytest.mark.usefixtures("left_over")
+def test_a_zip_that_the_system_delivered_is_verified_as_it_is(client_of: ClientOf, sample: Path) -> None:
+    bundle = BytesIO()
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.write(sample, "2026-1-D1.pdf")
+
+    text = upload(client_of("Asha"), (bundle.getvalue(), "全部督查卷.zip")).text
+
+    assert "核验通过" in text
+    assert "2026-1-D1.pdf" in text
+
+
+def test_while_another_check_is_running_nobody_waits(client_of: ClientOf, sample: Path, left_over: Path) -> None:
+    left_over.mkdir()
+    with (left_over / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        began = time.monotonic()
+        answer = upload(client_of("Asha"), (sample.read_bytes(), "督查卷.pdf"))
+
+    assert answer.status_code == 409
+    assert "正在核验另一份，请稍后再试" in answer.text
+    assert time.monotonic() - began < 5
+    assert "核验通过" in upload(client_of("Asha"), (sample.read_bytes(), "督查卷.pdf")).text
+
+
+@pytest.mark.usefixtures("left_over")
+def test_volumes_that_are_too_large_together_are_told_what_to_do(app: Flask, client_of: ClientOf) -> None:
+    asha = client_of("Asha")
+    app.config["MAX_CONTENT_LENGTH"] = 1000
+
+    answer = asha.post(PAGE, data={"file": (BytesIO(b"%PDF-" + bytes(5000)), "督查卷.pdf")})
+
+    assert answer.status_code == 413
+    assert "合计超过了 256 MB" in answer.text
+    assert "verify_packet.py" in answer.text
+
+
+@pytest.mark.usefixtures("left_over")
+def test_roots_that_cannot_be_read_tell_nobody_where_they_lie(app: Flask, client_of: ClientOf, sample: Path) -> None:
+    settings, place = app.config["TRACKER"], "/somewhere/secret/roots.pem"
+    app.config["TRACKER"] = settings.model_copy(update={"trusted_certificates": Path(place)})
+
+    answer = upload(client_of("Asha"), (sample.read_bytes(), "督查卷.pdf"))
+
+    assert answer.status_code == 400
+    assert "请管理员检查 TRACKER_TRUSTED_CERTIFICATES" in answer.text
+    assert "secret" not in answer.text
 
 
 def test_the_page_is_linked_from_where_packets_are_met(client_of: ClientOf) -> None:

@@ -105,7 +105,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class SignatureCheck:
-    """What the signatures of a file prove. `later_bytes` stand behind all that is signed; `revisions` count from 1."""
+    """What the signatures of a file prove. `later_bytes` stand behind what is signed; `revisions` count from 1."""
 
     is_readable: bool
     signatures: tuple[FoundSignature, ...] = ()
@@ -151,7 +151,7 @@ async def _check(file: IO[bytes], roots: list[x509.Certificate], now: datetime) 
     return SignatureCheck(
         is_readable=True,
         signatures=found,
-        later_bytes=size - max(each.covered for each in found) if found else 0,
+        later_bytes=size - covered if (covered := max((each.covered for each in found), default=0)) else 0,
         revisions=reader.xrefs.total_revisions,
         has_revocation_information=bool(judge.context.get("crls") or judge.context.get("ocsps")),
     )
@@ -352,6 +352,8 @@ def _findings(check: SignatureCheck) -> Iterator[Finding]:
 
 def _about_content(found: FoundSignature, *, is_last: bool) -> Finding:
     name = {"name": found.certificate.name}
+    if not found.covered:
+        return Finding("bad", _n("文件被重新保存或改写，“%(name)s”的签名已失效。"), name)
     if not found.is_intact:
         return Finding("bad", _n("“%(name)s”的签名与文件不符：签名之后内容有改动。"), name)
     if not found.covers_entire_file and not is_last:
@@ -363,9 +365,12 @@ def _about_content(found: FoundSignature, *, is_last: bool) -> Finding:
 
 _ABOUT_TRUST: dict[Trust, tuple[Literal["good", "note", "bad"], str]] = {
     Trust.TRUSTED: ("good", _n("“%(name)s”的证书出自可信的根证书。")),
-    Trust.NO_ROOTS: ("note", _n("未提供可信根证书，只能说明文件由“%(name)s”的证书签署，不能说明证书属于谁。")),
+    Trust.NO_ROOTS: (
+        "note",
+        _n("未提供可信根证书：没有人说明“%(name)s”的证书（SHA-256 指纹 %(fingerprint)s）是否可信。"),
+    ),
     Trust.STRANGER: ("bad", _n("“%(name)s”的证书不是出自所给的可信根证书，不能说明证书属于谁。")),
-    Trust.EXPIRED: ("note", _n("“%(name)s”的证书已于 %(until)s 到期，没有可信的时间戳证明签名在到期之前。")),
+    Trust.EXPIRED: ("bad", _n("“%(name)s”的证书已于 %(until)s 到期，没有可信的时间戳证明签名在到期之前。")),
     Trust.NOT_YET_VALID: ("bad", _n("“%(name)s”的证书从 %(since)s 起才有效，签名时还不能用。")),
     Trust.REVOKED: ("bad", _n("“%(name)s”的证书已被吊销。")),
     Trust.NOT_FOR_SIGNING: ("bad", _n("“%(name)s”的证书不是用来签署文件的。")),
@@ -375,8 +380,13 @@ _ABOUT_TRUST: dict[Trust, tuple[Literal["good", "note", "bad"], str]] = {
 def _about_certificate(found: FoundSignature) -> Finding:
     grade, message = _ABOUT_TRUST[found.trust]
     certificate = found.certificate
-    since, until = (_day(each) for each in (certificate.valid_from, certificate.valid_until))
-    return Finding(grade, message, {"name": certificate.name, "since": since, "until": until})
+    values = {
+        "name": certificate.name,
+        "since": _day(certificate.valid_from),
+        "until": _day(certificate.valid_until),
+        "fingerprint": certificate.sha256,
+    }
+    return Finding(grade, message, values)
 
 
 def _about_time(found: FoundSignature) -> Finding:

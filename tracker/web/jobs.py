@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +16,7 @@ from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from tracker.db import db, transaction
-from tracker.domain.errors import Invalid
+from tracker.domain.errors import Invalid, RuleError
 from tracker.domain.text import _n
 from tracker.models import Inspection, Job, JobState, Organization
 from tracker.policy import Act, can
@@ -28,6 +30,7 @@ from tracker.tasks.queue import Queue
 from tracker.tasks.worker import result_path
 from tracker.web import clock
 from tracker.web.access import current_actor, guard, load
+from tracker.web.errors import sentence_of
 from tracker.web.language import current_language
 
 bp = Blueprint("jobs", __name__, url_prefix="/documents")
@@ -57,6 +60,9 @@ OF_SEVERAL = {
     "embed": _n("正在嵌入附件：第 %(number)s 册（共 %(total)s 册）"),
     "sign": _n("正在签名：第 %(number)s 册（共 %(total)s 册）"),
 }
+
+
+_MANIFEST = re.compile(r"manifest ([0-9a-f]{64})")  # the last note of a worker that made a packet
 
 
 @dataclass(frozen=True)
@@ -92,11 +98,28 @@ def doing(step: str) -> str:
     if word == "packet":  # the first two numbers are those of the packet, then comes the step in it
         message = _n("第 %(number)s 卷（共 %(total)s 卷）：%(doing)s")
         return str(_(message, number=rest[0], total=rest[1], doing=doing(" ".join(rest[2:]))))
+    if word not in STEPS:
+        return ""
     done, total = (*(int(number) for number in rest), 0, 0)[:2]
     if word == "print" and not total:
         return str(_("正在排版"))
-    message = OF_SEVERAL[word] if total > 1 and word in OF_SEVERAL else STEPS.get(word, "")
-    return str(_(message, done=done, number=done + 1, total=total)) if message else ""
+    message = OF_SEVERAL[word] if total > 1 and word in OF_SEVERAL else STEPS[word]
+    return str(_(message, done=done, number=done + 1, total=total))
+
+
+def manifest_of(job: Job) -> str:
+    """The digest of the manifest of the packet that a job made, as the worker noted it; empty where it is not known."""
+    found = _MANIFEST.fullmatch(job.step)
+    return found[1] if found and job.state is JobState.DONE else ""
+
+
+def reason_of(job: Job) -> str:
+    """Why a job failed: a refusal (JSON of its `message` and `values`) or a sentence of ours in the page's language."""
+    try:
+        refusal = json.loads(job.error or "{}")
+        return sentence_of(RuleError(refusal["message"], **refusal["values"]))
+    except (ValueError, KeyError, TypeError):
+        return str(_(job.error)) if job.error else ""
 
 
 @bp.get("")
@@ -118,7 +141,14 @@ def show(job: Job) -> ResponseReturnValue:
             "doing": doing(job.step),
             "url": url_for("jobs.show", key=job.key),
         }
-    return render_template("jobs/show.html", job=job, doing=doing(job.step), result=result_of(job))
+    return render_template(
+        "jobs/show.html",
+        job=job,
+        doing=doing(job.step),
+        result=result_of(job),
+        manifest=manifest_of(job),
+        reason=reason_of(job),
+    )
 
 
 @bp.get("/<key>/file")
@@ -165,10 +195,18 @@ def _as_of() -> datetime:
         raise Invalid(_n("日期格式不对，请按 2026-03-31 的样子填写。"), field="as_of") from None
 
 
+def _told_apart(title: str) -> str:
+    """The title with the day as of which the document was asked for, and its language where that is not Chinese."""
+    if day := request.form.get("as_of", ""):
+        title = _("%(title)s（截至%(day)s）", title=title, day=day)
+    return _("%(title)s（英文）", title=title) if current_language() == "en" else title
+
+
 def start(kind: str, arguments: dict[str, object], *, title: str, unit: Organization | None) -> ResponseReturnValue:
     """Ask for a document and go to the page that shows how far it is."""
     now = clock.now()
     given = {**arguments, "as_of": _as_of().isoformat(), "language": current_language()}
+    title = _told_apart(title)
     with transaction() as session:
         job = jobs.ask(
             session,

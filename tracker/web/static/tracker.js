@@ -8,7 +8,7 @@ document.addEventListener("submit", (event) => {
     return;
   }
   form.dataset.sent = "yes";
-  window.setTimeout(() => delete form.dataset.sent, 8000);
+  window.setTimeout(() => delete form.dataset.sent, Number(form.dataset.patience ?? 8000)); // milliseconds
 });
 
 // The list of problems is read out and seen first.
