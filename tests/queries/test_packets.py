@@ -182,15 +182,48 @@ def test_rectifications_are_told_where_there_are_any(session, city, story):
     assert [line.action for line in told.lines] == ["下达整改通知", "同意延期", "报告整改结果"]
 
 
-def test_a_quarter_holds_what_fell_due_in_it(session, city, story):
+def test_a_quarter_holds_what_was_to_be_done_by_its_end_however_late_it_was_due(session, city, story):
     cycle, unit = cycle_of(session), city.organizations["D1"]
     second = packets.quarter_packet(session, cycle, unit, quarter=2, as_of=NOW, **HOW)
     first = packets.quarter_packet(session, cycle, unit, quarter=1, as_of=NOW, **HOW)
 
     assert second.facts.kind is PacketKind.QUARTER
-    assert [each.key.split(".")[-2] for each in second.facts.duties] == ["M03", "M04"]
-    assert first.facts.duties == ()
-    assert len(second.evidence) == 1
+    [march], [april] = first.facts.duties, second.facts.duties
+    assert [march.key.split(".")[-2], april.key.split(".")[-2]] == ["M03", "M04"]
+    assert march.due_on > first.facts.period[1]
+    assert [len(volume.evidence) for volume in (first, second)] == [1, 1]
+
+
+def test_the_sign_offs_of_duties_outside_of_a_packet_are_said_to_be_missing(session, city, story):
+    cycle, unit = cycle_of(session), city.organizations["D1"]
+    [first] = packets.quarter_packet(session, cycle, unit, quarter=1, as_of=NOW, **HOW).evidence
+    [checked] = packet(session, city, story).evidence
+
+    assert (first.serves_others, checked.serves_others) == (True, True)
+    assert (first.of_check, checked.of_check) == (False, True)
+
+
+def test_a_check_that_is_not_closed_says_how_far_it_is(session, city, story):
+    [report] = packet(session, city, story).body
+    facts = report.report.facts
+    assert (facts.open_as_of, facts.judged, facts.sampled) == (NOW, 1, 1)
+
+    inspections.close(session, story, actor=city.actor("Ines"), now=NOW + timedelta(hours=1))
+    [report] = packet(session, city, story, as_of=NOW + timedelta(hours=2)).body
+    assert report.report.facts.open_as_of is None
+    [report] = packet(session, city, story, as_of=NOW).body
+    assert report.report.facts.open_as_of == NOW
+
+
+def test_the_log_of_one_unit_of_several_tells_nothing_of_the_plan(session, city, story):
+    def told(unit):
+        lines = [
+            line for chain in packet(session, city, story, unit=unit).facts.log for line in chain.lines.splitlines()
+        ]
+        return [entry for entry in map(json.loads, lines) if entry["object_kind"] == "inspection" and entry["payload"]]
+
+    assert told("D1") == []
+    assert told(None) != []
 
 
 def test_quarters_cover_the_year_without_a_gap():
@@ -215,7 +248,12 @@ def test_a_book_holds_the_figures_and_every_report_but_no_evidence(session, city
 
 def test_the_same_state_has_the_same_number_and_another_state_another(session, city, story):
     one, again = packet(session, city, story), packet(session, city, story)
-    later = packet(session, city, story, as_of=NOW + timedelta(seconds=1))
+    english = packets.inspection_packet(session, story, unit=None, as_of=NOW, **(HOW | {"language": "en"}))
+    whole, book = packet(session, city, story, unit=None), packets.city_book(session, story, as_of=NOW, **HOW)
+    later = [packet(session, city, story, as_of=NOW + timedelta(microseconds=n)) for n in (1, 2, 1_000_000)]
 
     assert one == again
-    assert one.facts.number != later.facts.number
+    numbers = [each.facts.number for each in (one, english, whole, book, *later)]
+    assert len(set(numbers)) == len(numbers)
+    assert english.facts.number == f"{whole.facts.number}-EN"
+    assert "-_book-" in book.facts.number

@@ -7,12 +7,14 @@ from datetime import date, timedelta
 
 from tests.reporting import sample_reports
 from tests.reporting.sample_reports import AS_OF, BRANCHES, PROVENANCE, TITLES, digest
+from tracker.domain.packet import PacketKind
 from tracker.domain.packet_parts import (
     ContentsLine,
     CountLine,
     EvidencePart,
     FileLine,
     FrontPart,
+    NotShownFiles,
     PartValues,
     QuarterPart,
     Rectification,
@@ -42,7 +44,7 @@ def contents(lines: int) -> tuple[ContentsLine, ...]:
 def front(lines: int = 30, volumes: int = 2) -> FrontPart:
     """Return cover and contents."""
     return FrontPart(
-        title="市青溪湖管理局责任落实情况督查卷",
+        title="市青溪湖管理局责任落实情况督查",
         number="TRK-2026-001-QXH",
         units=("市青溪湖管理局",),
         period="2026年1月至10月",
@@ -50,8 +52,10 @@ def front(lines: int = 30, volumes: int = 2) -> FrontPart:
         issued_on=date(2026, 11, 20),
         as_of=AS_OF,
         inspection="2026-001",
+        volume=volumes,
         volumes=volumes,
         contents=contents(lines),
+        kind="督查卷",
     )
 
 
@@ -186,8 +190,15 @@ def verification(signer: str = "市直机关督查组") -> VerificationPart:
         provenance=PROVENANCE,
         records=42,
         files=77,
-        not_shown=("佐证 2026-Q0004 的文件“签到表.docx”：这种文件不逐页显示；原文件已附在本卷中。",) if signer else (),
+        handed_in=80,
+        not_shown=(
+            NotShownFiles(why="这种文件不逐页显示。", files=("2026-Q0004 文件3", "2026-Q0005 文件1")),
+            NotShownFiles(why="文件内容损坏，无法显示。", files=("2026-Q0006 文件1",)),
+        )
+        if signer
+        else (),
         signer=signer,
+        fingerprint=digest("certificate") if signer else "",
         timestamped=bool(signer),
         sm3=bool(signer),
     )
@@ -208,4 +219,6 @@ def every_kind() -> dict[str, PartValues]:
         "bare": bare_evidence(),
         "verification": verification(),
         "unsigned": verification(signer=""),
+        "volumes": replace(verification(), in_volumes=True),
+        "book": replace(verification(signer=""), kind=PacketKind.BOOK, records=0, files=0, handed_in=0),
     }

@@ -12,6 +12,7 @@ import pytest
 from tests.reporting import sample_parts, sample_reports
 from tests.reporting.conftest import TEMPLATES
 from tests.reporting.printed import MM, Printed
+from tests.reporting.sample_reports import AS_OF
 from tests.reporting.test_render import HOSTILE, in_plain_letters
 from tracker.config import CHECKOUT
 from tracker.domain.packet_parts import PartValues, ReportPart
@@ -131,10 +132,20 @@ def rows(words: tuple) -> list[list]:
 
 
 def test_the_cover_names_the_packet_and_its_volumes(press: Press, parts: dict[str, Printed]) -> None:
-    assert "TRK-2026-001-QXH（共2册）" in "".join(parts["front"].pages[0].text.split())
+    cover = parts["front"].pages[0].text
+    assert cover.startswith("市青溪湖管理局责任落实情况督查\n督查卷\n")
+    assert "TRK-2026-001-QXH\n第2册（共2册）" in cover
+    assert "数据截至2026年11月20日17:30:05（北京时间）" in cover
     alone = read(press, sample_parts.front(0, volumes=1))
     assert "册" not in alone.squeezed
     assert len(alone.pages) == 1
+
+
+def test_the_contents_name_the_volume_of_what_lies_in_another(press: Press) -> None:
+    lines = tuple(replace(line, volume=3 * (n > 1)) for n, line in enumerate(sample_parts.contents(3)))
+    text = read(press, replace(sample_parts.front(0), volume=1, contents=lines)).squeezed
+    assert text.count("第3册") == 1
+    assert text.endswith("第3册7")
 
 
 # ---- reports ----
@@ -168,6 +179,18 @@ def test_a_part_says_what_the_report_says(parts: dict[str, Printed], ordinary: P
     assert bound == alone
 
 
+def test_a_check_that_is_not_closed_never_reads_like_a_finished_one(press: Press) -> None:
+    finished = sample_reports.empty()
+    facts = replace(finished.facts, open_as_of=AS_OF, judged=22, sampled=65)
+    text = read(press, ReportPart(report=replace(finished, facts=facts))).squeezed
+    said = "截至2026年11月20日17:30:05（北京时间），督查尚未结束，已核查22/65项。"
+    assert text.count(said) == 3
+    assert f"{said}尚未登记问题。" in text
+    assert "未发现需要整改的问题" not in text
+    cover = read(press, replace(sample_parts.front(), is_open=True, judged=22, sampled=65)).pages[0].text
+    assert said in "".join(cover.split())
+
+
 def test_a_bare_report_prints(press: Press) -> None:
     assert "未发现需要整改的问题" in read(press, ReportPart(report=sample_reports.empty())).squeezed
 
@@ -187,7 +210,7 @@ def test_the_statistics_have_a_line_for_each_unit(parts: dict[str, Printed]) -> 
 
 def test_a_rectification_shows_every_step(parts: dict[str, Printed]) -> None:
     text = parts["rectification"].squeezed
-    for word in ("要求整改", "退回", "复核销号", "佐证：2026-Q0031", "期限：2026年12月15日", "2026-12-0217:30"):
+    for word in ("要求整改", "退回", "复核销号", "佐证：2026-Q0031", "期限：2026-12-15", "2026-12-0217:30"):
         assert word in text
     assert [title for title, _ in outline(parts["rectification"])] == ["整改情况"]
 
@@ -197,7 +220,7 @@ def test_a_rectification_shows_every_step(parts: dict[str, Printed]) -> None:
 
 def test_a_record_says_when_it_was_done_and_when_it_was_recorded(parts: dict[str, Printed]) -> None:
     text = parts["evidence"].text
-    assert re.search(r"履行日期（做事） +2026年1月9日", text)
+    assert re.search(r"履行日期（做事） +2026-01-09", text)
     assert re.search(r"录入时间（记入系统） +2026-05-08 14:30", text)
 
 
@@ -221,11 +244,25 @@ def test_a_record_shows_duties_files_and_sign_offs(parts: dict[str, Printed]) ->
         assert line.digest[:16] in text
         assert line.digest[:17] not in text
     assert "理由：没有写明讨论情况，请补充后重新提交。" in text
-    assert outline(parts["evidence"]) == [("佐证 2026-Q0004", [])]
+    assert outline(parts["evidence"]) == []
 
 
 def test_an_ordinary_record_has_one_page(parts: dict[str, Printed]) -> None:
     assert len(parts["evidence"].pages) == 1
+
+
+def test_a_record_of_a_quarter_has_no_verdicts_and_tells_whose_sign_offs_are_not_there(press: Press) -> None:
+    part = replace(sample_parts.evidence(), of_check=False, serves_others=True)
+    text = read(press, part).squeezed
+    assert "核查结论" not in text
+    assert "不属于本季度的任务，签认不在本卷。" in text
+    assert "未抽查任务的签认不在本卷。" in read(press, replace(part, of_check=True)).squeezed
+
+
+def test_the_same_file_twice_says_where_it_came_first(press: Press) -> None:
+    part = sample_parts.evidence()
+    again = replace(part.files[1], same_as="佐证 2026-Q0001 文件2")
+    assert "与佐证2026-Q0001文件2内容相同" in read(press, replace(part, files=(again,))).squeezed
 
 
 def test_a_sealed_and_withdrawn_record_keeps_its_page_but_not_its_words(parts: dict[str, Printed]) -> None:
@@ -241,7 +278,7 @@ def test_a_sealed_and_withdrawn_record_keeps_its_page_but_not_its_words(parts: d
 
 
 def test_the_verification_gives_the_commands_letter_by_letter(parts: dict[str, Printed]) -> None:
-    for command in ("pdfdetach -saveall FILE.pdf", "sha256sum -c SHA256SUMS", "python3 verify_packet.py FILE.pdf"):
+    for command in ("pdfdetach -saveall FILE.pdf", "sha256sum -c SHA256SUMS", "python3 -I verify_packet.py FILE.pdf"):
         assert command in parts["verification"].text
         assert command in parts["unsigned"].text
 
@@ -252,6 +289,7 @@ def test_the_verification_says_by_whom_it_is_signed_or_what_it_means_that_it_is_
     assert "带有时间戳" in signed
     assert "SM3SUMS" in signed
     assert "pdfsigFILE.pdf" in signed
+    assert sample_reports.digest("certificate") in signed
     assert "本卷没有电子签名" in unsigned
     assert "不能防止有意伪造" in unsigned
     assert "SM3" not in unsigned
@@ -260,8 +298,33 @@ def test_the_verification_says_by_whom_it_is_signed_or_what_it_means_that_it_is_
 
 def test_the_verification_lists_what_is_not_shown_and_where_the_figures_come_from(parts: dict[str, Printed]) -> None:
     text = parts["verification"].squeezed
-    assert "佐证2026-Q0004的文件“签到表.docx”" in text
+    assert "1.这种文件不逐页显示。共2个：2026-Q0004文件3、2026-Q0005文件1。" in text
+    assert "2.文件内容损坏，无法显示。共1个：2026-Q0006文件1。" in text
+    assert "登记的佐证文件80个，附有77个：内容相同的只附一份" in text
     assert sample_reports.PROVENANCE.checklist_digest in text
     assert sample_reports.digest("log") in text
     assert "总页数" not in text
     assert "全部文件都已显示" in parts["unsigned"].squeezed
+
+
+def test_each_volume_is_taken_out_into_a_folder_of_its_own_and_all_are_checked_at_once(
+    parts: dict[str, Printed],
+) -> None:
+    text = parts["volumes"].text
+    for command in (
+        "mkdir 1",
+        "pdfdetach -saveall -o 1 FILE-1.pdf",
+        "(cd 1 && sha256sum -c SHA256SUMS)",
+        "python3 -I verify_packet.py FILE-1.pdf FILE-2.pdf …",
+    ):
+        assert command in text
+
+
+def test_a_book_does_not_claim_evidence_or_logs_but_names_the_packets_that_have_them(
+    parts: dict[str, Printed],
+) -> None:
+    text = parts["book"].squeezed
+    assert "这是汇编" in text
+    assert "卷号与本卷相同，只是“_book”换成单位代码" in text
+    for untrue in ("这是督查卷", "佐证文件", "未能显示的文件", "全部文件都已显示"):
+        assert untrue not in text

@@ -6,22 +6,31 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
-from tracker.domain.packet import PacketFacts
+from tracker.domain.packet import PacketFacts, PacketKind
 from tracker.domain.report import EvidenceEntry, InspectionReport, Provenance, SelfCheckReport, SummaryLine
 from tracker.domain.text import _n
+
+# What kind of document a packet calls itself.
+KIND_NAMES = {
+    PacketKind.INSPECTION: _n("督查卷"),
+    PacketKind.QUARTER: _n("季度合订卷"),
+    PacketKind.BOOK: _n("汇编"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentsLine:
     """A line of the contents: a title, how deep it stands (1 to 3), the page it begins on, the part it leads to.
 
-    `anchor` is the part's, with `+N` behind it for the page N pages into it; empty where it lies in another volume.
+    `anchor` is the part's, with `+N` behind it for the page N pages into it. Where the part lies in another volume,
+    `anchor` is empty and `volume` is that volume's number.
     """
 
     title: Annotated[str, _n("目录标题")]
     depth: int
     page: int
     anchor: str
+    volume: int = 0
 
     @property
     def record(self) -> str:
@@ -31,7 +40,11 @@ class ContentsLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontPart:
-    """The cover and the contents of a packet, or of one volume of it."""
+    """The cover and the contents of a packet, or of one volume of it.
+
+    `kind` is the word for the kind of document. While the check `is_open`, the cover says that `judged` of the
+    `sampled` duties have a verdict.
+    """
 
     title: Annotated[str, _n("文件标题")]
     number: Annotated[str, _n("卷号")]
@@ -44,6 +57,10 @@ class FrontPart:
     volume: int = 1
     volumes: int = 1
     contents: tuple[ContentsLine, ...] = ()
+    kind: Annotated[str, _n("文件种类")] = ""
+    is_open: bool = False
+    judged: int = 0
+    sampled: int = 0
 
     @property
     def record(self) -> str:
@@ -64,7 +81,7 @@ class ReportPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarterPart:
-    """What a unit did of what fell due in a quarter, as a part."""
+    """What a unit did of what was to be done by the end of a quarter, as a part."""
 
     report: SelfCheckReport
 
@@ -166,6 +183,7 @@ class FileLine:
     """A file of a record: `attached_as` is its name inside the packet (empty: not there).
 
     `shown_pages` pages of it follow, of `pages` in all; `why` is a sentence where it is not shown in full, else empty.
+    `same_as` names record and file where the same bytes came first, else it is empty.
     """
 
     name: Annotated[str, _n("文件名")]
@@ -175,6 +193,7 @@ class FileLine:
     pages: int
     shown_pages: int
     why: Annotated[str, _n("说明")] = ""
+    same_as: Annotated[str, _n("相同的文件")] = ""
 
     @property
     def record(self) -> str:
@@ -184,13 +203,19 @@ class FileLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidencePart:
-    """The page of one evidence record; the pages of its files follow it. `entry.files` is not printed: `files` is."""
+    """The page of one evidence record; the pages of its files follow it. `entry.files` is not printed: `files` is.
+
+    `of_check` says whether the packet is of a check, which has verdicts; `serves_others` whether the record serves
+    duties outside of the packet, whose sign-offs are not in it.
+    """
 
     entry: EvidenceEntry
     counts: tuple[CountLine, ...]
     duties: tuple[ServedDuty, ...]
     sign_offs: tuple[SignOffLine, ...]
     files: tuple[FileLine, ...]
+    of_check: bool = True
+    serves_others: bool = False
 
     @property
     def record(self) -> str:
@@ -213,19 +238,32 @@ class FilePart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotShownFiles:
+    """Files that are not shown, or not in full, for one reason: the sentence, and each file by its record."""
+
+    why: Annotated[str, _n("说明")]
+    files: Annotated[tuple[str, ...], _n("未显示的文件")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationPart:
     """How to check the packet: where it comes from, what lies in it, and by whose certificate it is signed.
 
-    `signer` is empty for an unsigned packet. `not_shown` are sentences that name record, file and reason. `sm3` says
-    whether SM3 digests lie beside those of SHA-256.
+    `handed_in` files belong to the records, `files` lie in the packet: the same bytes only once. `signer` is empty for
+    an unsigned packet, `fingerprint` is the SHA-256 of the certificate (hex). `in_volumes` says whether the packet has
+    several volumes, `sm3` whether SM3 digests lie beside those of SHA-256.
     """
 
     number: Annotated[str, _n("卷号")]
     provenance: Provenance
     records: int
     files: int
-    not_shown: Annotated[tuple[str, ...], _n("未显示的文件")] = ()
+    handed_in: int = 0
+    kind: PacketKind = PacketKind.INSPECTION
+    in_volumes: bool = False
+    not_shown: tuple[NotShownFiles, ...] = ()
     signer: Annotated[str, _n("签名单位")] = ""
+    fingerprint: str = ""
     timestamped: bool = False
     sm3: bool = False
 

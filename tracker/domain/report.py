@@ -105,7 +105,11 @@ class Cover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The facts of a check: who looked at what, when, why, and how the sample was drawn (with its seed)."""
+    """The facts of a check: who looked at what, when, why, and how the sample was drawn (with its seed).
+
+    `open_as_of` is the as-of time while the check was not yet closed by then, else None: an unfinished check must never
+    read like a finished one. `judged` of the `sampled` duties had a verdict.
+    """
 
     number: Annotated[str, _n("检查编号")]
     basis: Annotated[tuple[str, ...], _n("检查依据")]
@@ -117,6 +121,9 @@ class Facts:
     methods: Annotated[tuple[str, ...], _n("检查方式")] = ()
     sampling: Annotated[str, _n("抽样说明")] = ""
     seed: Annotated[str, _n("抽样种子")] = ""
+    open_as_of: datetime | None = None
+    judged: int = 0
+    sampled: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

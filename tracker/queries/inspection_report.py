@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tracker.domain import report as printed
 from tracker.domain.errors import NotFound
-from tracker.domain.inspection import MEMBER_NAMES, SEVERITY_NAMES
+from tracker.domain.inspection import MEMBER_NAMES, SEVERITY_NAMES, InspectionState
 from tracker.domain.text import _n
 from tracker.models import Finding, FindingFact, Inspection, InspectionDuty, Organization
 from tracker.models import Verdict as VerdictRow
@@ -100,7 +100,7 @@ def report_of(checked: CheckThen, *, software_version: str) -> printed.Inspectio
     names = [setting.nodes[unit.id].name for unit in units if unit.id in setting.nodes]
     return printed.InspectionReport(
         cover=_cover(setting, inspection, names),
-        facts=_facts(setting, inspection, len(duties)),
+        facts=_facts(setting, inspection, duties, verdicts),
         by_unit=by_unit(setting, duties, verdicts) if len(units) > 1 else (),
         by_level=by_level(setting, duties, verdicts, scores),
         by_post=by_post(setting, duties, verdicts, scores),
@@ -145,10 +145,13 @@ def _cover(setting: Setting, inspection: Inspection, names: Sequence[str]) -> pr
     )
 
 
-def _facts(setting: Setting, inspection: Inspection, sampled: int) -> printed.Facts:
+def _facts(
+    setting: Setting, inspection: Inspection, duties: Sequence[DutyThen], verdicts: Mapping[int, VerdictRow]
+) -> printed.Facts:
     fact = inspections.fact_of(setting.session, inspection, as_of=setting.as_of)
     words = setting.words
     team = inspections.team_of(setting.session, inspection, as_of=setting.as_of)
+    team.sort(key=lambda member: (member[1].value, member[0].key))  # here: databases sort text each in their own way
     names = names_of(setting.session, [person.id for person, _ in team], as_of=setting.as_of)
     how = _n("检查范围内的任务全部核查，共%(n)s项。") if fact.sample == "all" else _n("由检查组逐项挑选，共%(n)s项。")
     return printed.Facts(
@@ -160,7 +163,10 @@ def _facts(setting: Setting, inspection: Inspection, sampled: int) -> printed.Fa
         periods=(span(fact.period_starts_on, fact.period_ends_on),),
         items="、".join(fact.items) if fact.items else words(_n("清单全部事项")),
         methods=(words(_n("查看佐证材料")), words(_n("核对签认记录"))),
-        sampling=words(how) % {"n": sampled},
+        sampling=words(how) % {"n": len(duties)},
+        open_as_of=setting.as_of if fact.state is InspectionState.OPEN else None,
+        judged=sum(duty.id in verdicts for duty in duties),
+        sampled=len(duties),
     )
 
 

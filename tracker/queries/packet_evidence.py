@@ -155,9 +155,14 @@ def _file(name: str, stored: StoredFile) -> PacketFile:
 
 
 def evidence_parts(
-    setting: Setting, found: Serving, sampled: Sequence[DutyThen], signatures: Signed, verdicts: Mapping[int, str]
+    setting: Setting,
+    found: Serving,
+    sampled: Sequence[DutyThen],
+    signatures: Signed,
+    verdicts: Mapping[int, str] | None,
 ) -> tuple[EvidencePart, ...]:
-    """The pages of the records; what became of their files is not yet known."""
+    """The pages of the records; what became of their files is not yet known. `verdicts` is None outside of a check."""
+    inside = {duty.id for duty in sampled}
     entries = {entry.number: entry for entry in evidence_index(setting, sampled)}
     parts = []
     for evidence, fact in found.records:
@@ -166,9 +171,11 @@ def evidence_parts(
             EvidencePart(
                 entry=replace(entries[evidence.key], sealed=fact.sentence is None),
                 counts=_counts(setting, fact.counts),
-                duties=tuple(_served(setting, duty, verdicts.get(duty.id, "")) for duty in duties),
+                duties=tuple(_served(setting, duty, (verdicts or {}).get(duty.id, "")) for duty in duties),
                 sign_offs=tuple(_sign_off_lines(setting, evidence.key, duties, signatures)),
                 files=(),
+                of_check=verdicts is not None,
+                serves_others=any(duty.id not in inside for duty in duties),
             )
         )
     return tuple(parts)

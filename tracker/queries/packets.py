@@ -57,6 +57,8 @@ from tracker.queries.people import names_of
 from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
 from tracker.queries.self_check import check_of
 
+BOOK = "_book"  # stands in a number where others have a unit's code: no code has such a character
+
 
 def inspection_packet(
     session: Session,
@@ -70,17 +72,19 @@ def inspection_packet(
 ) -> PacketValues:
     """The packet of a check, or of one unit in it."""
     chosen = None if unit is None else [unit.id]
+    visited = inspections.units_of(session, inspection, as_of=as_of)
     checked = check_then(session, inspection, as_of=as_of, words=words, units=chosen)
     setting, report = checked.setting, report_of(checked, software_version=software_version)
     rectified = _rectifications(checked)
     verdicts = {number: row.value.value for number, row in checked.verdicts.items()}
     scope = _Scope(
-        number=_number(setting, str(inspection.number), unit.code if unit else ""),
+        number=_number(setting, str(inspection.number), unit.code if unit else "", language),
         kind=PacketKind.INSPECTION,
-        title=words(_n("%(title)s（督查卷）")) % {"title": report.cover.title},
+        title=report.cover.title,
         inspection=inspection,
         period=_period_of(checked),
         language=language,
+        is_partial=len(checked.units) < len(visited),
     )
     return _values(
         setting,
@@ -104,17 +108,17 @@ def quarter_packet(
     language: str,
     software_version: str,
 ) -> PacketValues:
-    """What a unit did of what fell due in quarter 1 to 4 of a year."""
+    """What a unit did of what was to be done by the end of quarter 1 to 4 of a year, however late it was due."""
     setting = setting_of(session, cycle, as_of=as_of, words=words)
     first, last = quarter_days(cycle.year, quarter)
     owed = duties_as_of(session, cycle=cycle, as_of=as_of, units=[unit.id])
     place = {number: index for index, number in enumerate(setting.nodes)}
-    due = [duty for duty in owed if duty.in_force and first <= duty.due_on <= last]
+    due = [duty for duty in owed if duty.in_force and first <= duty.ends_on <= last]
     due.sort(key=lambda duty: (place[duty.organization_id], duty.item_id, duty.starts_on, duty.key))
-    title = words(_n("%(year)s年第%(quarter)s季度履责纪实合订卷")) % {"year": cycle.year, "quarter": quarter}
+    title = words(_n("%(year)s年第%(quarter)s季度履责纪实")) % {"year": cycle.year, "quarter": quarter}
     report = check_of(setting, unit.id, due, title=title, period=span(first, last), software_version=software_version)
     scope = _Scope(
-        number=_number(setting, f"Q{quarter}", unit.code),
+        number=_number(setting, f"Q{quarter}", unit.code, language),
         kind=PacketKind.QUARTER,
         title=title,
         inspection=None,
@@ -159,9 +163,9 @@ def city_book(
         for unit in whole.units
     ]
     scope = _Scope(
-        number=_number(setting, str(inspection.number), "ALL"),
+        number=_number(setting, str(inspection.number), BOOK, language),
         kind=PacketKind.BOOK,
-        title=words(_n("%(title)s（汇编）")) % {"title": report.cover.title},
+        title=report.cover.title,
         inspection=inspection,
         period=_period_of(whole),
         language=language,
@@ -189,7 +193,7 @@ def quarter_days(year: int, quarter: int) -> tuple[date, date]:
 
 @dataclass(frozen=True)
 class _Scope:
-    """What a packet is, apart from what is in it."""
+    """What a packet is, apart from what is in it; `is_partial` when the check visits more units than it tells of."""
 
     number: str
     kind: PacketKind
@@ -197,12 +201,16 @@ class _Scope:
     inspection: Inspection | None
     period: tuple[date, date]
     language: str
+    is_partial: bool = False
 
 
-def _number(setting: Setting, subject: str, unit: str) -> str:
-    """The number of a packet: what it is about and as of when, so that the same state has the same number."""
-    when = setting.as_of.astimezone(SHANGHAI).strftime("%Y%m%d%H%M%S")
-    return "-".join(part for part in (str(setting.cycle.year), subject, unit, when) if part)
+def _number(setting: Setting, subject: str, unit: str, language: str) -> str:
+    """The number of a packet: what it is about, as of when, in which language; the same state has the same number."""
+    when = setting.as_of.astimezone(SHANGHAI)
+    # An as-of day ends with its last microsecond: that one needs no digits of its own.
+    digits = when.strftime("%Y%m%d%H%M%S") + (when.strftime("%f") if when.microsecond not in {0, 999_999} else "")
+    tongue = "" if language == "zh" else language.upper()
+    return "-".join(part for part in (str(setting.cycle.year), subject, unit, digits, tongue) if part)
 
 
 def _period_of(checked: CheckThen) -> tuple[date, date]:
@@ -247,7 +255,7 @@ def _values(
         period=span(*scope.period),
         units=tuple(unit.name for unit in units),
         body=body,
-        evidence=evidence_parts(setting, found, sampled, signatures, verdicts),
+        evidence=evidence_parts(setting, found, sampled, signatures, verdicts if scope.inspection else None),
         provenance=provenance_of(setting, chains=[unit.code for unit in units], software_version=software_version),
     )
 
@@ -268,7 +276,7 @@ def _facts(
     named = {duty.organization for duty in duties} | {record.organization for record in records}
     named |= {each.organization for each in signatures.appointments} | {unit.code for unit in units}
     concerns = {("duty", duty.key) for duty in duties} | {("evidence", record.key) for record in records}
-    if scope.inspection is not None:
+    if scope.inspection is not None and not scope.is_partial:  # its entries name every unit and the whole team
         concerns.add(("inspection", str(scope.inspection.number)))
     return PacketFacts(
         number=scope.number,
@@ -376,7 +384,8 @@ def _line(entry: Entry, *, shown: bool) -> bytes:
         "request_id": entry.request_id,
         "previous": entry.previous,
     }
-    return canonical_json(members | {"digest": entry.digest, "payload": payload}) + b"\n"
+    added = {"digest": entry.digest, "payload": payload, "sealed": entry.payload is None}
+    return canonical_json(members | added) + b"\n"
 
 
 # ---------------------------------------------------------------- rectification

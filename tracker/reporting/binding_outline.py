@@ -46,6 +46,7 @@ class OutlineBinder:
             _close(entry)
         root.Count = len(above[0].children)
         self.book.Root.Outlines = root
+        self.book.Root.PageMode = Name.UseOutlines  # a reader shows it without being asked
 
 
 def top_of(page: Object) -> Array:

@@ -153,6 +153,8 @@ def _environment(templates: Path, translate: Translate) -> Environment:
         long_date=partial(words.long_date, translate=translate),
         short_date=words.short_date,
         short_moment=words.short_moment,
+        flowing=words.flowing,
+        quoted_within=words.quoted_within,
         moment=partial(words.moment, translate=translate),
         file_size=words.file_size,
         points=words.points,
@@ -160,7 +162,7 @@ def _environment(templates: Path, translate: Translate) -> Environment:
         one_line=words.one_line,
         listed=translate(_n("、")).join,
     )
-    env.globals.update(share=words.share, hatching=hatching)
+    env.globals.update(share=words.share, days=words.days, hatching=hatching)
     return env
 
 

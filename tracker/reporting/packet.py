@@ -25,7 +25,7 @@ from tracker.domain.packet import (
 )
 from tracker.domain.packet_check.bundle import verifier_source
 from tracker.domain.packet_check.content import page_contents
-from tracker.domain.packet_parts import PacketValues, VerificationPart
+from tracker.domain.packet_parts import KIND_NAMES, NotShownFiles, PacketValues, VerificationPart
 from tracker.domain.text import _n
 from tracker.reporting.binding import BoundPage, bind
 from tracker.reporting.embed import Embedded
@@ -33,7 +33,7 @@ from tracker.reporting.finishing import Identity, finish
 from tracker.reporting.fonts import FontSet
 from tracker.reporting.packet_pieces import Bundle, Found, Leaf, Piece, PieceMaker, not_shown, volumes_of
 from tracker.reporting.press import Press
-from tracker.reporting.stamp import StampedPage, Stamps, make_stamps
+from tracker.reporting.stamp import StampedPage, Stamps, font_digests, make_stamps
 from tracker.reporting.words import Translate
 
 SOFTWARE = ("weasyprint", "pydyf", "pikepdf", "uharfbuzz", "fonttools", "pillow", "pypdfium2")
@@ -59,7 +59,8 @@ class Terms:
     """How packets are made here. `limit` is the size of a volume in bytes, `language` that of the document.
 
     `signer` names whose signature will be put behind it (empty: nobody's), `timestamped` says whether with the time
-    stamp of an authority. `software` is the program itself, with its version.
+    stamp of an authority; `fingerprint` is the SHA-256 of the signer's certificate (hex). `software` is the program
+    itself, with its version.
     """
 
     fonts: FontSet
@@ -69,6 +70,7 @@ class Terms:
     software: str
     sm3: bool = False
     signer: str = ""
+    fingerprint: str = ""
     timestamped: bool = False
 
 
@@ -112,6 +114,9 @@ def make_packet(
     verification = _verification(values, found, terms, len(maker.names))
     pieces = maker.pieces(verification, lambda done, total: progress(Step.PRINT, done, total))
     volumes = volumes_of(pieces, terms.limit)
+    if len(volumes) > 1:
+        last = maker.last(replace(verification, in_volumes=True))
+        volumes = volumes_of([*pieces[:-1], last], terms.limit)
     bound = []
     for number, (front, own) in enumerate(zip(maker.fronts(volumes), volumes, strict=True), start=1):
         progress(Step.BIND, number - 1, len(volumes))
@@ -120,15 +125,20 @@ def make_packet(
 
 
 def _verification(values: PacketValues, found: Mapping[str, Found], terms: Terms, embedded: int) -> VerificationPart:
-    sentence = terms.translate(_n("佐证 %(record)s 文件%(file)s：%(why)s"))
-    missing = not_shown(values.facts.evidence, found, terms.translate)
+    title = terms.translate(_n("%(record)s 文件%(file)s"))
+    missing: dict[str, list[str]] = {}
+    for one in not_shown(values.facts.evidence, found, terms.translate):
+        missing.setdefault(one.sentence, []).append(title % {"record": one.evidence, "file": one.file})
     return VerificationPart(
         number=values.facts.number,
         provenance=values.provenance,
         records=len(values.evidence),
         files=embedded,
-        not_shown=tuple(sentence % {"record": n.evidence, "file": n.file, "why": n.sentence} for n in missing),
+        handed_in=sum(len(record.files) for record in values.facts.evidence),
+        kind=values.facts.kind,
+        not_shown=tuple(NotShownFiles(why=why, files=tuple(files)) for why, files in missing.items()),
         signer=terms.signer,
+        fingerprint=terms.fingerprint,
         timestamped=terms.timestamped,
         sm3=terms.sm3,
     )
@@ -143,7 +153,7 @@ def _bind(
     sizes = bind(
         [bundle.part for bundle in bundles],
         path,
-        title=facts.title,
+        title=title_of(values, terms.translate),
         language=terms.language,
         created=facts.as_of,
         identifier=f"{facts.number} {number}",
@@ -172,7 +182,7 @@ def _finish(
     total = sum(len(volume.leaves) for volume in bound)
     stamps = make_stamps(
         list(_stamped(values, terms, bound, total)),
-        packet=facts.number,
+        packet=f"{terms.translate(KIND_NAMES[facts.kind])} {facts.number}",
         fonts=terms.fonts,
         translate=terms.translate,
     )
@@ -189,7 +199,7 @@ def _finish(
             for number, (leaf, content, stamp) in enumerate(zip(leaves, contents, stamps.digests, strict=True), start=1)
         ],
         not_shown=not_shown(facts.evidence, found, terms.translate),
-        stamp_fonts={font.name: font.sha256 for font in stamps.fonts},
+        stamp_fonts=font_digests(stamps),
         software=[terms.software, *(f"{name} {version(name)}" for name in SOFTWARE)],
         fonts=terms.fonts.names,
     )
@@ -225,10 +235,17 @@ def _stamped(values: PacketValues, terms: Terms, bound: Sequence[_Bound], total:
                 number=page,
                 total=total,
                 code=check_code(content),
+                volume=volume.number if len(bound) > 1 else 0,
                 is_cover=leaf.name == "front" and place == 0,
                 width=size.width,
                 height=size.height,
             )
+
+
+def title_of(values: PacketValues, translate: Translate) -> str:
+    """The title of the file: that of the packet, and what kind of document it is."""
+    kind = translate(KIND_NAMES[values.facts.kind])
+    return translate(_n("%(title)s（%(kind)s）")) % {"title": values.facts.title, "kind": kind}
 
 
 def check_code(content: str) -> str:
@@ -284,7 +301,7 @@ def _foundations(values: PacketValues, translate: Translate) -> Iterator[tuple[s
     for chain in facts.log:
         told = translate(_n("审计日志链 %(chain)s，共 %(n)s 条")) % {"chain": chain.chain, "n": chain.entries}
         yield chain.file, chain.lines, "application/jsonl", told
-    told = translate(_n("核验程序：python3 verify_packet.py FILE.pdf"))
+    told = translate(_n("核验程序：python3 -I verify_packet.py FILE.pdf"))
     yield "verify_packet.py", verifier_source(), "text/x-python", told
 
 

@@ -11,6 +11,7 @@ import pikepdf
 from tracker.domain.filename import extension
 from tracker.domain.packet import WHY_NOT_SHOWN, NotShown, PacketRecord
 from tracker.domain.packet_parts import (
+    KIND_NAMES,
     BodyPart,
     ContentsLine,
     EvidencePart,
@@ -29,10 +30,13 @@ from tracker.domain.text import _n
 from tracker.reporting.binding import Part
 from tracker.reporting.plates import Plate, plates
 from tracker.reporting.press import Press, Printed
+from tracker.reporting.progress import RenderingFailed
 from tracker.reporting.sections import Section
-from tracker.reporting.words import Translate
+from tracker.reporting.words import Translate, one_line
 
 _LINES_ON_A_PAGE = 20  # of contents: a first guess, which the layout corrects
+_ROUNDS = 8  # two layouts of the contents that bring each other about would never end
+_NAME_IN_HEAD = 8  # full-width characters of a file's name for which a running head has room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,15 @@ def embedded_names(records: Sequence[PacketRecord], found: Mapping[str, Found]) 
     return names
 
 
+def first_places(records: Sequence[PacketRecord]) -> dict[str, tuple[str, int]]:
+    """The record and the position (from 1) under which the bytes of each digest are told of first."""
+    places: dict[str, tuple[str, int]] = {}
+    for record in records:
+        for number, file in enumerate(record.files, start=1):
+            places.setdefault(file.sha256, (record.key, number))
+    return places
+
+
 def _ending(name: str) -> str:
     """The extension for an embedded name, which is ASCII."""
     ending = extension(name)
@@ -137,6 +150,7 @@ class PieceMaker:
         self.language = language
         self.folder = folder
         self.names = embedded_names(values.facts.evidence, found)
+        self.first = first_places(values.facts.evidence)
 
     def pieces(self, verification: VerificationPart, progress: Callable[[int, int], None]) -> list[Piece]:
         """The pieces of the packet in their order, all but the covers."""
@@ -154,19 +168,31 @@ class PieceMaker:
             self._record(*pair, next(printed), [next(printed) for _ in instead[n]], is_first=not n)
             for n, pair in enumerate(records)
         ]
-        title = self.translate(_n("核验说明"))
-        return [*body, *shown, _plain("verification", title, next(printed))]
+        return [*body, *shown, self._last(next(printed))]
+
+    def last(self, verification: VerificationPart) -> Piece:
+        """The page of verification, laid out anew."""
+        [printed] = self.press.print([Section(verification, self.language)])
+        return self._last(printed)
+
+    def _last(self, printed: Printed) -> Piece:
+        return _plain("verification", self.translate(_n("核验说明")), printed)
 
     def fronts(self, volumes: Sequence[Sequence[Piece]]) -> list[Bundle]:
-        """The cover and contents of each volume; the first volume lists what stands in all of them."""
+        """The cover and contents of each volume; the first volume lists what stands in all of them.
+
+        Raises RenderingFailed where no numbers of pages can be found that the contents themselves do not change.
+        """
         pages = [1 + -(-len(lines) // _LINES_ON_A_PAGE) for lines in self._contents(volumes, [1] * len(volumes))]
-        while True:
+        for _ in range(_ROUNDS):
             contents = self._contents(volumes, pages)
             sections = [Section(self._front(n, len(volumes), lines), self.language) for n, lines in enumerate(contents)]
             printed = self.press.print(sections)
             if [each.pages for each in printed] == pages:
                 break
             pages = [each.pages for each in printed]
+        else:
+            raise RenderingFailed(f"the contents of {self.values.facts.number} come out differently every time")
         title = self.values.facts.title
         return [
             Bundle(
@@ -178,6 +204,7 @@ class PieceMaker:
 
     def _front(self, number: int, volumes: int, contents: tuple[ContentsLine, ...]) -> FrontPart:
         values, facts = self.values, self.values.facts
+        checks = [part.report.facts for part in values.body if isinstance(part, ReportPart)]
         return FrontPart(
             title=facts.title,
             number=facts.number,
@@ -190,6 +217,10 @@ class PieceMaker:
             volume=number + 1,
             volumes=volumes,
             contents=contents,
+            kind=self.translate(KIND_NAMES[facts.kind]),
+            is_open=any(check.open_as_of is not None for check in checks),
+            judged=sum(check.judged for check in checks),
+            sampled=sum(check.sampled for check in checks),
         )
 
     def _contents(self, volumes: Sequence[Sequence[Piece]], fronts: Sequence[int]) -> list[tuple[ContentsLine, ...]]:
@@ -202,7 +233,7 @@ class PieceMaker:
                 lines += [replace(line, page=before + line.page) for line in piece.lines]
                 before += piece.pages
             own.append(tuple(lines))
-            all_lines += [line if len(own) == 1 else replace(line, anchor="") for line in lines]
+            all_lines += lines if len(own) == 1 else [replace(line, anchor="", volume=len(own)) for line in lines]
         return [tuple(all_lines), *own[1:]]
 
     def _body(self, number: int, part: BodyPart, printed: Printed) -> Piece:
@@ -215,15 +246,20 @@ class PieceMaker:
             return piece
         inner = [
             ContentsLine(title=heading, depth=2, page=page, anchor=f"{anchor}+{page}")
-            for heading, page in _headings(printed.path)
+            for heading, page in _headings(printed.path, title)
         ]
         return replace(piece, lines=(*piece.lines, *inner))
 
     def _with_files(self, part: EvidencePart, record: PacketRecord) -> EvidencePart:
-        return replace(part, files=tuple(self._file_line(file.name, file.size, file.sha256) for file in record.files))
+        files = enumerate(record.files, start=1)
+        return replace(
+            part,
+            files=tuple(self._file_line((record.key, n), file.name, file.size, file.sha256) for n, file in files),
+        )
 
-    def _file_line(self, name: str, size: int, sha256: str) -> FileLine:
+    def _file_line(self, place: tuple[str, int], name: str, size: int, sha256: str) -> FileLine:
         found = self.found[sha256]
+        first = self.first[sha256]
         return FileLine(
             name=name,
             size=size,
@@ -232,15 +268,17 @@ class PieceMaker:
             pages=found.pages,
             shown_pages=len(found.pictures),
             why=self.translate(WHY_NOT_SHOWN[found.why]) if found.why else "",
+            same_as="" if place == first else self._file_title(*first),
         )
+
+    def _file_title(self, record: str, number: int) -> str:
+        return self.translate(_n("佐证 %(record)s 文件%(file)s")) % {"record": record, "file": number}
 
     def _instead(self, part: EvidencePart, record: PacketRecord) -> Iterator[FilePart]:
         """The pages that stand for the files of a record, or the rest of them, that are not shown."""
         for number, (line, file) in enumerate(zip(part.files, record.files, strict=True), start=1):
             if line.why:
-                values = {"record": record.key, "file": number}
-                title = self.translate(_n("佐证 %(record)s 文件%(file)s")) % values
-                yield FilePart(title=title, file=line, media_type=file.media_type)
+                yield FilePart(title=self._file_title(record.key, number), file=line, media_type=file.media_type)
 
     def _record(
         self,
@@ -253,7 +291,7 @@ class PieceMaker:
     ) -> Piece:
         """The page of a record and the pages of its files; `instead` are those of files that are not shown."""
         head = self.translate(_n("佐证 %(number)s")) % {"number": record.key}
-        title = f"{record.key}　{part.entry.sentence}" if not part.entry.sealed else record.key
+        title = self._record_title(part)
         anchor = f"evidence-{record.key}"
         own = Part(pdf=printed.path, anchor=anchor, title=title, depth=1)
         bundles = [Bundle(own, (Leaf(anchor, head),) * printed.pages), *self._files(record, head, iter(instead))]
@@ -269,6 +307,14 @@ class PieceMaker:
         )
         return Piece(tuple(bundles), tuple(lines), files, size)
 
+    def _record_title(self, part: EvidencePart) -> str:
+        """What the contents call a record: its number, the organization, the items of the duties that it serves."""
+        organization = part.entry.organization
+        if len(self.values.units) == 1:  # which every page names
+            organization = organization.removeprefix(self.values.units[0]) or organization
+        items = dict.fromkeys(duty.title for duty in part.duties)
+        return "　".join(filter(None, (part.record, organization, self.translate(_n("、")).join(items))))
+
     def _files(self, record: PacketRecord, head: str, instead: Iterator[Printed]) -> Iterator[Bundle]:
         """The pages of the files of a record, in their order: pictures of pages, then what stands for the rest."""
         for number, file in enumerate(record.files, start=1):
@@ -279,15 +325,16 @@ class PieceMaker:
                 yield self._plates(record, number, Part(pdf=self._path(name), anchor=name, title=title, depth=2), head)
             if found.why:
                 printed = next(instead)
-                leaf = Leaf(f"evidence-{record.key}", self._head(head, number))
+                leaf = Leaf(f"evidence-{record.key}", self._head(head, number, file.name))
                 part = Part(pdf=printed.path, anchor=f"{name}-not-shown", title=title, depth=2)
                 yield Bundle(part, (leaf,) * printed.pages)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.plates.pdf"
 
-    def _head(self, head: str, number: int) -> str:
-        return f"{head}　" + self.translate(_n("文件%(number)s")) % {"number": number}
+    def _head(self, head: str, number: int, name: str) -> str:
+        told = self.translate(_n("文件%(number)s")) % {"number": number}
+        return f"{head}　{told} {one_line(name, _NAME_IN_HEAD)}"
 
     def _plates(self, record: PacketRecord, number: int, part: Part, head: str) -> Bundle:
         """The pictures of the pages of one file."""
@@ -296,7 +343,7 @@ class PieceMaker:
         pictures, leaves = [], []
         for page, picture in enumerate(found.pictures, start=1):
             place = self.translate(_n("第%(page)s/%(pages)s页")) % {"page": page, "pages": found.pages}
-            own = f"{self._head(head, number)}　{place}"
+            own = f"{self._head(head, number, file.name)}　{place}"
             pictures.append(Plate(jpeg=picture, alt=f"{file.name}　{place}"))
             leaves.append(Leaf(f"evidence-{record.key}", own, Shown(record.key, number)))
         plates(pictures, part.pdf)
@@ -322,12 +369,15 @@ def _plain(anchor: str, title: str, printed: Printed) -> Piece:
     return Piece((Bundle(part, (Leaf(anchor, title),) * printed.pages),), (line,), (), printed.path.stat().st_size)
 
 
-def _headings(path: Path) -> Iterator[tuple[str, int]]:
-    """The first order of bookmarks of a laid-out part: title, and page from 0."""
+def _headings(path: Path, title: str) -> Iterator[tuple[str, int]]:
+    """The first order of bookmarks of a laid-out part: title, and page from 0; one that repeats `title` is no order."""
     with pikepdf.open(path) as pdf:
         place = {page.obj.objgen: number for number, page in enumerate(pdf.pages)}
         with pdf.open_outline() as outline:
-            for item in outline.root:
+            items = list(outline.root)
+            if [item.title for item in items] == [title]:
+                items = list(items[0].children)
+            for item in items:
                 if item.obj is not None:
                     yield item.title, place[item.obj.Dest[0].objgen]
 

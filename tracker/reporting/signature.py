@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from pyhanko.keys.internal import translate_pyca_cryptography_cert_to_asn1, translate_pyca_cryptography_key_to_asn1
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.writer import BasePdfFileWriter
 from pyhanko.sign.fields import InvisSigSettings, SigFieldSpec, SigSeedSubFilter
+from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
 from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, SimpleSigner
 from pyhanko.sign.signers.pdf_signer import (
     DSSContentSettings,
@@ -220,6 +222,24 @@ class _Authority(HTTPTimeStamper):
         return token
 
 
+class _Revision(IncrementalPdfFileWriter):
+    """A revision that adds a signature and nothing else: title, producer and dates stay those of the document."""
+
+    def _update_meta(self) -> None:
+        """Leave out what pyHanko would write: its own name as the producer, this machine's time as that of a change."""
+
+
+class _Signer(PdfSigner):
+    """Signs a PDF 1.7 as one: PDF/A-3 knows no other version."""
+
+    def register_extensions(self, pdf_out: BasePdfFileWriter, *, md_algorithm: str) -> None:  # noqa: ARG002
+        """Name the extension for PAdES, and not ISO 32002, which makes the file a PDF 2.0.
+
+        It is named for elliptic curves; that they were used is told by the signature itself (CMS, RFC 5753).
+        """
+        pdf_out.register_extension(ESIC_EXTENSION_1)
+
+
 def sign(
     source: Path,
     target: Path,
@@ -253,7 +273,7 @@ def sign(
 async def _sign_in_place(
     file: IO[bytes], signer: Signer, reason: str, organization: str, timestamp_url: str | None, now: datetime
 ) -> Signed:
-    writer = IncrementalPdfFileWriter(file)
+    writer = _Revision(file)
     if writer.prev.embedded_signatures:
         raise CannotSign(_n("这个文件已经签过名，不再重复签名。请使用未签名的文件。"))
     authority = _Authority(timestamp_url) if timestamp_url else None
@@ -291,7 +311,7 @@ def _session(
         dss_settings=DSSContentSettings(include_vri=False, placement=SigDSSPlacementPreference.TOGETHER_WITH_SIGNATURE),
     )
     spec = SigFieldSpec(FIELD, invis_sig_settings=InvisSigSettings(box_out_of_bounds=True))
-    return PdfSigner(metadata, signer.inner, timestamper=authority, new_field_spec=spec).init_signing_session(writer)
+    return _Signer(metadata, signer.inner, timestamper=authority, new_field_spec=spec).init_signing_session(writer)
 
 
 async def _revocation_information(

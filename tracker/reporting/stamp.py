@@ -9,11 +9,17 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
+import pikepdf
 import segno
 from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
 
+from tracker.domain.packet_check.content import PageDigests
+from tracker.domain.packet_check.qr import version_for
+from tracker.domain.packet_check.reader import PdfReader
 from tracker.domain.text import _n
+from tracker.reporting.binding import SAVING
 from tracker.reporting.fonts import FontSet
 from tracker.reporting.sheet import A4_HEIGHT, MM, TYPE_AREA
 from tracker.reporting.stamp_fonts import StampFont, StampFonts, font_dictionary
@@ -23,7 +29,7 @@ LEFT, RIGHT = TYPE_AREA[0] * MM, (TYPE_AREA[0] + TYPE_AREA[2]) * MM
 HEAD_SIZE, NUMBER_SIZE, SMALL_SIZE = 9.0, 14.0, 7.0  # points
 HEAD_LINE = A4_HEIGHT - 30 * MM + 3.2  # where the letters stand: 7 mm above the type area, as in report.css
 NUMBER_LINE = 73.9  # the dash stands 7 mm below the type area
-HEAD_SHARES = (0.57, 0.41)  # of the measure, for what stands left and right
+HEAD_SHARES = (0.45, 0.53)  # of the measure, for what stands left and right
 QR_SIDE, QR_FOOT = 15 * MM, 16 * MM
 SMALL_LINES = (QR_FOOT + 8.6 * MM, QR_FOOT + 4.6 * MM)
 SMALL_GAP = 2 * MM
@@ -34,7 +40,8 @@ FONT, QR = "TrkF", "TrkQR"
 class StampedPage:
     """What is stamped on a page: its size in points, the running head, its number, and its check code.
 
-    `number` of `total` counts through all volumes. A cover has neither head nor large number.
+    `number` of `total` counts through all volumes; `volume` is 0 where there is but one. A cover has neither head nor
+    large number.
     """
 
     width: float
@@ -44,6 +51,7 @@ class StampedPage:
     number: int
     total: int
     code: str
+    volume: int = 0
     is_cover: bool = False
 
 
@@ -74,7 +82,7 @@ class _Line:
 
 
 def make_stamps(pages: Sequence[StampedPage], *, packet: str, fonts: FontSet, translate: Translate) -> Stamps:
-    """Return the stamps of the pages of packet number `packet`, in their order.
+    """Return the stamps of the pages, in their order; `packet` is what the document calls itself, with its number.
 
     Raises FontError for a character that no font of the set draws.
     """
@@ -99,10 +107,12 @@ def _lines(page: StampedPage, packet: str, translate: Translate) -> Iterator[_Li
         outer = RIGHT - NUMBER_SIZE if is_odd else LEFT + NUMBER_SIZE
         yield _Line("song", NUMBER_SIZE, f"— {page.number} —", outer, NUMBER_LINE, ends=is_odd)
     beside = LEFT + QR_SIDE + SMALL_GAP if is_odd else RIGHT - QR_SIDE - SMALL_GAP
-    of_all = translate(_n("督查卷 %(packet)s　第 %(page)d 页 共 %(pages)d 页"))
-    facts = {"packet": packet, "page": page.number, "pages": page.total}
+    of_all = _n("%(packet)s　第 %(page)d 页 共 %(pages)d 页")
+    of_volumes = _n("%(packet)s　第 %(volume)d 册　第 %(page)d 页 共 %(pages)d 页")
+    facts = {"packet": packet, "volume": page.volume, "page": page.number, "pages": page.total}
+    place = translate(of_volumes if page.volume else of_all) % facts
     code = translate(_n("校验码 %(code)s")) % {"code": page.code}
-    for text, height in zip((of_all % facts, code), SMALL_LINES, strict=True):
+    for text, height in zip((place, code), SMALL_LINES, strict=True):
         yield _Line("kaiti", SMALL_SIZE, text, beside, height, ends=not is_odd)
 
 
@@ -139,29 +149,60 @@ def _short(number: float) -> str:
 
 
 def add_stamps(book: Pdf, stamps: Stamps, *, qr: str) -> None:
-    """Put the stamps before the content of the pages of `book`, with fonts and the QR code of the text `qr`."""
-    names = {font.name: font_dictionary(book, font) for font in stamps.fonts}
-    code = _qr_form(book, qr)
+    """Put the stamps before the content of the pages of `book`, with fonts and the QR code of the text `qr`.
+
+    Raises ValueError for a text that is too long for the code.
+    """
+    named = {"/Font": _fonts_in(book, stamps.fonts), "/XObject": {f"/{QR}": code_form(book, qr)}}
+    known: dict[tuple[int, int], Object] = {}
     for page, stream in zip(book.pages, stamps.streams, strict=True):
         own = page.obj.Contents
         stamp = Stream(book, stream, Filter=Name.FlateDecode, TrkStamp=True)
         page.obj.Contents = Array([stamp, *(own.as_list() if isinstance(own, Array) else [own])])
-        _add_resources(page.obj.Resources, names, code)
+        place = page.obj.Resources.objgen
+        if place not in known or not page.obj.Resources.is_indirect:
+            known[place] = book.make_indirect(_with_parts(page.obj.Resources, named))
+        page.obj.Resources = known[place]
 
 
-def _add_resources(resources: Object, fonts: dict[str, Object], code: Object) -> None:
-    """Name the fonts and the code, once in resources that pages have in common."""
-    for kind, named in (("/Font", fonts), ("/XObject", {QR: code})):
-        if kind not in resources:
-            resources[kind] = Dictionary()
-        for name, thing in named.items():
-            if "/" + name not in resources[kind]:
-                resources[kind]["/" + name] = thing
+def font_digests(stamps: Stamps) -> dict[str, str]:
+    """The digest of each font's dictionary by its resource name, as it will lie in a packet (`docs/packet.md`)."""
+    file = BytesIO()
+    with pikepdf.new() as book:
+        book.add_blank_page()
+        book.pages[0].obj.Resources = Dictionary(Font=Dictionary(_fonts_in(book, stamps.fonts)))
+        book.save(file, **SAVING)
+    reader = PdfReader(file.getvalue())
+    pages = reader.pages()
+    digests = PageDigests(reader, pages)
+    fonts = reader.dictionary(reader.dictionary(pages[0].entries["Resources"])["Font"])
+    return {name: digests.of_object(font) for name, font in fonts.items()}
 
 
-def _qr_form(book: Pdf, text: str) -> Object:
-    """Return the QR code as a form of one by one unit: dark modules are squares, the margin is the sheet's."""
-    matrix = segno.make_qr(text, error="m", boost_error=False).matrix
+def _fonts_in(book: Pdf, fonts: Sequence[StampFont]) -> dict[str, Object]:
+    return {f"/{font.name}": font_dictionary(book, font) for font in fonts}
+
+
+def _with_parts(resources: Object, named: dict[str, dict[str, Object]]) -> Dictionary:
+    """Resources with those of the stamp, apart: forms may use the same ones, and must stay as they are."""
+    return Dictionary(
+        {
+            **dict(resources.items()),
+            **{
+                kind: Dictionary({**dict(resources.get(kind, Dictionary()).items()), **parts})
+                for kind, parts in named.items()
+            },
+        }
+    )
+
+
+def code_form(book: Pdf, text: str) -> Object:
+    """Return the QR code of a text as a form of one by one unit: dark modules are squares, the margin is the sheet's.
+
+    Raises ValueError for a text that is too long.
+    """
+    code = segno.make_qr(text, error="m", mode="byte", version=version_for(text), boost_error=False)
+    matrix = code.matrix
     count = len(matrix)
     squares = " ".join(
         f"{column} {count - 1 - row} 1 1 re"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
@@ -44,6 +45,10 @@ STATE_WORDS = {state.value: (sign, STATE_NAMES[state]) for state, sign in _STATE
 BEIJING = timezone(timedelta(hours=8))
 _DIGITS = "〇一二三四五六七八九"
 _UNITS = ("B", "KB", "MB", "GB")
+# A line's end between two full-width characters; between others it stands for a blank.
+_END_OF_LINE = re.compile(
+    r"(?<=[\u2018-\u201d\u3000-\u9fff\uff00-\uff60])[ \t]*\n\s*(?=[\u2018-\u201d\u3000-\u9fff\uff00-\uff60])"
+)
 
 
 def numeral(number: int) -> str:
@@ -63,6 +68,11 @@ def short_date(day: date | datetime) -> str:
     if isinstance(day, datetime):
         day = day.astimezone(BEIJING)
     return day.strftime("%Y-%m-%d")
+
+
+def days(first: date, last: date) -> str:
+    """Return a stretch of days for a column: 2026-03-05 — 2026-03-07, or the one day."""
+    return short_date(first) if first == last else f"{short_date(first)} — {short_date(last)}"
 
 
 def short_moment(instant: datetime) -> str:
@@ -102,6 +112,16 @@ def share(part: int, whole: int) -> str:
 def grouped(digest: str) -> str:
     """Return a hex digest in groups of eight, so that an eye can compare it."""
     return " ".join(digest[start : start + 8] for start in range(0, len(digest), 8))
+
+
+def flowing(text: str) -> str:
+    """Return text of several lines as one that flows, without blanks between Chinese sentences."""
+    return _END_OF_LINE.sub("", text)
+
+
+def quoted_within(text: str) -> str:
+    """Return text that is put between quotation marks: those inside become single ones."""
+    return text.replace("“", "‘").replace("”", "’")
 
 
 def one_line(text: str, characters: int) -> str:
