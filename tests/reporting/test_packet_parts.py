@@ -145,7 +145,7 @@ def test_the_contents_name_the_volume_of_what_lies_in_another(press: Press) -> N
     lines = tuple(replace(line, volume=3 * (n > 1)) for n, line in enumerate(sample_parts.contents(3)))
     text = read(press, replace(sample_parts.front(0), volume=1, contents=lines)).squeezed
     assert text.count("第3册") == 1
-    assert text.endswith("第3册7")
+    assert "第3册7" in text
 
 
 # ---- reports ----

@@ -36,7 +36,7 @@ from tracker.reporting.words import Translate, one_line
 
 _LINES_ON_A_PAGE = 20  # of contents: a first guess, which the layout corrects
 _ROUNDS = 8  # two layouts of the contents that bring each other about would never end
-_NAME_IN_HEAD = 8  # full-width characters of a file's name for which a running head has room
+_NAME_IN_HEAD = 9  # full-width characters of a file's name for which a running head has room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,13 +23,13 @@ from tracker.reporting.binding import SAVING
 from tracker.reporting.fonts import FontSet
 from tracker.reporting.sheet import A4_HEIGHT, MM, TYPE_AREA
 from tracker.reporting.stamp_fonts import StampFont, StampFonts, font_dictionary
-from tracker.reporting.words import Translate
+from tracker.reporting.words import Translate, width
 
 LEFT, RIGHT = TYPE_AREA[0] * MM, (TYPE_AREA[0] + TYPE_AREA[2]) * MM
 HEAD_SIZE, NUMBER_SIZE, SMALL_SIZE = 9.0, 14.0, 7.0  # points
 HEAD_LINE = A4_HEIGHT - 30 * MM + 3.2  # where the letters stand: 7 mm above the type area, as in report.css
 NUMBER_LINE = 73.9  # the dash stands 7 mm below the type area
-HEAD_SHARES = (0.45, 0.53)  # of the measure, for what stands left and right
+HEAD_SHARES = (0.57, 0.41)  # of the measure, for the longer and the shorter of what stands left and right
 QR_SIDE, QR_FOOT = 15 * MM, 16 * MM
 SMALL_LINES = (QR_FOOT + 8.6 * MM, QR_FOOT + 4.6 * MM)
 SMALL_GAP = 2 * MM
@@ -101,9 +101,10 @@ def _lines(page: StampedPage, packet: str, translate: Translate) -> Iterator[_Li
     """Yield what is written. The outer edge is the right one of an odd page and the left one of an even page."""
     measure = RIGHT - LEFT
     is_odd = page.number % 2 == 1
+    left, right = HEAD_SHARES if width(page.left) >= width(page.right) else reversed(HEAD_SHARES)
     if not page.is_cover:
-        yield _Line("kaiti", HEAD_SIZE, page.left, LEFT, HEAD_LINE, widest=HEAD_SHARES[0] * measure)
-        yield _Line("kaiti", HEAD_SIZE, page.right, RIGHT, HEAD_LINE, ends=True, widest=HEAD_SHARES[1] * measure)
+        yield _Line("kaiti", HEAD_SIZE, page.left, LEFT, HEAD_LINE, widest=left * measure)
+        yield _Line("kaiti", HEAD_SIZE, page.right, RIGHT, HEAD_LINE, ends=True, widest=right * measure)
         outer = RIGHT - NUMBER_SIZE if is_odd else LEFT + NUMBER_SIZE
         yield _Line("song", NUMBER_SIZE, f"— {page.number} —", outer, NUMBER_LINE, ends=is_odd)
     beside = LEFT + QR_SIDE + SMALL_GAP if is_odd else RIGHT - QR_SIDE - SMALL_GAP

@@ -124,11 +124,16 @@ def quoted_within(text: str) -> str:
     return text.replace("“", "‘").replace("”", "’")
 
 
+def width(text: str) -> int:
+    """Return how wide text is, in halves of a full-width character."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WFA" else 1 for character in text)
+
+
 def one_line(text: str, characters: int) -> str:
     """Return `text` on one line, cut to so many full-width characters with an ellipsis where it is longer."""
     line, room = "", characters * 2
     for character in text.replace("\n", ""):
-        room -= 2 if unicodedata.east_asian_width(character) in "WFA" else 1
+        room -= width(character)
         if room < 0:
             return line[:-1] + "…"
         line += character
