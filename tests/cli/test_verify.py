@@ -8,10 +8,12 @@ import os
 import pytest
 from sqlalchemy import select, text
 
+from tests.city import NOW
 from tests.cli.operated import operated, store_of
 from tracker.cli.verify import gc, verify
 from tracker.db import db, transaction
-from tracker.models import LogEntry, StoredFile
+from tracker.domain.seal import SealKind
+from tracker.models import LogEntry, Person, Seal, SealState, StoredFile
 
 
 @pytest.fixture
@@ -86,3 +88,27 @@ def test_young_orphans_stay(app, store):
     sha256 = orphan(store, old=False)
     assert "0 orphans" in run(app, gc).stderr
     assert store.path(sha256).exists()
+
+
+def test_a_seal_that_a_crash_cut_short_is_carried_out_to_its_end(app, store):
+    settings, sha256 = app.config["TRACKER"], stored(app)
+    document, dead = settings.result_dir / "a", settings.result_dir / "b.1.part"
+    dead.mkdir(parents=True)
+    os.utime(dead, (0, 0))
+    document.write_bytes(b"a document")
+    with transaction() as session:
+        people = [session.scalars(select(Person.id).where(Person.key == key)).one() for key in ("adam", "alma")]
+        whose = {"asked_by_id": people[0], "decided_by_id": people[1], "asked_at": NOW, "decided_at": NOW}
+        what = {"target_kind": SealKind.FILE, "target_key": sha256, "digest": sha256, "reason": "涉密"}
+        session.add(Seal(**what, **whose, state=SealState.DONE))
+        session.scalars(select(StoredFile)).one().sealed_at = NOW
+
+    shown = run(app, gc, "--dry-run").stdout
+    assert document.exists()
+    assert dead.exists()
+    assert run(app, gc).stdout == shown
+    assert "may show what is sealed" in shown
+    assert "b.1.part" in shown
+    assert list(settings.result_dir.iterdir()) == []
+    assert not store.path(sha256).exists()
+    assert run(app, gc).stdout == ""
