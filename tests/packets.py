@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -46,18 +47,23 @@ from tracker.domain.packet import (
 )
 from tracker.domain.packet_check.bundle import verifier_source
 from tracker.domain.packet_check.check import check_packet
-from tracker.domain.packet_check.content import PageContent, page_contents
+from tracker.domain.packet_check.content import PageContent, PageDigests, page_contents
 from tracker.domain.packet_check.reader import opened
 from tracker.domain.packet_check.result import FAILED, Check
 from tracker.domain.sign_off import EvidenceContent, FileContent, duty_content, signature_digest, text_digest
+from tracker.reporting.stamp import code_form
 
 AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 NUMBER = "DC-2026-0001"
 FONT = b"the outlines of a font"
+MEDIA_TYPE = "application/octet-stream"
+OWN_TYPES = {"manifest.json": "application/json", "SHA256SUMS": "text/plain", "SM3SUMS": "text/plain"}
 SENTENCE = "召开了一次会议。"
 REASON = "照片不清楚。"
 ITEM_DIGEST = "ab" * 32
 CHAIN = "unit-1"
+
+PEOPLE = {"submit": "person-1", "return": "person-2", "confirm": "person-2"}
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -70,7 +76,7 @@ def sha256(data: bytes) -> str:
 class Recipe:
     """What a packet is made of. `change` alters the manifest before it is digested; `lines` are those of the log."""
 
-    drawn: Sequence[bytes] = tuple(b"%d 0 m 100 100 l S" % number for number in range(1, 7))
+    drawn: Sequence[bytes] = tuple(b"%d 0 m 100 100 l S /Picture Do" % number for number in range(1, 7))
     lines: Sequence[bytes] = ()
     volumes: int = 1
     object_streams: bool = True
@@ -84,8 +90,8 @@ RECIPE = Recipe()
 # ---------------------------------------------------------------- what the manifest claims
 
 
-def log_lines(count: int = 6) -> list[bytes]:
-    """The lines of a chain; every second payload is left out."""
+def log_lines(count: int = 6, sealed: Sequence[int] = ()) -> list[bytes]:
+    """The lines of a chain; every second payload is left out, those of some entries because they were sealed."""
     lines: list[bytes] = []
     previous = None
     for seq in range(1, count + 1):
@@ -106,7 +112,8 @@ def log_lines(count: int = 6) -> list[bytes]:
         }
         previous = entry_digest(**members)
         entry = json.loads(entry_content(**members))
-        lines.append(canonical_json({**entry, "digest": previous, "payload": payload if seq % 2 else None}))
+        added = {"digest": previous, "payload": payload if seq % 2 else None, "sealed": seq in sealed}
+        lines.append(canonical_json({**entry, **added}))
     return lines
 
 
@@ -129,7 +136,7 @@ def records(files: dict[str, bytes]) -> tuple[PacketRecord, ...]:
                     name=f"原件{number}.bin",
                     sha256=sha256(data),
                     size=len(data),
-                    media_type="application/octet-stream",
+                    media_type=MEDIA_TYPE,
                     state=FileState.EMBEDDED,
                     file=name,
                     pages=(number, number),
@@ -164,8 +171,8 @@ def duty(record: PacketRecord, number: int) -> PacketDuty:
         members: dict[str, Any] = {
             "content_digest": sha256(covered),
             "action": action,
-            "person": "person-1",
-            "appointment": "appointment-1",
+            "person": PEOPLE[action],
+            "appointment": PEOPLE[action].replace("person", "appointment"),
             "at": AT,
             "previous": signed[-1].digest if signed else None,
             "reason_sha256": text_digest(reason) if reason else None,
@@ -217,11 +224,12 @@ def facts(recipe: Recipe, lines: Sequence[bytes]) -> PacketFacts:
         language="zh",
         checklist=PacketChecklist(key="c", version="1", title="清单", sha256=sha256(b"a: 1\n"), source=b"a: 1\n"),
         organizations=(PacketOrganization(code="O1", name="甲", level="level", parent=None, unit="O1"),),
-        people=(PacketPerson(key="person-1", name="张三"),),
-        appointments=(
+        people=(PacketPerson(key="person-1", name="张三"), PacketPerson(key="person-2", name="王五")),
+        appointments=tuple(
             PacketAppointment(
-                key="appointment-1", person="person-1", organization="O1", post="post-1", kind="principal"
-            ),
+                key=f"appointment-{n}", person=f"person-{n}", organization="O1", post="post-1", kind="principal"
+            )
+            for n in (1, 2)
         ),
         duties=tuple(duty(record, number) for number, record in enumerate(evidence, start=1)),
         evidence=evidence,
@@ -238,9 +246,9 @@ def make_packet(folder: Path, recipe: Recipe = RECIPE) -> list[Path]:
     pdfs = [_drawn(recipe, number) for number in range(1, recipe.volumes + 1)]
     contents = [_contents(pdf, folder) for pdf in pdfs]
     attached = _attached(recipe, b"".join(line + b"\n" for line in lines))
-    claimed = _manifest(recipe, contents, attached, facts(recipe, lines))
+    claimed = _manifest(recipe, contents, attached, facts(recipe, lines), _font_digest(folder))
     for number, pdf in enumerate(pdfs, start=1):
-        _stamp(pdf, number)
+        _stamp(pdf, sha256(claimed))
         _embed(pdf, {name: data for name, data in attached.items() if _volume_of(name, recipe) == number}, claimed)
         pdf.trailer["/TrkPacket"], pdf.trailer["/TrkVolume"] = pikepdf.String(NUMBER), pikepdf.String(str(number))
         pdf.trailer["/TrkManifest"] = pikepdf.String(sha256(claimed))
@@ -278,22 +286,36 @@ def _contents(pdf: Pdf, folder: Path) -> list[PageContent]:
 
 
 def stamp_of(place: int) -> bytes:
-    return b"BT /TrkF1 9 Tf (%d) Tj ET /TrkQR Do" % place
+    return zlib.compress(b"BT /TrkF1 9 Tf (%d) Tj ET /TrkQR Do" % place)
 
 
-def _stamp(pdf: Pdf, volume: int) -> None:
+def _font(pdf: Pdf) -> pikepdf.Object:
     file = pdf.make_stream(FONT)
     descriptor = pdf.make_indirect(Dictionary(Type=Name.FontDescriptor, FontName=Name.Small, FontFile2=file))
     descendant = Dictionary(Type=Name.Font, Subtype=Name.CIDFontType2, FontDescriptor=descriptor)
     font = Dictionary(Type=Name.Font, Subtype=Name.Type0, BaseFont=Name.Small, DescendantFonts=[descendant])
-    font = pdf.make_indirect(font)
-    code = pdf.make_stream(b"0 0 1 1 re 2.5 0 1 1 re f", Type=Name.XObject, Subtype=Name.Form, BBox=[0, 0, 9, 9])
+    return pdf.make_indirect(font)
+
+
+def _font_digest(folder: Path) -> str:
+    """The digest of the font of the stamps."""
+    path = folder / "font.pdf"
+    with pikepdf.new() as pdf:
+        pdf.Root.Trkx = _font(pdf)
+        pdf.save(path, compress_streams=False)
+    with opened(path) as reader:
+        return PageDigests(reader, []).of_object(reader.catalog["Trkx"])
+
+
+def _stamp(pdf: Pdf, claimed: str) -> None:
+    font, code = _font(pdf), code_form(pdf, f"TRK1 {NUMBER} {claimed}")
     for place, page in enumerate(pdf.pages):
         resources = Dictionary(page.obj.get("/Resources", Dictionary()))
         resources.Font = Dictionary(TrkF1=font)
         resources.XObject = Dictionary({**dict(resources.get("/XObject", {})), "/TrkQR": code})
         page.obj.Resources = resources
-        page.obj.Contents = [page.obj.Contents, pdf.make_stream(stamp_of(place), TrkStamp=True)]
+        stamp = pdf.make_stream(stamp_of(place), TrkStamp=True, Filter=Name.FlateDecode)
+        page.obj.Contents = [stamp, page.obj.Contents]
 
 
 def _attached(recipe: Recipe, log: bytes) -> dict[str, bytes]:
@@ -307,7 +329,11 @@ def _volume_of(name: str, recipe: Recipe) -> int:
 
 
 def _manifest(
-    recipe: Recipe, contents: Sequence[Sequence[PageContent]], attached: dict[str, bytes], claimed: PacketFacts
+    recipe: Recipe,
+    contents: Sequence[Sequence[PageContent]],
+    attached: dict[str, bytes],
+    claimed: PacketFacts,
+    stamp_font: str,
 ) -> bytes:
     volumes, pages = [], []
     for number, digests in enumerate(contents, start=1):
@@ -323,7 +349,7 @@ def _manifest(
             files=[_file(name, data, _volume_of(name, recipe)) for name, data in attached.items()],
             pages=pages,
             not_shown=[NotShown(evidence="E2", file=1, why="encrypted", sentence="文件有打开密码。")],
-            stamp_fonts={"TrkF1": sha256(FONT)},
+            stamp_fonts={"TrkF1": stamp_font},
             software=["tracker 1"],
             fonts=["Small"],
         )
@@ -337,7 +363,7 @@ def _file(name: str, data: bytes, volume: int) -> EmbeddedFile:
         name=name,
         sha256=sha256(data),
         size=len(data),
-        media_type="application/octet-stream",
+        media_type=MEDIA_TYPE,
         description=f"说明 {name}",
         volume=volume,
         sm3=hashlib.new("sm3", data).hexdigest(),
@@ -358,7 +384,10 @@ def _sums(algorithm: str, files: dict[str, bytes]) -> bytes:
 
 def attach(pdf: Pdf, name: str, data: bytes) -> None:
     """Embed a file, or put other bytes in the place of one."""
-    spec = pikepdf.AttachedFileSpec(pdf, data, filename=name, description=f"说明 {name}")
+    kind = OWN_TYPES.get(name, MEDIA_TYPE)
+    spec = pikepdf.AttachedFileSpec(
+        pdf, data, filename=name, description=f"说明 {name}", mime_type=kind, relationship=Name.Data
+    )
     pdf.attachments[name] = spec
     associated = [other for other in pdf.Root.get("/AF", []) if str(other.UF) != name]
     pdf.Root.AF = pikepdf.Array([*associated, pdf.attachments[name].obj])
@@ -391,7 +420,7 @@ def tampered(path: Path, change: Callable[[Pdf], None], *, object_streams: bool 
 
 def redraw(pdf: Pdf, place: int) -> None:
     """Draw something else on a page, counted from 0."""
-    pdf.pages[place].obj.Contents[0] = pdf.make_stream(b"0 0 m 7 7 l S")
+    pdf.pages[place].obj.Contents[1] = pdf.make_stream(b"0 0 m 7 7 l S")
 
 
 def with_manifest(change: Change, recipe: Recipe = RECIPE) -> Recipe:
@@ -440,11 +469,11 @@ def _signer() -> SimpleSigner:
 def revised(path: Path, number: int, body: bytes) -> Path:
     """The file with one object replaced in a revision behind it."""
     with opened(path) as reader:
-        root, last = reader.trailer["Root"], reader.revisions[-1].table
+        root, last, size = reader.trailer["Root"], reader.revisions[-1].table, reader.trailer["Size"]
     whole = path.read_bytes()
     added = b"%d 0 obj\n%s\nendobj\n" % (number, body)
     entry = b"xref\n%d 1\n%010d 00000 n \n" % (number, len(whole))
-    trailer = b"trailer << /Root %d 0 R /Prev %d >>\n" % (root.number, last)
+    trailer = b"trailer << /Root %d 0 R /Prev %d /Size %d >>\n" % (root.number, last, size)
     other = path.with_name(f"revised-{path.name}")
     other.write_bytes(whole + added + entry + trailer + b"startxref\n%d\n%%%%EOF\n" % (len(whole) + len(added)))
     return other

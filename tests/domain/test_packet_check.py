@@ -52,12 +52,24 @@ def test_two_volumes_pass_together(tmp_path):
     assert failed(*make_packet(tmp_path, Recipe(volumes=2))) == set()
 
 
-def test_a_volume_alone_passes_and_names_the_one_that_was_not_given(tmp_path):
+def test_a_volume_alone_does_not_pass_and_names_the_one_that_was_not_given(tmp_path, capsys):
     first, second = make_packet(tmp_path, Recipe(volumes=2))
 
     assert failed(first) == failed(second) == set()
     assert check("volumes", first).outcome == NOT_CHECKED
-    assert [str(note) for note in check("volumes", first).notes] == ["没有提供第 2 册，其中的页和文件没有核验。"]
+    told = "只核验了 2 册中的 1 册，其余各册没有提供；给出的没有发现问题。"
+    assert [str(note) for note in check("volumes", first).notes] == [told, "没有提供第 2 册，其中的页和文件没有核验。"]
+    result = check_packet([first])
+    assert (str(result.headline), result.outcome, result.passed, result.faults) == (told, "incomplete", False, 0)
+    assert main([str(first)]) == 1
+    assert capsys.readouterr().out.startswith(told)
+
+
+def test_volumes_are_shown_in_their_order_however_they_are_named(tmp_path):
+    paths = make_packet(tmp_path, Recipe(volumes=3))
+
+    said = [str(note)[:5] for note in check("archive", *reversed(paths)).notes]
+    assert said == ["第 1 册", "第 2 册", "第 3 册", "是否真正符"]
 
 
 def test_pages_are_counted_through_all_volumes(tmp_path):
@@ -188,4 +200,5 @@ def test_a_pdf_that_is_no_packet_is_named_as_such(tmp_path):
     pdf.add_blank_page()
     pdf.save(path)
 
-    assert {"whole_file", "manifest", "archive"} == failed(path)
+    assert failed(path) == {"structure"}
+    assert faults("structure", path) == ["文件 plain.pdf 不是督查卷，或者已经严重损坏。"]

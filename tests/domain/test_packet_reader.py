@@ -84,7 +84,7 @@ def test_an_object_without_end_is_refused_soon(written):
 # ---------------------------------------------------------------- files that are made to do harm
 
 
-def pdf_of(*objects, trailer=b"/Root 1 0 R"):
+def pdf_of(*objects, trailer=b"/Root 1 0 R", size=None):
     """A PDF with a classic table of these objects, numbered from 1."""
     data, places = b"%PDF-1.7\n", []
     for number, body in enumerate(objects, start=1):
@@ -92,7 +92,17 @@ def pdf_of(*objects, trailer=b"/Root 1 0 R"):
         data += b"%d 0 obj\n%s\nendobj\n" % (number, body)
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
     head = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    return data + head + table + b"trailer <<%s>>\nstartxref\n%d\n%%%%EOF\n" % (trailer, len(data))
+    return (
+        data
+        + head
+        + table
+        + b"trailer <<%s/Size %d>>\nstartxref\n%d\n%%%%EOF\n"
+        % (
+            trailer,
+            len(objects) + 1 if size is None else size,
+            len(data),
+        )
+    )
 
 
 def stream(body, entries=b""):
@@ -100,23 +110,24 @@ def stream(body, entries=b""):
 
 
 CATALOG, PAGES = b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
+USING = b"<</Type/Page/Parent 2 0 R/Resources<</XObject %s>>/Contents 5 0 R>>"
 HOSTILE = {
     "a tree of pages that holds itself": pdf_of(CATALOG, b"<</Type/Pages/Kids[2 0 R]>>"),
-    "a page twice": pdf_of(CATALOG, b"<</Type/Pages/Kids[3 0 R 3 0 R]>>", b"<</Type/Page>>"),
+    "a page twice": pdf_of(CATALOG, b"<</Type/Pages/Kids[3 0 R 3 0 R]>>", b"<</Type/Page/Parent 2 0 R>>"),
     "a length that is its own stream": pdf_of(
-        CATALOG, PAGES, b"<</Type/Page/Contents 4 0 R>>", b"<</Length 4 0 R>>\nstream\nx\nendstream"
+        CATALOG, PAGES, b"<</Type/Page/Parent 2 0 R/Contents 4 0 R>>", b"<</Length 4 0 R>>\nstream\nx\nendstream"
     ),
     "resources that hold themselves": pdf_of(
-        CATALOG, PAGES, b"<</Type/Page/Resources<</XObject 4 0 R>>>>", b"<</A 4 0 R/B 4 0 R>>"
+        CATALOG, PAGES, USING % b"<</X 4 0 R>>", b"<</A 4 0 R/B 4 0 R>>", stream(b"/X Do")
     ),
-    "contents that are no stream": pdf_of(CATALOG, PAGES, b"<</Type/Page/Contents 1 0 R>>"),
-    "a reference that is an object": pdf_of(CATALOG, PAGES, b"4 0 R", b"5 0 R", b"<</Type/Page>>"),
+    "contents that are no stream": pdf_of(CATALOG, PAGES, b"<</Type/Page/Parent 2 0 R/Contents 1 0 R>>"),
+    "a reference that is an object": pdf_of(CATALOG, PAGES, b"4 0 R", b"5 0 R", b"<</Type/Page/Parent 2 0 R>>"),
     "a table before itself": pdf_of(CATALOG, PAGES, trailer=b"/Root 1 0 R/Prev 9"),
     "a table that is its own predecessor": pdf_of(CATALOG, PAGES, trailer=b"/Root 1 0 R/Prev 126"),
     "no root": pdf_of(CATALOG, trailer=b"/Root 9 0 R"),
     "a root that is a number": pdf_of(b"7"),
-    "bytes behind the end": pdf_of(CATALOG, PAGES, b"<</Type/Page>>") + b"\n",
-    "bytes before the beginning": b"x" + pdf_of(CATALOG, PAGES, b"<</Type/Page>>"),
+    "bytes behind the end": pdf_of(CATALOG, PAGES, b"<</Type/Page/Parent 2 0 R>>") + b"\n",
+    "bytes before the beginning": b"x" + pdf_of(CATALOG, PAGES, b"<</Type/Page/Parent 2 0 R>>"),
 }
 
 
@@ -132,7 +143,7 @@ def test_a_file_that_is_made_to_do_harm_is_refused(tmp_path, case):
 
 def test_a_file_without_such_faults_is_read(tmp_path):
     path = tmp_path / "plain.pdf"
-    path.write_bytes(pdf_of(CATALOG, PAGES, b"<</Type/Page>>"))
+    path.write_bytes(pdf_of(CATALOG, PAGES, b"<</Type/Page/Parent 2 0 R>>"))
 
     assert len(page_contents(path)) == 1
 
@@ -148,7 +159,11 @@ def test_a_table_that_inflates_without_end_is_refused():
 
 def test_objects_that_lie_in_one_another_are_refused_soon(tmp_path):
     count, data, places = 30_000, b"%PDF-1.7\n", []
-    head = [CATALOG, PAGES, b"<</Type/Page/Resources[%s]>>" % b" ".join(b"%d 0 R" % n for n in range(4, count))]
+    head = [
+        CATALOG,
+        PAGES,
+        b"<</Type/Page/Parent 2 0 R/Resources[%s]>>" % b" ".join(b"%d 0 R" % n for n in range(4, count)),
+    ]
     for number, body in enumerate(head, start=1):
         places.append(len(data))
         data += b"%d 0 obj%s endobj\n" % (number, body)
@@ -157,7 +172,7 @@ def test_objects_that_lie_in_one_another_are_refused_soon(tmp_path):
         data += b"%d 0 obj %%" % number
     data += b"\nnull endobj\n"
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    end = b"trailer<</Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % len(data)
+    end = b"trailer<</Root 1 0 R/Size 30000>>\nstartxref\n%d\n%%%%EOF\n" % len(data)
     path = tmp_path / "nested.pdf"
     path.write_bytes(data + b"xref\n0 %d\n0000000000 65535 f \n%s" % (count, table) + end)
 
@@ -168,9 +183,10 @@ def test_objects_that_lie_in_one_another_are_refused_soon(tmp_path):
 
 
 def test_layers_of_shared_objects_take_no_more_time_than_there_are_objects(tmp_path):
-    layers = [b"<</A %d 0 R/B %d 0 R>>" % (number, number) for number in range(5, 50)]
+    layers = [b"<</A %d 0 R/B %d 0 R>>" % (number, number) for number in range(7, 51)]
     path = tmp_path / "layers.pdf"
-    path.write_bytes(pdf_of(CATALOG, PAGES, b"<</Type/Page/Resources<</X 4 0 R>>>>", *layers, b"<<>>"))
+    objects = [USING % b"<</X 4 0 R>>", b"<</A 6 0 R>>", stream(b"/X Do"), *layers, b"<<>>"]
+    path.write_bytes(pdf_of(CATALOG, PAGES, *objects))
     start = time.process_time()
 
     assert len(page_contents(path)) == 1
@@ -187,25 +203,30 @@ class Oracle:
         self.pages = {page.obj.objgen: number for number, page in enumerate(pdf.pages)}
 
     def page(self, page):
-        entries = {name: page.obj[name] for name in ("/MediaBox", "/CropBox", "/Rotate") if name in page.obj}
+        apart = {"/Annots", "/Contents", "/Parent", "/Resources", "/StructParents", "/Type"}
         contents = page.obj.get("/Contents", [])
         contents = [contents] if isinstance(contents, pikepdf.Stream) else contents
         parts = [part for part in contents if "/TrkStamp" not in part]
-        tokens = {name.encode()[1:]: self.token(value) for name, value in entries.items()}
+        tokens = {name.encode()[1:]: self.token(value) for name, value in page.obj.items() if name not in apart}
         tokens[b"Contents"] = self.sha(self.members(self.token(part) for part in parts))
         if len(page.obj.get("/Annots", [])):
-            tokens[b"Annots"] = self.token(page.obj.Annots)
+            tokens[b"Annots"] = self.sha(self.members(self.annotation(one) for one in page.obj.Annots))
+        used = {str(word) for part in parts for one in pikepdf.parse_content_stream(part) for word in self.names(one)}
         resources = {}
         for name, value in page.obj.get("/Resources", {}).items():
-            if not (isinstance(value, Dictionary) and not self.kept(value)):
-                resources[name.encode()[1:]] = self.token(value)
+            taken = {k.encode()[1:]: self.token(v) for k, v in value.items() if k in used}
+            if taken:
+                resources[name.encode()[1:]] = self.sha(self.dictionary(taken))
         if resources:
             tokens[b"Resources"] = self.sha(self.dictionary(resources))
         return self.sha(self.dictionary(tokens)).decode()
 
-    def kept(self, value):
-        out = {"/Length", "/Parent", "/P", "/StructParent", "/StructParents"}
-        return {k.encode()[1:]: v for k, v in value.items() if k not in out and not k.startswith("/Trk")}
+    def names(self, instruction):
+        return [operand for operand in instruction.operands if isinstance(operand, Name)]
+
+    def annotation(self, value):
+        kept = {k.encode()[1:]: self.token(v) for k, v in value.items() if k not in {"/P", "/Parent", "/StructParent"}}
+        return self.sha(self.dictionary(kept))
 
     def token(self, value):
         if isinstance(value, pikepdf.Object) and value.objgen in self.pages:
@@ -220,7 +241,8 @@ class Oracle:
         return self.scalar(value)
 
     def entries(self, value):
-        return {name: self.token(member) for name, member in self.kept(value).items()}
+        drop = {"/Length"} if isinstance(value, pikepdf.Stream) else set()
+        return {name.encode()[1:]: self.token(member) for name, member in value.items() if name not in drop}
 
     def scalar(self, value):
         if isinstance(value, bool):

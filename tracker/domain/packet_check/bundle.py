@@ -17,6 +17,8 @@ MODULES = (
     "packet_check/volume",
     "packet_check/files",
     "packet_check/order",
+    "packet_check/qr",
+    "packet_check/stamps",
     "packet_check/pages",
     "packet_check/sign_offs",
     "packet_check/log",

@@ -30,10 +30,11 @@ from tracker.domain.packet_check.reader import opened
 from tracker.domain.packet_check.result import (
     CHECKS,
     Check,
+    Faults,
     Result,
-    Sentence,
     checked,
     damage,
+    gathered,
     grouped,
     not_checked,
     say,
@@ -41,6 +42,7 @@ from tracker.domain.packet_check.result import (
 from tracker.domain.packet_check.safety import (
     active_check,
     archive_check,
+    document_check,
     encryption_check,
     fonts_check,
     is_encrypted,
@@ -52,7 +54,7 @@ from tracker.domain.packet_check.safety import (
     walk,
 )
 from tracker.domain.packet_check.sign_offs import contents_check, sentences_check, sign_offs_check
-from tracker.domain.packet_check.volume import MANIFEST, Packet, Volume, hash_file, read_volume
+from tracker.domain.packet_check.volume import MANIFEST, Packet, Volume, hash_file, is_packet, read_volume
 from tracker.domain.text import _n
 
 
@@ -79,8 +81,12 @@ def _open(paths: Sequence[Path], stack: ExitStack) -> tuple[list[Volume], Check,
             if is_encrypted(reader):
                 encrypted += 1
                 faults.append(say(_n("文件 %(file)s 加了密，无法核验。"), file=path.name))
+                continue
+            volume = read_volume(reader)
+            if is_packet(volume):
+                volumes.append(volume)
             else:
-                volumes.append(read_volume(reader))
+                faults.append(say(_n("文件 %(file)s 不是督查卷，或者已经严重损坏。"), file=path.name))
         except Damaged as found:
             text = _n("文件 %(file)s 不是完好的 PDF：%(why)s")
             faults.append(say(text, file=path.name, why=damage(found)))
@@ -96,6 +102,7 @@ def _of_volumes(volumes: list[Volume]) -> list[Check]:
         active_check(walked),
         fonts_check(walked),
         archive_check(volumes),
+        document_check(volumes),
         _or_damaged("revisions", lambda: revisions_check(volumes)),
         _or_damaged("signature", lambda: signature_check(volumes)),
         _or_damaged("validity", lambda: validity_check(volumes)),
@@ -106,20 +113,20 @@ def _of_volumes(volumes: list[Volume]) -> list[Check]:
 def _read_manifests(volumes: list[Volume]) -> tuple[Members | None, Check]:
     """The manifest of the packet, if it can be used, and the check of what every volume has of it."""
     manifest: Members | None = None
-    faults: list[Sentence] = []
+    faults = Faults()
     for volume in volumes:
         try:
             data = volume.content(MANIFEST, LARGEST_MANIFEST)
         except KeyError:
-            faults.append(say(_n("第 %(volume)s 册里没有 manifest.json。"), volume=volume.number))
+            faults.add([say(_n("第 %(volume)s 册里没有 manifest.json。"), volume=volume.number)])
             continue
         except Damaged as found:
-            faults.append(damage(found))
+            faults.add([damage(found)])
             continue
-        faults += manifest_faults(volume, data)
+        faults.add(manifest_faults(volume, data))
         if manifest is None:
             manifest, wrong = read_manifest(data)
-            faults += wrong
+            faults.add(wrong)
     return manifest, checked("manifest", faults)
 
 
@@ -129,6 +136,7 @@ def _of_packet(volumes: list[Volume], manifest: Members) -> list[Check]:
     for volume in volumes:
         volume.wants_sm3 = any("sm3" in file for file in manifest["files"])
     seen = {number: read_pages(packet, number) for number in packet.volumes}
+    sealed = Faults()
     return [
         _volumes_check(volumes, packet),
         files_check(packet),
@@ -141,8 +149,8 @@ def _of_packet(volumes: list[Volume], manifest: Members) -> list[Check]:
         contents_check(packet),
         sentences_check(packet),
         checklist_check(packet),
-        log_check(packet),
-        sealed_check(packet),
+        log_check(packet, sealed),
+        sealed_check(packet, sealed),
         _shown_check(packet),
     ]
 
@@ -166,8 +174,15 @@ def _volumes_check(volumes: list[Volume], packet: Packet) -> Check:
     faults += [say(_n("第 %(volume)s 册不在清单中。"), volume=found) for found in given if found not in wanted]
     faults += [say(_n("第 %(volume)s 册给了不止一次。"), volume=n) for n in sorted(set(given)) if given.count(n) > 1]
     missing = sorted(wanted - set(given))
-    notes = [say(_n("没有提供第 %(volume)s 册，其中的页和文件没有核验。"), volume=found) for found in missing]
-    return not_checked("volumes", *notes) if missing and not faults else checked("volumes", faults, notes)
+    if not missing or faults:
+        return checked("volumes", faults)
+    told = say(
+        _n("只核验了 %(wanted)s 册中的 %(given)s 册，其余各册没有提供；给出的没有发现问题。"),
+        wanted=len(wanted),
+        given=len(given),
+    )
+    text = _n("没有提供第 %(volume)s 册，其中的页和文件没有核验。")
+    return not_checked("volumes", told, *(say(text, volume=found) for found in missing))
 
 
 def _extracted_check(volumes: list[Volume]) -> Check:
@@ -185,11 +200,13 @@ def _extracted_check(volumes: list[Volume]) -> Check:
 def _shown_check(packet: Packet) -> Check:
     """What could not be shown as pages; the packet says so itself."""
     text = _n("佐证 %(evidence)s 的第 %(number)s 个文件没有逐页显示，或者没有全部显示：%(why)s")
-    notes = [
+    notes = gathered(
         say(text, evidence=entry["evidence"], number=entry["file"], why=entry["sentence"])
         for entry in packet.manifest["not_shown"]
-    ]
-    return checked("shown", [], notes or [say(_n("所附的文件都已逐页显示。"))])
+    )
+    if not notes.kept:
+        notes.add([say(_n("所附的文件都已逐页显示。"))])
+    return checked("shown", (), notes)
 
 
 def _or_damaged(key: str, make: Callable[[], Check]) -> Check:
@@ -219,10 +236,10 @@ def _are_signed(volumes: list[Volume]) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check the files that are named and print the result: 0 nothing is wrong, 1 something is, 2 wrong use."""
+    """Check the files that are named and print the result: 0 all is right, 1 it is not or not all, 2 wrong use."""
     parser = argparse.ArgumentParser(
         description="核验督查卷（PDF）：不需要网络、账号和本系统，只需要 Python。",
-        epilog="退出码：0 没有发现问题；1 发现问题；2 用法不对或者文件打不开。",
+        epilog="退出码：0 没有发现问题；1 发现问题，或者缺册；2 用法不对或者文件打不开。",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.pdf", help="督查卷；分册的，把各册一起给出")
     parser.add_argument("--json", action="store_true", help="输出 JSON")

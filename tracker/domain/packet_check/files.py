@@ -31,7 +31,7 @@ def whole_file_check(volumes: list[Volume]) -> Check:
     for volume in volumes:
         found = first_revision_digest(volume.reader)
         if found is None:
-            faults.append(say(_n("文件尾部没有全卷校验值（TrkDigest）：它不是督查卷，或者校验值被删去、改动。")))
+            faults.append(say(_n("文件尾部没有全卷校验值（TrkDigest）：它被删去或者改动。")))
         elif found[0] != found[1]:
             text = _n("第 %(volume)s 册的全卷校验值不符：成卷之后有字节被改动、删去或者加入。")
             faults.append(say(text, volume=volume.number))
@@ -40,7 +40,7 @@ def whole_file_check(volumes: list[Volume]) -> Check:
 
 def files_check(packet: Packet) -> Check:
     """Whether the embedded files are those of the manifest."""
-    faults = [fault for number in packet.volumes for fault in _files_of(packet, number)]
+    faults = (fault for number in packet.volumes for fault in _files_of(packet, number))
     wants_sm3 = any("sm3" in file for file in packet.manifest["files"])
     notes = (say(_n("这台机器的 Python 没有 SM3，只核对了 SHA-256。")),) if wants_sm3 and not has_sm3() else ()
     return checked("files", faults, notes)
@@ -51,8 +51,11 @@ def _files_of(packet: Packet, number: int) -> Iterator[Sentence]:
     yield from volume.faults
     for name in sorted(listed.keys() - volume.attachments.keys()):
         yield say(_n("缺少嵌入文件 %(file)s。"), file=name)
-    for name in sorted(volume.attachments.keys() - listed.keys() - UNLISTED):
+    for name in sorted(volume.attachments.keys() - listed.keys() - UNLISTED.keys()):
         yield say(_n("嵌入文件 %(file)s 不在清单中，是后加的。"), file=name)
+    for name in sorted(volume.attachments.keys() & UNLISTED.keys()):
+        if volume.attachments[name].media_type != UNLISTED[name]:
+            yield say(_n("嵌入文件 %(file)s 自称的类型或者大小与清单不符。"), file=name)
     names = {file["sha256"]: name for name, file in listed.items()}
     for name in sorted(listed.keys() & volume.attachments.keys()):
         yield from _file(volume, listed[name], names)
@@ -74,13 +77,16 @@ def _file(volume: Volume, listed: Members, names: dict[str, str]) -> Iterator[Se
         yield say(_n("嵌入文件 %(file)s 的内容被改动：SHA-256 与清单不符。"), file=name)
     elif found.sm3 not in {None, listed.get("sm3")}:
         yield say(_n("嵌入文件 %(file)s 的 SM3 与清单不符。"), file=name)
-    if volume.attachments[name].description != listed["description"]:
+    attachment = volume.attachments[name]
+    if attachment.description != listed["description"]:
         yield say(_n("嵌入文件 %(file)s 的说明被改动。"), file=name)
+    if (attachment.media_type, attachment.size) != (listed["media_type"], found.size):
+        yield say(_n("嵌入文件 %(file)s 自称的类型或者大小与清单不符。"), file=name)
 
 
 def sums_check(packet: Packet) -> Check:
     """Whether SHA256SUMS and SM3SUMS say the same as the manifest."""
-    faults = [fault for number in packet.volumes for fault in _sums_of(packet, number)]
+    faults = (fault for number in packet.volumes for fault in _sums_of(packet, number))
     return checked("sums", faults)
 
 

@@ -7,30 +7,37 @@ from dataclasses import dataclass, field
 
 from tracker.domain.packet_check.manifest import Members, canonical, digest_of, log_entry
 from tracker.domain.packet_check.parser import Damaged
-from tracker.domain.packet_check.result import Check, Sentence, checked, damage, not_checked, say
+from tracker.domain.packet_check.result import Check, Faults, Sentence, checked, damage, not_checked, say
 from tracker.domain.packet_check.volume import Packet, Volume
 from tracker.domain.text import _n
 
 LONGEST_LINE = 16_000_000  # bytes
 
 
-def log_check(packet: Packet) -> Check:
-    """Whether the chains of the log are whole."""
-    faults: list[Sentence] = []
-    notes: list[Sentence] = []
+def log_check(packet: Packet, sealed: Faults) -> Check:
+    """Whether the chains of the log are whole; what of them was sealed is added to `sealed`."""
+    faults, notes = Faults(), Faults()
     for chain in packet.manifest["log"]:
         volume = packet.holder_of(chain["file"])
         if volume is not None:
-            found, without = _walked(volume, chain)
-            faults += found
-            text = _n("日志链 %(chain)s：%(entries)s 条，其中 %(without)s 条只有校验值（已封存，或与本卷无关）。")
-            notes.append(say(text, chain=chain["chain"], entries=chain["entries"], without=without))
+            walk = Walk(chain["chain"])
+            faults.add(_walked(walk, volume, chain))
+            text = _n(
+                "日志链 %(chain)s：%(entries)s 条；其中 %(sealed)s 条已封存，%(without)s 条与本卷无关，只有校验值。"
+            )
+            told = _n("日志链 %(chain)s 第 %(seq)s 条的内容已按规定封存，只留校验值。")
+            sealed.add(say(told, chain=chain["chain"], seq=seq) for seq in walk.sealed)
+            numbers = {"entries": chain["entries"], "sealed": len(walk.sealed), "without": walk.without}
+            notes.add([say(text, chain=chain["chain"], **numbers)])
         elif _is_elsewhere(packet, chain["file"]):
-            notes.append(say(_n("日志链 %(chain)s 在没有提供的一册里。"), chain=chain["chain"]))
+            notes.add([say(_n("日志链 %(chain)s 在没有提供的一册里。"), chain=chain["chain"])])
         else:
-            faults.append(say(_n("缺少日志链 %(chain)s 的文件 %(file)s。"), chain=chain["chain"], file=chain["file"]))
+            text = _n("缺少日志链 %(chain)s 的文件 %(file)s。")
+            faults.add([say(text, chain=chain["chain"], file=chain["file"])])
     if not packet.manifest["log"]:
-        return not_checked("log", say(_n("卷内没有操作日志。")))
+        none = say(_n("卷内没有操作日志。"))
+        is_book = packet.manifest["packet"]["kind"] == "book"
+        return not_checked("log", none) if is_book else checked("log", [none])
     return checked("log", faults, notes)
 
 
@@ -40,8 +47,12 @@ def _is_elsewhere(packet: Packet, name: str) -> bool:
 
 
 @dataclass
-class _Walk:
-    """How far the reading of a chain has come: `seq` and `digest` of the last entry, and all numbers that were seen."""
+class Walk:
+    """How far the reading of a chain has come: `seq` and `digest` of the last entry, and all numbers that were seen.
+
+    `without` entries have no payload because they do not concern the packet, `sealed` are the numbers of
+    those whose payload was.
+    """
 
     chain: str
     seq: int = 0
@@ -49,6 +60,7 @@ class _Walk:
     seen: set[int] = field(default_factory=set)
     highest: int = 0
     without: int = 0
+    sealed: list[int] = field(default_factory=list)
 
     def step(self, seq: int, digest: str | None) -> None:
         """Go on to the next entry."""
@@ -56,17 +68,16 @@ class _Walk:
         self.seen.add(seq)
 
 
-def _walked(volume: Volume, chain: Members) -> tuple[list[Sentence], int]:
-    """The faults of one chain, and how many of its entries have no payload here."""
-    walk = _Walk(chain["chain"])
-    faults: list[Sentence] = []
+def _walked(walk: Walk, volume: Volume, chain: Members) -> Iterator[Sentence]:
+    """The faults of one chain."""
     try:
         for line in _lines(volume, chain["file"]):
-            faults += _entry(walk, line)
+            yield from _entry(walk, line)
     except Damaged as broken:
         text = _n("日志链 %(chain)s 第 %(seq)s 条之后无法读取：%(why)s")
-        return [*faults, say(text, chain=walk.chain, seq=walk.seq, why=damage(broken))], walk.without
-    return [*faults, *_end(walk, chain)], walk.without
+        yield say(text, chain=walk.chain, seq=walk.seq, why=damage(broken))
+        return
+    yield from _end(walk, chain)
 
 
 def _lines(volume: Volume, name: str) -> Iterator[bytes]:
@@ -81,10 +92,10 @@ def _lines(volume: Volume, name: str) -> Iterator[bytes]:
         yield rest
 
 
-def _entry(walk: _Walk, line: bytes) -> Iterator[Sentence]:
+def _entry(walk: Walk, line: bytes) -> Iterator[Sentence]:
     """What is wrong with the next entry of a chain."""
     entry = log_entry(line)
-    if entry is None:
+    if entry is None or (entry["sealed"] and entry["payload"] is not None):
         walk.step(walk.seq + 1, None)
         yield say(_n("日志链 %(chain)s 第 %(seq)s 条不是规定的写法：它被改动过。"), chain=walk.chain, seq=walk.seq)
         return
@@ -92,16 +103,17 @@ def _entry(walk: _Walk, line: bytes) -> Iterator[Sentence]:
     yield from _place(walk, entry)
     if entry["chain"] != walk.chain:
         yield say(_n("日志链 %(chain)s 里混进了别的链的第 %(seq)s 条。"), **where)
-    kept = {name: value for name, value in entry.items() if name not in {"digest", "payload"}}
+    kept = {name: value for name, value in entry.items() if name not in {"digest", "payload", "sealed"}}
     if digest_of(canonical(kept)) != entry["digest"]:
         yield say(_n("日志链 %(chain)s 第 %(seq)s 条被改动：内容与其校验值不符。"), **where)
     if entry["payload"] is not None and digest_of(entry["payload"].encode("utf-8")) != entry["payload_digest"]:
         yield say(_n("日志链 %(chain)s 第 %(seq)s 条的附载内容被改动：与其校验值不符。"), **where)
-    walk.without += entry["payload"] is None
+    walk.sealed += [entry["seq"]] * entry["sealed"]
+    walk.without += entry["payload"] is None and not entry["sealed"]
     walk.step(entry["seq"], entry["digest"])
 
 
-def _place(walk: _Walk, entry: Members) -> Iterator[Sentence]:
+def _place(walk: Walk, entry: Members) -> Iterator[Sentence]:
     """Whether an entry may stand behind the one before."""
     found = entry["seq"]
     if found in walk.seen:
@@ -114,7 +126,7 @@ def _place(walk: _Walk, entry: Members) -> Iterator[Sentence]:
         yield say(text, chain=walk.chain, seq=found)
 
 
-def _end(walk: _Walk, chain: Members) -> Iterator[Sentence]:
+def _end(walk: Walk, chain: Members) -> Iterator[Sentence]:
     """Whether a chain has no gaps, and ends where the manifest says."""
     head = chain["head"] or {"seq": 0, "digest": None}
     if head["seq"] != chain["entries"]:

@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tracker.domain.packet_check.result import Sentence, say
@@ -174,13 +174,13 @@ _CONTENT = _object(
 _ENTRY = _object(
     form=_is(str, "tracker/log-entry/1"), chain=_TEXT, seq=_NUMBER, at=_MOMENT, act_id=_TEXT, actor=_or_null(_TEXT),
     appointment=_or_null(_TEXT), verb=_TEXT, object_kind=_TEXT, object_key=_TEXT, payload_digest=_DIGEST,
-    request_id=_or_null(_TEXT), previous=_or_null(_DIGEST), digest=_DIGEST, payload=_or_null(_TEXT),
+    request_id=_or_null(_TEXT), previous=_or_null(_DIGEST), digest=_DIGEST, payload=_or_null(_TEXT), sealed=_FLAG,
 )  # fmt: skip
 
 NAMED_PATHS = 20  # wrong members of the manifest that are named
 
 
-def read_manifest(data: bytes) -> tuple[Members | None, list[Sentence]]:
+def read_manifest(data: bytes) -> tuple[Members | None, Iterable[Sentence]]:
     """The manifest, or None where it cannot be used; and what is wrong with it."""
     try:
         members = canonical_object(data)
@@ -191,7 +191,7 @@ def read_manifest(data: bytes) -> tuple[Members | None, list[Sentence]]:
     wrong = [path for _, path in zip(range(NAMED_PATHS), _MANIFEST(members, "manifest"))]  # noqa: B905  Python 3.9
     if wrong:
         return None, [say(_n("manifest.json 的这一项缺少、多余或者写法不对：%(path)s"), path=path) for path in wrong]
-    return members, list(_contradictions(members))
+    return members, _contradictions(members)
 
 
 def signed_content(text: str) -> Members | None:
@@ -227,6 +227,7 @@ def _contradictions(manifest: Members) -> Iterator[Sentence]:
             for twice in _twice([member[key] for member in manifest[kind]])
         )
     yield from _lost_references(manifest)
+    yield from _parted(manifest)
     yield from _wrong_files(manifest)
 
 
@@ -245,27 +246,49 @@ def _twice(keys: list[str]) -> list[str]:
 
 def _lost_references(manifest: Members) -> Iterator[Sentence]:
     people = {person["key"] for person in manifest["people"]}
-    appointments = {appointment["key"] for appointment in manifest["appointments"]}
+    appointments = {appointment["key"]: appointment["person"] for appointment in manifest["appointments"]}
     lost = _n("任务 %(duty)s 第 %(number)s 次签认的签认人或任职不在清单中。")
+    foreign = _n("任务 %(duty)s 第 %(number)s 次签认所用的任职是另一个人的。")
     for duty in manifest["duties"]:
         for sign_off in duty["sign_offs"]:
-            known = sign_off["person"] in people and sign_off["appointment"] in {*appointments, None}
-            if not known:
-                yield say(lost, duty=duty["key"], number=sign_off["number"])
+            where = {"duty": duty["key"], "number": sign_off["number"]}
+            holder = appointments.get(sign_off["appointment"], None if sign_off["appointment"] else sign_off["person"])
+            if sign_off["person"] not in people or holder is None:
+                yield say(lost, **where)
+            elif holder != sign_off["person"]:
+                yield say(foreign, **where)
+
+
+def _parted(manifest: Members) -> Iterator[Sentence]:
+    """Duties and evidence that do not name one another; a record may serve duties that the packet does not hold."""
+    duties = {duty["key"] for duty in manifest["duties"]}
+    records = {record["key"] for record in manifest["evidence"]}
+    by_duty = {(duty["key"], key) for duty in manifest["duties"] for key in duty["evidence"]}
+    by_record = {(key, record["key"]) for record in manifest["evidence"] for key in record["duties"] if key in duties}
+    text = _n("任务 %(duty)s 与佐证 %(evidence)s 在清单里没有互相写明。")
+    yield from (say(text, duty=duty, evidence=record) for duty, record in sorted(by_duty ^ by_record))
+    missing = sorted(pair for pair in by_duty & by_record if pair[1] not in records)
+    yield from (say(text, duty=duty, evidence=record) for duty, record in missing)
 
 
 def _wrong_files(manifest: Members) -> Iterator[Sentence]:
     files = {file["name"]: file for file in manifest["files"]}
     for record in manifest["evidence"]:
         for number, file in enumerate(record["files"], start=1):
-            if not _file_holds(file, files, is_book=manifest["packet"]["kind"] == "book"):
-                text = _n("佐证 %(evidence)s 的第 %(number)s 个文件与清单所列的嵌入文件对不上。")
-                yield say(text, evidence=record["key"], number=number)
+            where = {"evidence": record["key"], "number": number}
+            if not _file_holds(file, files):
+                yield say(_n("佐证 %(evidence)s 的第 %(number)s 个文件与清单所列的嵌入文件对不上。"), **where)
+            if not _pages_hold(file["pages"], len(manifest["pages"])):
+                yield say(_n("佐证 %(evidence)s 的第 %(number)s 个文件写明的页码不在卷内。"), **where)
 
 
-def _file_holds(file: Members, files: dict[str, Members], *, is_book: bool) -> bool:
+def _file_holds(file: Members, files: dict[str, Members]) -> bool:
     if file["file"] is None:
-        return is_book or file["state"] != "embedded"
+        return bool(file["state"] != "embedded")
     found = files.get(file["file"])
     listed = found is not None and (found["sha256"], found["size"]) == (file["sha256"], file["size"])
     return listed and file["state"] == "embedded"
+
+
+def _pages_hold(pages: list[int] | None, last: int) -> bool:
+    return pages is None or (len(pages) == 2 and pages[0] <= pages[1] <= last)

@@ -28,7 +28,8 @@ class Changes:
             yield say(_n("第 %(page)s 页被改动：内容与清单所列的校验值不符。"), page=place + first)
         for wanted, place in self.moved:
             text = _n("原来的第 %(page)s 页被移到了第 %(place)s 页的位置。")
-            yield say(text, page=wanted + first, place=place + first)
+            same = _n("第 %(page)s 页与前后各页的次序变了。")
+            yield say(same if wanted == place else text, page=wanted + first, place=place + first)
         for wanted in self.removed:
             yield say(_n("缺少第 %(page)s 页。"), page=wanted + first)
         for place in self.added:
@@ -39,7 +40,8 @@ def compare(wanted: Sequence[str], found: Sequence[str]) -> Changes:
     """Compare the digests of pages as they should be with those that are there, in linear time."""
     changes = Changes()
     as_found = list(found)
-    _undo_swaps(wanted, as_found, changes)
+    if len(wanted) == len(found):  # otherwise pages stand elsewhere because others are missing or were added
+        _undo_swaps(wanted, as_found, changes)
     _align(wanted, as_found, changes)
     swapped = {place for pair in changes.swapped for place in pair}
     changes.same = [pair for pair in changes.same if pair[1] not in swapped]

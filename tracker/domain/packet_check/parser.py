@@ -177,7 +177,8 @@ def _number(written: bytes) -> int | Real:
 
 
 @lru_cache(maxsize=4096)
-def _name(written: bytes) -> Name:
+def name_of(written: bytes) -> Name:
+    """The name that is written so, its slash included."""
     return Name(_HEX_IN_NAME.sub(lambda found: bytes([int(found[1], 16)]), written[1:]).decode("latin-1"))
 
 
@@ -188,7 +189,7 @@ def _ref(written: bytes) -> Ref:
 
 _ATOMS: dict[str, Callable[[bytes], object]] = {
     "number": _number,
-    "name": _name,
+    "name": name_of,
     "ref": _ref,
     "hex": _hex,
     "word": _WORDS.__getitem__,

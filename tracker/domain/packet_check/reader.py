@@ -28,7 +28,11 @@ KEPT_OBJECTS = 20_000
 KEPT_TEXT = 4_000_000  # bytes of the text of the objects that are kept
 CHUNK = 1 << 18
 MOST_INFLATED, INFLATED_TIMES = 1_000_000_000, 40  # bytes that a file may inflate to in all, and as many times its size
+MOST_READ, READ_TIMES = 200_000_000, 8  # bytes of streams that are read in all, and as many times the size of the file
 MOST_PARSED = 200_000_000  # bytes of the text of objects that are read in all, besides the size of the file
+# Entries of a stream that make other bytes of it, and those that the table of objects may have.
+READING = frozenset({"DecodeParms", "DP", "F", "FFilter", "FDecodeParms"})
+OF_TABLE, PREDICTION = frozenset({"DecodeParms"}), frozenset({"Predictor", "Columns"})
 INHERITED = ("CropBox", "MediaBox", "Resources", "Rotate")
 
 
@@ -104,6 +108,7 @@ class PdfReader:
         self._streams_size = 0
         self._left_to_parse = MOST_PARSED + len(data)
         self._left_to_inflate = MOST_INFLATED + INFLATED_TIMES * len(data)
+        self._left_to_read = MOST_READ + READ_TIMES * len(data)
         self._busy: set[int] = set()
         self.revisions: list[Revision] = []  # while they are read, nothing can be looked up in them
         if data[:5] != b"%PDF-":
@@ -169,24 +174,28 @@ class PdfReader:
     def raw(self, stream: Stream) -> Iterator[bytes]:
         """The bytes of a stream as they lie in the file, piece by piece."""
         end = stream.start + stream.length
+        self._left_to_read -= stream.length
+        if self._left_to_read < 0:
+            raise Damaged(stream.start, _n("对象过多，或者互相重叠。"))
         for at in range(stream.start, end, CHUNK):
             yield self.data[at : min(at + CHUNK, end)]
 
-    def unpacked(self, stream: Stream) -> Iterator[bytes]:
-        """The content of a stream, piece by piece; it must be stored plainly or by FlateDecode."""
+    def unpacked(self, stream: Stream, *, allowed: frozenset[str] = frozenset()) -> Iterator[bytes]:
+        """The content of a stream, piece by piece; it must be stored plainly or by FlateDecode.
+
+        It must have nothing more that says how to read it, but what is `allowed` because the caller reads it that way.
+        """
         filters = self.resolved(stream.entries.get("Filter"))
         filters = filters if isinstance(filters, list) else [filters] if filters is not None else []
-        if not filters:
-            yield from self.raw(stream)
-        elif filters == ["FlateDecode"] and stream.entries.get("F") is None:
-            yield from self._inflated(stream)
-        else:
+        more = any(self.resolved(stream.entries.get(name)) is not None for name in READING - allowed)
+        if more or filters not in ([], ["FlateDecode"]):
             raise Damaged(stream.start, _n("数据流用了不支持的压缩方式。"))
+        yield from self._inflated(stream) if filters else self.raw(stream)
 
-    def content(self, stream: Stream, limit: int) -> bytes:
-        """The content of a stream of `limit` bytes at most."""
+    def content(self, stream: Stream, limit: int, *, allowed: frozenset[str] = frozenset()) -> bytes:
+        """The content of a stream of `limit` bytes at most; `allowed` as for `unpacked`."""
         pieces, size = [], 0
-        for piece in self.unpacked(stream):
+        for piece in self.unpacked(stream, allowed=allowed):
             size += len(piece)
             if size > limit:
                 raise Damaged(stream.start, _n("数据流解压后过大。"))
@@ -330,23 +339,31 @@ class PdfReader:
     # ------------------------------------------------------------ pages
 
     def pages(self) -> list[Page]:
-        """All pages, in their order."""
+        """All pages, in their order; every reader must find the same ones, from above and from below."""
         found: list[Page] = []
-        seen: set[Ref] = set()
-        waiting: list[tuple[object, dict[str, object]]] = [(self.catalog.get("Pages"), {})]
+        seen: set[object] = set()
+        ends: list[tuple[int, object, int]] = []  # nodes that are open: what waits behind, `Count`, pages before
+        waiting: list[tuple[object, object, dict[str, object]]] = [(self.catalog.get("Pages"), None, {})]
         while waiting:
-            ref, above = waiting.pop()
+            ref, parent, above = waiting.pop()
             if not isinstance(ref, Ref) or ref in seen or len(seen) + len(waiting) > 2 * MOST_PAGES:
                 raise Damaged(self.where(ref), _n("页面树不对：有重复、不是引用，或者过大。"))
             seen.add(ref)
             node = self.dictionary(ref)
             entries = {**above, **{name: node[name] for name in INHERITED if node.get(name) is not None}}
-            if node.get("Type") == "Pages":
-                waiting += [(kid, entries) for kid in reversed(self.array(node.get("Kids")))]
-            elif node.get("Type") == "Page":
+            kids = self.array(node.get("Kids"))
+            is_page = self.resolved(node.get("Kids")) is None
+            if node.get("Parent") != parent or node.get("Type") != ("Page" if is_page else "Pages"):
+                raise Damaged(self.where(ref), _n("页面树不对：有的阅读器会显示别的页。"))
+            if is_page:
                 found.append(Page(ref, {**node, **entries}))
             else:
-                raise Damaged(self.where(ref), _n("页面树里有不是页面的对象。"))
+                ends.append((len(waiting), node.get("Count"), len(found)))
+                waiting += [(kid, ref, entries) for kid in reversed(kids)]
+            while ends and ends[-1][0] == len(waiting):
+                _, count, before = ends.pop()
+                if count != len(found) - before:
+                    raise Damaged(self.where(ref), _n("页面树不对：写明的页数与实际不符。"))
         return found
 
     # ------------------------------------------------------------ revisions
@@ -373,6 +390,9 @@ class PdfReader:
             outside = any(isinstance(at, InFile) and not start <= at.offset <= table for at in places.values())
             if outside or table < start:
                 raise Damaged(table, _n("交叉引用表指向它所属的修订之外。"))
+            size = trailer.get("Size")
+            if not isinstance(size, int) or max(places, default=0) >= size or _size_of(revisions) > size:
+                raise Damaged(table, _n("交叉引用表里的对象比写明的多。"))
             revisions.append(Revision(start, table, end, trailer, places))
         if revisions[-1].end != len(self.data):
             raise Damaged(revisions[-1].end, _n("文件末尾有多余的字节。"))
@@ -389,6 +409,7 @@ class PdfReader:
 
     def _classic(self, place: int) -> tuple[int, dict[str, object], dict[int, Place]]:
         places: dict[int, Place] = {}
+        listed = 0
         while head := _SUBSECTION.match(self.data, place):
             first, count, place = int(head[1]), int(head[2]), head.end()
             lines = self.data[place : place + 20 * count]
@@ -397,7 +418,9 @@ class PdfReader:
                 raise Damaged(place, _n("交叉引用表有一行不合规定。"))
             for number, (offset, generation, kind) in enumerate(found, start=first):
                 places[number] = InFile(int(offset), int(generation)) if kind == b"n" else None
-            place += 20 * count
+            listed, place = listed + count, place + 20 * count
+            if listed != len(places):
+                raise Damaged(place, _n("交叉引用表里有一个对象列了两次。"))
         head = _TRAILER.match(self.data, place)
         if head is None:
             raise Damaged(place, _n("交叉引用表之后没有 trailer。"))
@@ -417,19 +440,28 @@ class PdfReader:
         if not isinstance(widths, list) or len(widths) != 3 or not all(w in range(9) for w in widths):
             raise Damaged(table, _n("交叉引用流的列宽不对。"))
         rows = self._rows(stream, sum(widths))
-        return end, stream.entries, dict(_entries(rows, _numbers(stream), widths, table))
+        places = dict(_entries(rows, _numbers(stream), widths, table))
+        if len(places) != len(rows):
+            raise Damaged(table, _n("交叉引用表里有一个对象列了两次。"))
+        return end, stream.entries, places
 
     def _rows(self, stream: Stream, width: int) -> list[bytes]:
         """The lines of a cross-reference stream, with the PNG predictor undone."""
-        text = self.content(stream, LARGEST_TABLE)
+        text = self.content(stream, LARGEST_TABLE, allowed=OF_TABLE)
         options = self.dictionary(stream.entries.get("DecodeParms"))
         predictor = options.get("Predictor", 1)
         step = width + (predictor != 1)
         wrong = predictor not in (1, 10, 11, 12, 13, 14, 15) or (predictor != 1 and options.get("Columns") != width)
-        if wrong or not width or len(text) % step or len(text) // step > MOST_OBJECTS:
+        if wrong or options.keys() - PREDICTION or not width or len(text) % step or len(text) // step > MOST_OBJECTS:
             raise Damaged(stream.start, _n("交叉引用流的内容不合规定。"))
         lines = [text[at : at + step] for at in range(0, len(text), step)]
         return lines if predictor == 1 else list(_unpredicted(lines, width, stream.start))
+
+
+def _size_of(revisions: list[Revision]) -> int:
+    """How many objects the last of some revisions says there are."""
+    size = revisions[-1].trailer["Size"] if revisions else 0
+    return size if isinstance(size, int) else 0
 
 
 def _order(place: Place, number: int) -> tuple[int, int, int]:

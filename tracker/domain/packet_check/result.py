@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from tracker.domain.packet_check.parser import Damaged
 from tracker.domain.text import _n
 
-PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not_checked"
+PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not_checked"  # of a check, and with INCOMPLETE of the whole
+INCOMPLETE = "incomplete"
+VOLUMES = "volumes"  # the check that says which volumes are missing, in its first note how many
 AUTHENTICITY, INTEGRITY, USABILITY, SECURITY = "authenticity", "integrity", "usability", "security"
 
 PROPERTIES = {
@@ -36,8 +38,9 @@ CHECKS = {
         "files": _n("嵌入文件：一件不多，一件不少，内容与清单所列的校验值一致"),
         "sums": _n("SHA256SUMS、SM3SUMS：逐行与清单一致"),
         "pages": _n("页面：页数、次序和每一页的内容与清单一致"),
-        "stamps": _n("页边标识：每一页的卷号、页码、校验码和二维码与清单一致，所用字体未被更换"),
+        "stamps": _n("页边标识：每一页的卷号、页码、校验码和二维码与清单一致，所用字体未被更换，二维码逐块核对"),
         "annotations": _n("批注：页上只有目录链接，没有贴上去的批注、表单或图章"),
+        "document": _n("文档的其余设置：没有督查卷不应有的内容"),
     },
     USABILITY: {
         "readable": _n("页面：每一页都能解析"),
@@ -54,7 +57,9 @@ CHECKS = {
     },
 }
 OUTCOMES = {PASSED: _n("通过"), FAILED: _n("不通过"), NOT_CHECKED: _n("未在此核验")}
-PRINTED = 50  # faults of one check that are printed; JSON has them all
+PRINTED = 50  # faults and notes of one check that are kept; of the others is said how many they are
+SUMMED_UP = 3  # faults of one check that stand under the headline
+LONGEST_VALUE = 300  # characters of a value in a sentence
 
 Translate = Callable[[str], str]
 
@@ -73,11 +78,43 @@ class Sentence:
 
     def said(self, translate: Translate = same) -> str:
         """The sentence with its values, in the language of `translate`."""
-        values = {name: v.said(translate) if isinstance(v, Sentence) else v for name, v in self.values.items()}
-        return translate(self.text) % values
+        return translate(self.text) % {name: _value(value, translate) for name, value in self.values.items()}
 
     def __str__(self) -> str:
         return self.said()
+
+
+def _value(value: object, translate: Translate) -> object:
+    if isinstance(value, Sentence):
+        return value.said(translate)
+    return f"{value[:LONGEST_VALUE]}…" if isinstance(value, str) and len(value) > LONGEST_VALUE else value
+
+
+class Faults:
+    """Sentences, as many as are kept, and how many more there were."""
+
+    def __init__(self) -> None:
+        self.kept: list[Sentence] = []
+        self.more = 0
+
+    def add(self, found: Iterable[Sentence] | Faults) -> None:
+        """Add sentences; only the first ones are kept."""
+        if isinstance(found, Faults):
+            self.more += found.more
+            found = found.kept
+        for sentence in found:
+            if len(self.kept) < PRINTED:
+                self.kept.append(sentence)
+            else:
+                self.more += 1
+
+
+def gathered(*many: Iterable[Sentence] | Faults) -> Faults:
+    """Sentences of several sources as one."""
+    found = Faults()
+    for some in many:
+        found.add(some)
+    return found
 
 
 def say(text: str, **values: object) -> Sentence:
@@ -92,13 +129,18 @@ def damage(found: Damaged) -> Sentence:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was checked. `key` never changes; `faults` each name a thing; `notes` say what else is to know."""
+    """One thing that was checked. `key` never changes; `faults` each name a thing; `notes` say what else is to know.
+
+    Of many only the first are kept: `more_faults` and `more_notes` are the numbers of the others.
+    """
 
     key: str
     what: Sentence
     outcome: str
     faults: tuple[Sentence, ...] = ()
     notes: tuple[Sentence, ...] = ()
+    more_faults: int = 0
+    more_notes: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,18 +175,33 @@ class Result:
     @property
     def faults(self) -> int:
         """How many faults were found."""
-        return sum(len(check.faults) for check in self.checks())
+        return sum(len(check.faults) + check.more_faults for check in self.checks())
+
+    @property
+    def outcome(self) -> str:
+        """FAILED: something is wrong. INCOMPLETE: nothing is, but volumes are missing. PASSED: nothing is."""
+        if any(check.outcome == FAILED for check in self.checks()):
+            return FAILED
+        return INCOMPLETE if self._missing else PASSED
 
     @property
     def passed(self) -> bool:
-        """Whether nothing that was checked is wrong."""
-        return all(check.outcome != FAILED for check in self.checks())
+        """Whether the whole packet was checked and nothing is wrong."""
+        return self.outcome == PASSED
+
+    @property
+    def _missing(self) -> Sentence | None:
+        """Which part of the packet was given, where it is not the whole."""
+        check = next((check for check in self.checks() if check.key == VOLUMES), None)
+        return check.notes[0] if check and check.outcome == NOT_CHECKED and check.notes else None
 
     @property
     def headline(self) -> Sentence:
         """The first line: the whole result in one sentence."""
-        if not self.passed:
+        if self.outcome == FAILED:
             return say(_n("核验不通过：发现 %(faults)s 处问题。"), faults=self.faults)
+        if self._missing:
+            return self._missing
         if self.signed:
             text = _n("核验通过：督查卷 %(packet)s 的内容与卷内清单一致；电子签名见“真实性”。")
         else:
@@ -156,6 +213,7 @@ class Result:
         return {
             "form": "tracker/packet-check/1",
             "packet": self.packet,
+            "outcome": self.outcome,
             "passed": self.passed,
             "signed": self.signed,
             "faults": self.faults,
@@ -173,16 +231,25 @@ class Result:
     def lines(self, translate: Translate = same) -> Iterator[str]:
         """The result as it is printed."""
         yield self.headline.said(translate)
+        failed = [check for check in self.checks() if check.faults]
+        for check in failed:
+            yield f"  ✗ {check.what.said(translate)}"
+            yield from (f"      {line}" for line in _listed(check.faults, check.more_faults, SUMMED_UP, translate))
         for group in self.groups:
             yield ""
             yield group.title.said(translate)
             for check in group.checks:
                 yield f"  [{translate(OUTCOMES[check.outcome])}] {check.what.said(translate)}"
-                yield from (f"      ✗ {fault.said(translate)}" for fault in check.faults[:PRINTED])
-                if len(check.faults) > PRINTED:
-                    more = say(_n("另有 %(more)s 处，用 --json 可看全部。"), more=len(check.faults) - PRINTED)
-                    yield f"      ✗ {more.said(translate)}"
-                yield from (f"      · {note.said(translate)}" for note in check.notes[:PRINTED])
+                yield from (f"      ✗ {line}" for line in _listed(check.faults, check.more_faults, PRINTED, translate))
+                yield from (f"      · {line}" for line in _listed(check.notes, check.more_notes, PRINTED, translate))
+
+
+def _listed(found: tuple[Sentence, ...], more: int, most: int, translate: Translate) -> Iterator[str]:
+    """The first sentences, and how many more there are."""
+    yield from (sentence.said(translate) for sentence in found[:most])
+    more += len(found[most:])
+    if more:
+        yield say(_n("另有 %(more)s 处。"), more=more).said(translate)
 
 
 def _with(group: Group, check: Check) -> Group:
@@ -197,7 +264,9 @@ def _check_as_json(check: Check, translate: Translate) -> dict[str, object]:
         "what": check.what.said(translate),
         "outcome": check.outcome,
         "faults": [fault.said(translate) for fault in check.faults],
+        "more_faults": check.more_faults,
         "notes": [note.said(translate) for note in check.notes],
+        "more_notes": check.more_notes,
     }
 
 
@@ -205,15 +274,17 @@ def _what(key: str) -> Sentence:
     return say(next(checks[key] for checks in CHECKS.values() if key in checks))
 
 
-def checked(key: str, faults: Iterable[Sentence], notes: Iterable[Sentence] = ()) -> Check:
+def checked(key: str, faults: Iterable[Sentence] | Faults, notes: Iterable[Sentence] | Faults = ()) -> Check:
     """A check that was made: it failed if there is any fault."""
-    found = tuple(faults)
-    return Check(key, _what(key), FAILED if found else PASSED, found, tuple(notes))
+    found, told = gathered(faults), gathered(notes)
+    outcome = FAILED if found.kept else PASSED
+    return Check(key, _what(key), outcome, tuple(found.kept), tuple(told.kept), found.more, told.more)
 
 
 def not_checked(key: str, *why: Sentence) -> Check:
     """A check that was not made, and why."""
-    return Check(key, _what(key), NOT_CHECKED, (), why)
+    told = gathered(why)
+    return Check(key, _what(key), NOT_CHECKED, (), tuple(told.kept), 0, told.more)
 
 
 def grouped(checks: Iterable[Check]) -> tuple[Group, ...]:

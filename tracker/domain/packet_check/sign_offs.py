@@ -6,12 +6,13 @@ import unicodedata
 from collections.abc import Iterator
 
 from tracker.domain.packet_check.manifest import Members, canonical, digest_of, signed_content
-from tracker.domain.packet_check.result import Check, Sentence, checked, say
+from tracker.domain.packet_check.result import Check, Sentence, checked, gathered, say
 from tracker.domain.packet_check.volume import Packet
 from tracker.domain.text import _n
 
 SIGNATURE_FORM = "tracker/signature/1"
 COVERING = frozenset({"submit", "claim"})  # actions by which a holder signs the content of a duty
+DECIDING = frozenset({"confirm", "return", "accept", "refuse", "reopen"})  # actions of those who are above the holder
 UNSIGNED = frozenset({"open", "returned"})  # states in which no signature stands
 SAME = ("duty", "item", "item_digest", "period", "occurrence")  # members of a content that name the duty
 
@@ -32,7 +33,7 @@ STATES_AFTER = {
 def sign_offs_check(packet: Packet) -> Check:
     """Whether every sign-off has the digest that follows from it, and builds on the one before."""
     duties = packet.manifest["duties"]
-    faults = [fault for duty in duties for fault in _chain(duty)]
+    faults = (fault for duty in duties for fault in _chain(duty))
     count = sum(len(duty["sign_offs"]) for duty in duties)
     note = say(_n("共 %(duties)s 项任务、%(count)s 次签认。"), duties=len(duties), count=count)
     return checked("sign_offs", faults, (note,))
@@ -41,21 +42,17 @@ def sign_offs_check(packet: Packet) -> Check:
 def contents_check(packet: Packet) -> Check:
     """Whether what was signed is what the packet shows of the duties and their evidence."""
     records = {record["key"]: record for record in packet.manifest["evidence"]}
-    is_book = packet.manifest["packet"]["kind"] == "book"
-    faults = [fault for duty in packet.manifest["duties"] for fault in _contents(duty, None if is_book else records)]
-    changed = [duty["key"] for duty in packet.manifest["duties"] if duty["changed_after_signing"]]
+    faults = (fault for duty in packet.manifest["duties"] for fault in _contents(duty, records))
     text = _n("任务 %(duty)s 签认后内容有改动，本卷已如实标明；改动后的内容不在签认之内。")
-    notes = [say(text, duty=key) for key in changed]
-    if is_book:
-        notes.insert(0, say(_n("汇总卷不附佐证，佐证的内容没有逐条核对。")))
-    return checked("contents", faults, notes)
+    changed = (duty["key"] for duty in packet.manifest["duties"] if duty["changed_after_signing"])
+    return checked("contents", faults, (say(text, duty=key) for key in changed))
 
 
 def sentences_check(packet: Packet) -> Check:
     """Whether sentences and reasons are those whose digests were signed."""
-    faults = [fault for record in packet.manifest["evidence"] for fault in _sentence(record)]
-    faults += [fault for duty in packet.manifest["duties"] for fault in _reasons(duty)]
-    return checked("sentences", faults)
+    records = (fault for record in packet.manifest["evidence"] for fault in _sentence(record))
+    reasons = (fault for duty in packet.manifest["duties"] for fault in _reasons(duty))
+    return checked("sentences", gathered(records, reasons))
 
 
 def _text_digest(text: str) -> str:
@@ -98,10 +95,21 @@ def _chain(duty: Members) -> Iterator[Sentence]:
             text = _n("任务 %(duty)s 第 %(number)s 次签认被改动：签认人、时间、动作、理由或内容与其校验值不符。")
             yield _at(text, duty, sign_off)
         previous = sign_off["digest"]
+    yield from _by_themselves(duty)
     last = duty["sign_offs"][-1]["action"] if duty["sign_offs"] else ""
     if duty["state"] not in STATES_AFTER.get(last, set()):
         text = _n("任务 %(duty)s 的状态与最后一次签认不符：有签认被删去，或者状态被改动。")
         yield say(text, duty=duty["key"])
+
+
+def _by_themselves(duty: Members) -> Iterator[Sentence]:
+    """What somebody decided on what they had submitted themselves."""
+    submitter = None
+    for sign_off in duty["sign_offs"]:
+        if sign_off["action"] in COVERING:
+            submitter = sign_off["person"]
+        elif sign_off["action"] in DECIDING and sign_off["person"] == submitter:
+            yield _at(_n("任务 %(duty)s 第 %(number)s 次签认由填报人自己作出：自己不能确认自己。"), duty, sign_off)
 
 
 def _signature(sign_off: Members) -> bytes:
@@ -114,7 +122,7 @@ def _signature(sign_off: Members) -> bytes:
 # ---------------------------------------------------------------- what was signed
 
 
-def _contents(duty: Members, records: dict[str, Members] | None) -> Iterator[Sentence]:
+def _contents(duty: Members, records: dict[str, Members]) -> Iterator[Sentence]:
     covering: tuple[Members, Members] | None = None
     for sign_off in duty["sign_offs"]:
         content = signed_content(sign_off["content"])
@@ -129,7 +137,15 @@ def _contents(duty: Members, records: dict[str, Members] | None) -> Iterator[Sen
         if sign_off["action"] in COVERING:
             covering = sign_off, content
     if covering is not None and duty["state"] not in UNSIGNED:
+        yield from _confirmed(duty, covering[0])
         yield from _covered(duty, *covering, records)
+
+
+def _confirmed(duty: Members, covering: Members) -> Iterator[Sentence]:
+    """Whether a duty that counts as confirmed was confirmed as it was submitted."""
+    last = duty["sign_offs"][-1]
+    if duty["state"] == "confirmed" and last["content_digest"] != covering["content_digest"]:
+        yield _at(_n("任务 %(duty)s 第 %(number)s 次签认确认的不是填报人提交的内容。"), duty, last)
 
 
 def _claim_holds(sign_off: Members, content: Members) -> bool:
@@ -139,14 +155,12 @@ def _claim_holds(sign_off: Members, content: Members) -> bool:
     return bool(content["claim"] == claimed)
 
 
-def _covered(
-    duty: Members, sign_off: Members, content: Members, records: dict[str, Members] | None
-) -> Iterator[Sentence]:
+def _covered(duty: Members, sign_off: Members, content: Members, records: dict[str, Members]) -> Iterator[Sentence]:
     """What differs between the content that was signed last and what the packet shows, where a signature stands."""
     if (duty["content_digest"] != sign_off["content_digest"]) != duty["changed_after_signing"]:
         text = _n("任务 %(duty)s 现在的内容与第 %(number)s 次签认的内容是否一致，清单所说与校验值不符。")
         yield _at(text, duty, sign_off)
-    if duty["changed_after_signing"] or records is None:
+    if duty["changed_after_signing"]:
         return
     signed = {record["id"]: record for record in content["evidence"]}
     shown = {key: records[key] for key in duty["evidence"] if key in records and not records[key]["withdrawn"]}

@@ -15,7 +15,13 @@ from tracker.domain.packet_check.result import Sentence, damage, say
 from tracker.domain.text import _n
 
 MANIFEST, SHA256SUMS, SM3SUMS = "manifest.json", "SHA256SUMS", "SM3SUMS"
-UNLISTED = frozenset({MANIFEST, SHA256SUMS, SM3SUMS})  # embedded files that the manifest does not list
+# Embedded files that the manifest does not list, and what they are.
+UNLISTED = {MANIFEST: "application/json", SHA256SUMS: "text/plain", SM3SUMS: "text/plain"}
+OF_SPEC = frozenset({"AFRelationship", "Desc", "EF", "F", "Type", "UF"})
+OF_FILES = frozenset({"F", "UF"})
+OF_FILE = frozenset({"Filter", "Length", "Params", "Subtype", "Type"})
+OF_PARAMS = frozenset({"CheckSum", "CreationDate", "ModDate", "Size"})
+RELATIONSHIPS = frozenset({"Data", "Source"})
 DEEPEST_TREE = 20
 MOST_NAMES = 100_000
 CHUNK_OF_FILE = 1 << 20
@@ -30,10 +36,12 @@ _PDF_LETTERS = str.maketrans(
 
 @dataclass(frozen=True)
 class Attachment:
-    """An embedded file: its name, its description, its bytes."""
+    """An embedded file: its name, its description, what it says it is and how large, its bytes."""
 
     name: str
     description: str
+    media_type: str
+    size: object
     stream: Stream
     ref: Ref
 
@@ -64,6 +72,12 @@ class Volume:
     def number(self) -> int:
         """The number of the volume; 0 where it is not given."""
         return int(self.marks.get("TrkVolume", "0"))
+
+    @property
+    def page_digests(self) -> PageDigests:
+        """What makes the digests of its pages."""
+        assert self.digests is not None  # noqa: S101  they are made where the pages are read
+        return self.digests
 
     def content(self, name: str, limit: int) -> bytes:
         """The content of an embedded file. Raises Damaged."""
@@ -97,6 +111,11 @@ MARKS = {
     "TrkManifest": re.compile(r"[0-9a-f]{64}"),
     "TrkDigest": re.compile(r"[0-9a-f]{64}"),
 }
+
+
+def is_packet(volume: Volume) -> bool:
+    """Whether a file says that it is a volume of a packet."""
+    return volume.marks.keys() >= MARKS.keys() - {"TrkDigest"}
 
 
 def read_volume(reader: PdfReader) -> Volume:
@@ -150,10 +169,15 @@ def _attachment(reader: PdfReader, key: str, spec: object) -> Attachment:
     files = reader.dictionary(entries.get("EF"))
     streams = [files[name] for name in ("F", "UF") if name in files]
     given = {text_of(reader.resolved(entries.get(name))) for name in ("F", "UF") if name in entries}
-    if not isinstance(spec, Ref) or given != {key} or not streams or streams[0] != streams[-1] or "FS" in entries:
+    if not isinstance(spec, Ref) or given != {key} or not streams or streams[0] != streams[-1]:
         raise Damaged(reader.where(spec), _n("附件目录中的名称与文件自己的名称不一致，或者没有内容。"))
+    stream = reader.stream(streams[0])
+    facts = reader.dictionary(stream.entries.get("Params"))
+    more = (entries.keys() - OF_SPEC) | (files.keys() - OF_FILES) | (stream.entries.keys() - OF_FILE)
+    if more or facts.keys() - OF_PARAMS or entries.get("AFRelationship") not in RELATIONSHIPS:
+        raise Damaged(reader.where(spec), _n("附件有督查卷不应有的设置，别的程序可能取出另一份内容。"))
     description = text_of(reader.resolved(entries.get("Desc")))
-    return Attachment(key, description, reader.stream(streams[0]), spec)
+    return Attachment(key, description, str(stream.entries.get("Subtype", "")), facts.get("Size"), stream, spec)
 
 
 def text_of(value: object) -> str:
