@@ -97,6 +97,7 @@ def bind(
             binder.close({part.anchor: part.title for part in parts})
             _describe(book, title=title, language=language, created=created, identifier=identifier)
             book.save(target, **SAVING)
+    binder.structure.append_to(target)
     return pages
 
 
@@ -117,13 +118,13 @@ class _Binder:
     def add(self, number: int, part: Part) -> Iterator[BoundPage]:
         """Append one part. What is copied lies in memory: that is why pictures and fonts go another way."""
         with pikepdf.open(part.pdf) as source:
-            links = _detached_links(source, self.anchors)
+            links, is_cut = _detached_links(source, self.anchors)
             self.pictures.detach(number, source)
             fonts = [self.fonts.detach(resources) for resources in resources_of(source.pages)]
             self.book.pages.extend(source.pages)
             added = self.book.pages[-len(source.pages) :]
             pages: list[Object] = [page.obj for page in added]
-            self.structure.add(source, pages, title=part.title)
+            self.structure.add(source, pages, title=part.title, is_cut=is_cut)
             if part.above:
                 self.outline.open(pages[0], title=part.above, depth=part.depth - 1)
             self.outline.add(source, pages[0], title=part.title, depth=part.depth)
@@ -144,7 +145,6 @@ class _Binder:
             annotation.Dest = top_of(self.pages[name][int(page or 0)])
             annotation.Contents = String(titles[name])
         self.fonts.unite()
-        self.structure.close()
         self.outline.close()
 
     def _attach(self, links: list[_Link], pages: list[Object]) -> None:
@@ -164,19 +164,24 @@ class _Binder:
                 space[1] = self.profiles.setdefault(digest, space[1])
 
 
-def _detached_links(source: Pdf, anchors: set[str]) -> list[_Link]:
-    """Return the links of a part and take their destinations away, for pages of a book cannot be named by name."""
+def _detached_links(source: Pdf, anchors: set[str]) -> tuple[list[_Link], bool]:
+    """Return the links of a part and take their destinations away, for pages of a book cannot be named by name.
+
+    Tells, too, whether some were taken out that lead nowhere.
+    """
     places = _named_places(source)
-    links = []
+    links: list[_Link] = []
+    is_cut = False
     for number, page in enumerate(source.pages):
-        kept = [annotation for annotation in page.obj.get("/Annots", Array()).as_list()
-                if not _leads_nowhere(source, annotation, anchors)]  # fmt: skip
+        found = page.obj.get("/Annots", Array()).as_list()
+        kept = [annotation for annotation in found if not _leads_nowhere(source, annotation, anchors)]
+        is_cut |= len(kept) < len(found)
         if kept:
             page.obj.Annots = Array(kept)
         elif "/Annots" in page.obj:
             del page.obj.Annots
         links += [link for place, annotation in enumerate(kept) for link in _links(annotation, number, place, places)]
-    return links
+    return links, is_cut
 
 
 def _leads_nowhere(source: Pdf, annotation: Object, anchors: set[str]) -> bool:
