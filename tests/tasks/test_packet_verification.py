@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.authorities import PASSPHRASE, Authority
 from tests.packets import NUMBER, Recipe, make_packet, redraw, tampered
 from tracker.domain.errors import Invalid
-from tracker.domain.packet_check.result import FAILED, NOT_CHECKED, PASSED, Check
+from tracker.domain.packet_check.result import FAILED, INCOMPLETE, NOT_CHECKED, PASSED, Check
 from tracker.reporting.signature import Signer, load_signer, sign
 from tracker.tasks import packet_verification
 from tracker.tasks.packet_uploads import by_packet, name_on_disk, unpacked
@@ -135,7 +135,7 @@ def test_all_volumes_are_verified_together_and_another_packet_for_itself(volumes
 
     assert answer.refusals == []
     assert [each["packet"] for each in answer.results] == [NUMBER, OTHER]
-    assert (answer.results[0]["passed"], answer.results[0]["incomplete"]) == (True, False)
+    assert answer.results[0]["outcome"] == PASSED
     assert [[file["name"] for file in each["files"]] for each in answer.results] == [
         ["packet-2.pdf", "packet-1.pdf"],
         [other.name],  # given twice, looked at once
@@ -147,14 +147,14 @@ def test_all_volumes_are_verified_together_and_another_packet_for_itself(volumes
 def test_a_volume_alone_neither_passes_nor_fails(volumes, hand_in):
     [result] = hand_in(volumes[1]).results
 
-    assert (result["passed"], result["incomplete"]) == (True, True)
+    assert result["outcome"] == INCOMPLETE
     assert "第 1 册" in json.dumps(result, ensure_ascii=False)
 
 
 def test_a_changed_volume_fails_even_where_another_is_missing(volumes, hand_in):
     [result] = hand_in(tampered(volumes[1], lambda pdf: redraw(pdf, 1))).results
 
-    assert (result["passed"], result["incomplete"]) == (False, False)
+    assert result["outcome"] == FAILED
 
 
 # ---------------------------------------------------------------- a ZIP
@@ -165,7 +165,7 @@ def test_a_zip_as_the_system_delivers_it_is_verified_packet_by_packet(volumes, o
 
     assert answer.refusals == []
     assert [(each["packet"], len(each["files"])) for each in answer.results] == [(NUMBER, 2), (OTHER, 1)]
-    assert (answer.results[0]["passed"], answer.results[0]["incomplete"]) == (True, False)
+    assert answer.results[0]["outcome"] == PASSED
 
 
 def test_a_zip_of_another_kind_is_refused_and_the_file_beside_it_is_verified(volumes, other, hand_in, tmp_path):

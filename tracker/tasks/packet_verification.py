@@ -22,7 +22,6 @@ from tracker.domain.errors import Invalid
 from tracker.domain.packet_check.check import check_packet
 from tracker.domain.packet_check.result import (
     AUTHENTICITY,
-    NOT_CHECKED,
     PASSED,
     Check,
     Result,
@@ -58,18 +57,11 @@ class Verification(Result):
     signers: tuple[str, ...] = ()
 
     @property
-    def is_incomplete(self) -> bool:
-        """Whether nothing is wrong with what was given, but volumes are missing."""
-        missing = any(check.key == "volumes" and check.outcome == NOT_CHECKED for check in self.checks())
-        return self.passed and missing
-
-    @property
     def headline(self) -> Sentence:
         """The whole result in one sentence, which claims no more of the signature than was found."""
-        outcome = next((check.outcome for check in self.checks() if check.key == VALIDITY), NOT_CHECKED)
-        if not self.passed or self.is_incomplete or not self.signers:
+        if not self.passed or not self.signers:
             return super().headline
-        if outcome == PASSED:
+        if any(check.key == VALIDITY and check.outcome == PASSED for check in self.checks()):
             text = _n("核验通过：督查卷 %(packet)s 的内容与卷内清单一致；由“%(signers)s”签名，签名有效。")
         else:
             text = _n(
@@ -80,7 +72,7 @@ class Verification(Result):
 
     def as_json(self, translate: Translate = same) -> dict[str, object]:
         """The result as JSON has it, with the digest of the manifest."""
-        return {**super().as_json(translate), "manifest": self.manifest, "incomplete": self.is_incomplete}
+        return {**super().as_json(translate), "manifest": self.manifest}
 
 
 def verify(paths: Sequence[Path], *, trusted: Path | None, now: datetime) -> Verification:

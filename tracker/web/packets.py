@@ -19,7 +19,7 @@ from wtforms import MultipleFileField
 
 from tracker.domain.errors import Conflict, Invalid
 from tracker.domain.filename import printable
-from tracker.domain.packet_check.result import OUTCOMES, PRINTED
+from tracker.domain.packet_check.result import OUTCOMES
 from tracker.domain.text import _n
 from tracker.policy import Act
 from tracker.tasks.packet_uploads import name_on_disk
@@ -57,7 +57,6 @@ def verify() -> ResponseReturnValue:
         results=results,
         at=clock.now(),
         outcomes=OUTCOMES,
-        most=PRINTED,
         most_files=MOST_FILES,
         request_limit=settings().request_limit,
     )
