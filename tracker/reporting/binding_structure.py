@@ -9,17 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import count
 from pathlib import Path
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Object, Pdf, String
 
-from tracker.reporting.carrier import add_objects, places_of
+from tracker.reporting.carrier import add_objects
 
-_PIECES = re.compile(rb"(\((?:[^()\\]|\\.)*\))|([0-9]+) 0 R\b", re.DOTALL)  # a string, or a reference
-_BEGIN, _END = b"%d 0 obj\n", b"\nendobj\n"
-_ELEMENT = b"<</Type /StructElem"  # how WeasyPrint begins an element
+_REFERENCE = re.compile(rb"([0-9]+) 0 R\b")
+_KIDS = re.compile(rb"/K (\[[^\]]*|[0-9]+ 0 R)")
+_DOUBTFUL = re.compile(rb"\([^)]*[0-9] 0 R")  # a string in which a reference seems to stand, where none has a backslash
+_STRING = re.compile(rb"(\((?:[^()\\]|\\.)*\))", re.DOTALL)
+_ELEMENT = b" 0 obj\n<</Type /StructElem"  # how WeasyPrint begins an element, behind its number
+_END = b"\nendobj\n"
+_LONGEST_NUMBER, _HEAD = 10, len(b" 0 obj\n")
 _BETWEEN = b"\0"  # stands in no text of an object: strings have it escaped
 
 
@@ -40,15 +44,23 @@ class _Outside:
 
 @dataclass(frozen=True, slots=True)
 class _Tree:
-    """The structure of a part, with the numbers of its file: elements, the topmost of them, and by key who finds which.
+    """The structure of a part, with the numbers of its file: which elements there are, and which are the topmost.
 
-    The keys are those of the book.
+    `pieces` are the texts of its finder and of the elements, cut so that every second piece is the number in a
+    reference; the finder is its node of the tree by which elements are found.
     """
 
-    elements: Mapping[int, bytes]
+    elements: Sequence[int]
     tops: Sequence[int]
-    finder: Mapping[int, bytes]
+    pieces: Sequence[bytes]
     outside: _Outside
+
+    def renumbered(self, new: Mapping[int, int]) -> list[bytes]:
+        """Return the texts with new numbers."""
+        references = {b"%d" % old: b"%d 0 R" % number for old, number in new.items()}
+        pieces = [*self.pieces]
+        pieces[1::2] = [references[number] for number in pieces[1::2]]
+        return b"".join(pieces).split(_BETWEEN)
 
 
 class StructureBinder:
@@ -69,19 +81,15 @@ class StructureBinder:
         self.named.add(source.filename)
         if not has_own_names:
             _make_names_unique(source, f"{len(self.trees) + 1}-")
-        root = source.Root.StructTreeRoot
-        tops = root.K.as_list()
-        outside = _outside(root, source)
-        elements = _written(Path(source.filename), outside) if has_own_names and not is_cut else {}
-        if not elements:
-            elements = _parsed(source, [top.objgen[0] for top in tops], outside)
-        for top in tops:
+        found = source.Root.StructTreeRoot.ParentTree.Nums.as_list()
+        keys = [int(key) + self.next_key for key in found[::2]]
+        finder = _finder(keys, [each.unparse() for each in found[1::2]])
+        for top in source.Root.StructTreeRoot.K.as_list():
             top.S, top.T = Name.Part, String(title)
-            elements[top.objgen[0]] = top.unparse(resolved=True)
-        found = root.ParentTree.Nums.as_list()
-        finder = {int(key) + self.next_key: each.unparse() for key, each in zip(found[::2], found[1::2], strict=True)}
-        self.trees.append(_Tree(elements, [top.objgen[0] for top in tops], finder, outside))
+        tree = _written(source, finder) if has_own_names and not is_cut else None
+        self.trees.append(tree or _parsed(source, finder))
         self._shift(pages)
+        self.next_key = keys[-1] + 1
 
     def _shift(self, pages: Sequence[Object]) -> None:
         """Give the keys of a part the numbers behind those of the parts before."""
@@ -89,7 +97,6 @@ class StructureBinder:
             page.StructParents = int(page.StructParents) + self.next_key
             for annotation in page.get("/Annots", Array()).as_list():
                 annotation.StructParent = int(annotation.StructParent) + self.next_key
-        self.next_key = max(self.trees[-1].finder) + 1
 
     def append_to(self, path: Path) -> None:
         """Append the tree to the file that the book was saved in."""
@@ -109,8 +116,7 @@ class StructureBinder:
             new = dict(zip(tree.outside, outside, strict=True)) | dict(zip(tree.elements, own, strict=True))
             finders.append(next(numbers))
             tops += [new[top] for top in tree.tops]
-            texts = _renumbered([_finder(tree.finder), *tree.elements.values()], new)
-            yield from zip([finders[-1], *own], texts, strict=True)
+            yield from zip([finders[-1], *own], tree.renumbered(new), strict=True)
             first = last
         yield document, b"<</Type/StructElem/S/Document/P %d 0 R/K%s>>" % (here.above, _array(tops))
         yield finder, b"<</Kids%s>>" % _array(finders)
@@ -122,10 +128,10 @@ def _array(numbers: Iterable[int]) -> bytes:
     return b"[%s]" % b" ".join(b"%d 0 R" % number for number in numbers)
 
 
-def _finder(found: Mapping[int, bytes]) -> bytes:
+def _finder(keys: Sequence[int], found: Iterable[bytes]) -> bytes:
     """Return the text of the node of a part in the tree by which elements are found."""
-    pairs = b" ".join(b"%d %s" % pair for pair in found.items())
-    return b"<</Limits[%d %d]/Nums[%s]>>" % (min(found), max(found), pairs)
+    pairs = b" ".join(b"%d %s" % pair for pair in zip(keys, found, strict=True))
+    return b"<</Limits[%d %d]/Nums[%s]>>" % (keys[0], keys[-1], pairs)
 
 
 def _outside(above: Object, file: Pdf) -> _Outside:
@@ -134,41 +140,58 @@ def _outside(above: Object, file: Pdf) -> _Outside:
     return _Outside(above.objgen[0], [page.objgen[0] for page in pages], annotations)
 
 
-def _written(path: Path, outside: _Outside) -> dict[int, bytes]:
-    """Return the texts of the elements as WeasyPrint wrote them, but those that nothing leads to; none if in doubt."""
-    content = path.read_bytes()
-    places = places_of(content)
-    elements: dict[int, bytes] = {}
-    for number, (start, end) in enumerate(pairwise(places)):
-        begin = start + len(_BEGIN % number)
-        if content.startswith(_ELEMENT, begin) and content.endswith(_END, begin, end):
-            elements[number] = content[begin : end - len(_END)]
-    named = _references(_BETWEEN.join(elements.values()))
-    used = {number: text for number, text in elements.items() if number in named}
-    return used if named <= elements.keys() | set(outside) else {}
+def _written(source: Pdf, finder: bytes) -> _Tree | None:
+    """Return the tree with the elements' texts as WeasyPrint wrote them, but for the topmost; None if in doubt.
+
+    Elements that are nobody's kids are left out: part of them are spans that say nothing.
+    """
+    root = source.Root.StructTreeRoot
+    tops = {top.objgen[0]: top.unparse(resolved=True) for top in root.K.as_list()}
+    outside = _outside(root, source)
+    elements = _texts(Path(source.filename).read_bytes()) | tops
+    kids = {*map(int, _REFERENCE.findall(b" ".join(_KIDS.findall(_BETWEEN.join(elements.values())))))}
+    used = {number: text for number, text in elements.items() if number in kids or number in tops}
+    pieces = _pieces([finder, *used.values()])
+    is_whole = {*map(int, set(pieces[1::2]))} <= used.keys() | set(outside)
+    return _Tree([*used], [*tops], pieces, outside) if is_whole else None
 
 
-def _parsed(source: Pdf, tops: Iterable[int], outside: _Outside) -> dict[int, bytes]:
-    """Return the texts of the elements, and of all that they lead to."""
+def _texts(content: bytes) -> dict[int, bytes]:
+    """Return the text of each element in a file of WeasyPrint, by its number; none where it cannot be told."""
+    whole, _, rest = content.rpartition(_END)
+    objects = whole.split(_END)
+    if not rest.startswith(b"xref\n0 %d\n" % (1 + len(objects))):
+        return {}
+    found = ((text, text.find(_ELEMENT, 0, _LONGEST_NUMBER + len(_ELEMENT))) for text in objects)
+    return {int(text[:place]): text[place + _HEAD :] for text, place in found if place > 0}
+
+
+def _parsed(source: Pdf, finder: bytes) -> _Tree:
+    """Return the tree with the texts of the elements, and of all that they lead to, as they are now."""
+    root = source.Root.StructTreeRoot
+    outside = _outside(root, source)
+    tops = [top.objgen[0] for top in root.K.as_list()]
     texts: dict[int, bytes] = dict.fromkeys(outside, b"")
     waiting = [*tops]
     for number in waiting:  # grows while it is walked
         if number not in texts:
             texts[number] = source.get_object(number, 0).unparse(resolved=True)
-            waiting += sorted(_references(texts[number]))
-    return {number: text for number, text in texts.items() if text}
+            waiting += sorted({*map(int, _pieces([texts[number]])[1::2])})
+    elements = {number: text for number, text in texts.items() if text}
+    return _Tree([*elements], tops, _pieces([finder, *elements.values()]), outside)
 
 
-def _references(text: bytes) -> set[int]:
-    return set(map(int, set(filter(None, _PIECES.split(text)[2::3]))))
-
-
-def _renumbered(texts: Iterable[bytes], new: Mapping[int, int]) -> list[bytes]:
-    """Return the texts with new numbers in their references; what only looks like one, in a string, stays."""
-    references = {b"%d" % old: b"%d 0 R" % number for old, number in new.items()}
-    pieces: list[bytes | None] = _PIECES.split(_BETWEEN.join(texts))
-    pieces[2::3] = [number and references[number] for number in pieces[2::3]]
-    return b"".join(filter(None, pieces)).split(_BETWEEN)
+def _pieces(texts: Iterable[bytes]) -> list[bytes]:
+    """Cut texts at their references: every second piece is a number. What looks like one in a string is none."""
+    text = _BETWEEN.join(texts)
+    if b"\\" not in text and not _DOUBTFUL.search(text):
+        return _REFERENCE.split(text)
+    pieces = [b""]
+    for place, part in enumerate(_STRING.split(text)):
+        first, *others = [part] if place % 2 else _REFERENCE.split(part)
+        pieces[-1] += first
+        pieces += others
+    return pieces
 
 
 def _make_names_unique(source: Pdf, prefix: str) -> None:

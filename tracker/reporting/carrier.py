@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import BinaryIO
 import pikepdf
 
 _CHUNK = 1 << 20
-_PLAIN_TABLE = re.compile(rb"xref\n0 [0-9]+\n((?:[0-9]{10} [0-9]{5} [fn] \n)+)trailer")
 _LAST_LINES = 64  # bytes
 _EMPTY = b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 0/Kids[]>>endobj\n"
 
@@ -61,7 +59,7 @@ def add_streams(path: Path, streams: Iterable[tuple[bytes, Iterable[bytes]]]) ->
 def add_objects(path: Path, objects: Iterable[tuple[int, bytes]]) -> None:
     """Append objects, given by number and text, to a PDF of ours as an incremental update; they replace older ones."""
     with pikepdf.open(path) as book:
-        size, facts = int(book.trailer.Size), [book.Root.objgen[0], book.docinfo.objgen[0], book.trailer.ID.unparse()]
+        size, facts = int(book.trailer.Size), (book.Root.objgen[0], book.docinfo.objgen[0], book.trailer.ID.unparse())
     places: dict[int, int | None] = {}
     with path.open("r+b") as file:
         previous = start_of_table(file)
@@ -71,19 +69,6 @@ def add_objects(path: Path, objects: Iterable[tuple[int, bytes]]) -> None:
             start += file.write(b"%d 0 obj\n%s\nendobj\n" % (number, text))
         size = max(size, *(number + 1 for number in places))
         _write_table(file, places, size, b"/Root %d 0 R/Info %d 0 R/ID %s/Prev %d" % (*facts, previous))
-
-
-def places_of(content: bytes) -> list[int]:
-    """Return where the objects of a PDF begin, by number from 0, and their table; no places where it is no plain one.
-
-    Only where all objects lie in the order of their numbers, as WeasyPrint writes them.
-    """
-    start = int(content[-_LAST_LINES:].split(b"startxref")[-1].split()[0])
-    table = _PLAIN_TABLE.match(content, start)
-    if not table:
-        return []
-    places = [*map(int, table[1].split()[::3]), start]
-    return places if places == sorted(places) else []
 
 
 def start_of_table(file: BinaryIO) -> int:
