@@ -43,3 +43,16 @@ def test_a_long_title_is_cut_to_one_line_by_its_width() -> None:
     assert words.one_line("甲乙丙\n丁", 4) == "甲乙丙丁"
     assert words.one_line("甲乙丙丁戊", 4) == "甲乙丙…"
     assert words.one_line("abcdefgh", 4) == "abcdefgh"
+
+
+def test_the_lines_of_a_chinese_text_flow_together_without_blanks() -> None:
+    assert words.flowing("是示例。\n  它不是清单。\nNot a list\nof a city") == "是示例。它不是清单。\nNot a list\nof a city"
+
+
+def test_quotation_marks_inside_of_quotation_marks_are_single() -> None:
+    assert words.quoted_within("履行“一岗双责”") == "履行‘一岗双责’"
+
+
+def test_a_stretch_of_days_is_written_like_every_date_of_a_table() -> None:
+    assert words.days(date(2026, 9, 7), date(2026, 9, 18)) == "2026-09-07 — 2026-09-18"
+    assert words.days(date(2026, 9, 7), date(2026, 9, 7)) == "2026-09-07"

@@ -32,11 +32,11 @@ from tracker.reporting.plates import Plate, plates
 from tracker.reporting.press import Press, Printed
 from tracker.reporting.progress import RenderingFailed
 from tracker.reporting.sections import Section
-from tracker.reporting.words import Translate, one_line
+from tracker.reporting.words import Translate, one_line, width
 
 _LINES_ON_A_PAGE = 20  # of contents: a first guess, which the layout corrects
 _ROUNDS = 8  # two layouts of the contents that bring each other about would never end
-_NAME_IN_HEAD = 9  # full-width characters of a file's name for which a running head has room
+_ROOM = 25  # full-width characters for which a running head has room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,9 +332,11 @@ class PieceMaker:
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.plates.pdf"
 
-    def _head(self, head: str, number: int, name: str) -> str:
-        told = self.translate(_n("文件%(number)s")) % {"number": number}
-        return f"{head}　{told} {one_line(name, _NAME_IN_HEAD)}"
+    def _head(self, head: str, number: int, name: str, place: str = "") -> str:
+        """What stands at the head of a page of a file: where there is not room for all, the name is cut."""
+        before = f"{head}　" + self.translate(_n("文件%(number)s")) % {"number": number}
+        behind = f"　{place}" if place else ""
+        return f"{before} {one_line(name, max(_ROOM - (width(before + behind) + 1) // 2, 2))}{behind}"
 
     def _plates(self, record: PacketRecord, number: int, part: Part, head: str) -> Bundle:
         """The pictures of the pages of one file."""
@@ -343,7 +345,7 @@ class PieceMaker:
         pictures, leaves = [], []
         for page, picture in enumerate(found.pictures, start=1):
             place = self.translate(_n("第%(page)s/%(pages)s页")) % {"page": page, "pages": found.pages}
-            own = f"{self._head(head, number, file.name)}　{place}"
+            own = self._head(head, number, file.name, place)
             pictures.append(Plate(jpeg=picture, alt=f"{file.name}　{place}"))
             leaves.append(Leaf(f"evidence-{record.key}", own, Shown(record.key, number)))
         plates(pictures, part.pdf)
