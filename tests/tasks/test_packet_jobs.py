@@ -265,6 +265,14 @@ def test_values_that_were_gathered_before_a_seal_are_not_laid_out_after_it(cold,
     assert sections(settings) == {}
 
 
+def test_a_workshop_is_not_opened_for_values_from_before_a_seal(installed):
+    since = sealing.generation(installed.settings)
+    sealing.destroy([], installed.settings)
+
+    with pytest.raises(SealedMeanwhile):
+        Workshop(installed.settings, language="zh", now=NOW, since=since)
+
+
 @pytest.mark.parametrize("late", [Step.PRINT, Step.EMBED])
 def test_a_packet_that_is_being_made_does_not_outlive_a_seal(installed, tmp_path, late):
     settings, values = installed.settings, values_of(installed)

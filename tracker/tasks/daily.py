@@ -43,7 +43,7 @@ def once_a_day(engine: Engine, *, now: datetime) -> bool:
 
 
 def tidy(engine: Engine, settings: Settings, *, now: datetime) -> None:
-    """Remove finished documents that nobody waits for any more, and what was laid out or drawn and not used for longest.
+    """Remove finished documents that nobody waits for any more, and sections and pages long unused.
 
     What killed workers left goes too, and what a seal that was interrupted still has to destroy.
     """

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from tracker.config import Settings
 from tracker.db import writing
-from tracker.domain.errors import RuleError
+from tracker.domain.errors import Conflict, RuleError
 from tracker.domain.text import _n
 from tracker.models import Job, JobState
 from tracker.services import jobs
@@ -105,7 +105,7 @@ class Worker:
             logger.warning("job %s: its attempt %d came to nothing, another one has it", key, task.attempt)
         except TryLater as fault:
             self._give_back(task, _told(fault.refusal), pause=PAUSE)
-        except SealedMeanwhile as refusal:
+        except (SealedMeanwhile, Conflict) as refusal:  # the latter: of two writers at once
             self._give_back(task, _told(refusal))
         except RuleError as refusal:
             error = _told(refusal)
