@@ -57,7 +57,7 @@ def test_a_volume_alone_does_not_pass_and_names_the_one_that_was_not_given(tmp_p
 
     assert failed(first) == failed(second) == set()
     assert check("volumes", first).outcome == NOT_CHECKED
-    told = "只核验了 2 册中的 1 册，其余各册没有提供；给出的没有发现问题。"
+    told = "只核验了 2 册中的 1 册，其余各册没有提供。"
     assert [str(note) for note in check("volumes", first).notes] == [told, "没有提供第 2 册，其中的页和文件没有核验。"]
     result = check_packet([first])
     assert (str(result.headline), result.outcome, result.passed, result.faults) == (told, "incomplete", False, 0)

@@ -177,7 +177,7 @@ def _volumes_check(volumes: list[Volume], packet: Packet) -> Check:
     if not missing or faults:
         return checked("volumes", faults)
     told = say(
-        _n("只核验了 %(wanted)s 册中的 %(given)s 册，其余各册没有提供；给出的没有发现问题。"),
+        _n("只核验了 %(wanted)s 册中的 %(given)s 册，其余各册没有提供。"),
         wanted=len(wanted),
         given=len(given),
     )

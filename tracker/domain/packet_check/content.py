@@ -19,7 +19,7 @@ OF_STREAM = frozenset({"Length"})
 STAMP_ENTRIES = frozenset({"Filter", "Length", "TrkStamp"})
 DEEPEST_PAGE = 60
 MOST_PARTS = 1_000  # streams that the content of a page is made of
-MOST_VISITED = 10_000_000  # values that the digests of all pages of a file are made of
+MOST_VISITED = 5_000_000  # values that the digests of all pages of a file are made of
 LARGEST_CONTENT = 64_000_000  # bytes of a stream in which names are looked for
 _NAME = re.compile(rb"/[^\x00\t\n\x0c\r ()<>\[\]{}/%]*")
 
@@ -62,6 +62,7 @@ class PageDigests:
         self._borrows = False
         self._resources: dict[tuple[Ref, Names | None], bytes | None] = {}
         self._annotations: dict[Ref, bytes | None] = {}
+        self._known_annotations: dict[Ref, bytes] = {}
         self._names: dict[object, Names | None] = {}
         self._left = MOST_VISITED
 
@@ -129,7 +130,7 @@ class PageDigests:
         """The names that occur in content streams; None where that cannot be seen."""
         found: set[str] = set()
         for part in parts:
-            if part not in self._names or not isinstance(part, Ref):
+            if part not in self._names:
                 self._names[part] = self._names_in(self.reader.stream(part))
             names = self._names[part]
             if names is None:
@@ -183,9 +184,14 @@ class PageDigests:
 
     def _annotation(self, value: object) -> bytes:
         self._count(value)
+        if isinstance(value, Ref) and value in self._known_annotations:
+            return self._known_annotations[value]
         entries = self.reader.dictionary(value)
         kept = {name: member for name, member in entries.items() if name not in OF_ANNOTATION}
-        return _sha256(self._entries(kept, 0)).encode()
+        token = _sha256(self._entries(kept, 0)).encode()
+        if isinstance(value, Ref):
+            self._known_annotations[value] = token
+        return token
 
     # ------------------------------------------------------------ D and S of `docs/packet.md`
 
