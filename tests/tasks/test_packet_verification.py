@@ -130,6 +130,17 @@ def test_files_are_grouped_by_the_packet_that_they_name(volumes, other, tmp_path
     assert by_packet([volumes[1], odd, other, volumes[0]]) == [[volumes[1], volumes[0]], [odd], [other]]
 
 
+def test_a_second_copy_of_a_volume_is_not_mixed_with_the_first(volumes, folder):
+    other = {"E1-1.jpg": b"another photo", "E2-1.pdf": b"a scan"}
+    (folder / "again").mkdir(exist_ok=True)
+    again = make_packet(folder / "again", Recipe(volumes=2, files=other))  # of the same number
+    changed = tampered(volumes[1], lambda pdf: redraw(pdf, 1))
+
+    assert by_packet([volumes[0], again[0], again[1], volumes[1]]) == [volumes, again]
+    assert by_packet([*volumes, changed]) == [volumes, [changed]]
+    assert by_packet([volumes[0], again[1]]) == [[volumes[0], again[1]]]  # which the check then finds
+
+
 def test_all_volumes_are_verified_together_and_another_packet_for_itself(volumes, other, hand_in):
     answer = hand_in(volumes[1], other, volumes[0], other)
 

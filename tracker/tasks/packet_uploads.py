@@ -39,11 +39,25 @@ def marks_of(path: Path) -> dict[str, str]:
 
 
 def by_packet(paths: Iterable[Path]) -> list[list[Path]]:
-    """The files by the packet that they name, each packet where its first file stood; one that names none is alone."""
-    groups: dict[str | Path, list[Path]] = {}
+    """The files by the packet that they name, each packet where its first file stood; one that names none is alone.
+
+    A second copy of a volume begins the packet once more, so that a sound copy is not blamed for a changed one.
+    """
+    groups: list[tuple[dict[str, str], dict[str, Path]]] = []
     for path in paths:
-        groups.setdefault(marks_of(path).get("TrkPacket") or path, []).append(path)
-    return list(groups.values())
+        marks = marks_of(path)
+        volume = marks.get("TrkVolume", "")
+        open_to = [group for group in groups if _is_same("TrkPacket", group[0], marks) and volume not in group[1]]
+        closest = sorted(open_to, key=lambda group: not _is_same("TrkManifest", group[0], marks))
+        if closest:
+            closest[0][1][volume] = path
+        else:
+            groups.append((marks, {volume: path}))
+    return [list(volumes.values()) for _, volumes in groups]
+
+
+def _is_same(name: str, one: dict[str, str], other: dict[str, str]) -> bool:
+    return name in one and one[name] == other.get(name)
 
 
 def is_zip(path: Path) -> bool:
