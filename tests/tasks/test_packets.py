@@ -421,8 +421,8 @@ def test_all_packets_and_the_book_are_made_and_what_is_there_is_kept(installed, 
         times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.pdf")}
         again = list(make_all(session, workshop, **arguments))
 
-    assert [each.number.split("-")[2] for each in made] == ["D1", "ALL"]
-    assert again == [(path,) for path in sorted(times, key=lambda path: "ALL" in path.name)]
+    assert [each.number.split("-")[2] for each in made] == ["D1", "_book"]
+    assert again == [(path,) for path in sorted(times, key=lambda path: "_book" in path.name)]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.pdf")} == times
     assert all(check_packet(each.files).passed for each in made)
 
