@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
@@ -61,17 +61,17 @@ class FontBinder:
     def _union_with(self, font: Object) -> _Union:
         """Return the union that the font went into; one of its name that contradicts it is another font."""
         descendant = font.DescendantFonts[0]
-        widths = dict(_widths(descendant.W))
-        glyphs = read_glyphs(descendant.FontDescriptor.FontFile2.read_bytes(), widths)
-        texts = _texts(font.ToUnicode.read_bytes())
+        widths = _widths(descendant.W)
+        glyphs = read_glyphs(_content(descendant.FontDescriptor.FontFile2), widths)
+        texts = _texts(_content(font.ToUnicode))
         same_name = self.unions.setdefault(str(font.BaseFont), [])
         for union in same_name:
             try:
                 union.glyphs.add(glyphs)
             except OtherFont:
                 continue
-            union.widths = widths | union.widths
-            union.texts = texts | union.texts
+            union.widths |= {glyph: width for glyph, width in widths.items() if glyph not in union.widths}
+            union.texts |= {glyph: text for glyph, text in texts.items() if glyph not in union.texts}
             return union
         del descendant.FontDescriptor.FontFile2, descendant.W, font.ToUnicode
         same_name.append(_Union(self.book.copy_foreign(font), glyphs, widths, texts))
@@ -88,11 +88,20 @@ def _is_plain_truetype(font: Object) -> bool:
     )
 
 
-def _widths(array: Object) -> Iterator[tuple[int, int]]:
-    """Yield glyph and width of a /W array of the form `first [width …]`, as WeasyPrint writes it."""
+def _content(stream: Object) -> bytes:
+    """Return the bytes of a stream, inflated by zlib itself where nothing else is to do."""
+    if stream.get("/Filter") == Name.FlateDecode and "/DecodeParms" not in stream:
+        return zlib.decompress(stream.read_raw_bytes())
+    return stream.read_bytes()
+
+
+def _widths(array: Object) -> dict[int, int]:
+    """Return the width of each glyph in a /W array of the form `first [width …]`, as WeasyPrint writes it."""
     items = json.loads(_GAP.sub(b",", array.unparse(resolved=True)))  # much quicker than number by number
+    found: dict[int, int] = {}
     for first, widths in zip(items[::2], items[1::2], strict=True):
-        yield from enumerate(widths, first)
+        found.update(enumerate(widths, first))
+    return found
 
 
 def _texts(cmap: bytes) -> dict[int, bytes]:

@@ -160,7 +160,7 @@ def _texts(content: bytes) -> dict[int, bytes]:
     """Return the text of each element in a file of WeasyPrint, by its number; none where it cannot be told."""
     whole, _, rest = content.rpartition(_END)
     objects = whole.split(_END)
-    if not rest.startswith(b"xref\n0 %d\n" % (1 + len(objects))):
+    if not rest.startswith(b"xref\n") or rest.count(b" n \n") != len(objects):
         return {}
     found = ((text, text.find(_ELEMENT, 0, _LONGEST_NUMBER + len(_ELEMENT))) for text in objects)
     return {int(text[:place]): text[place + _HEAD :] for text, place in found if place > 0}
