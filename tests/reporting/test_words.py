@@ -46,7 +46,8 @@ def test_a_long_title_is_cut_to_one_line_by_its_width() -> None:
 
 
 def test_the_lines_of_a_chinese_text_flow_together_without_blanks() -> None:
-    assert words.flowing("是示例。\n  它不是清单。\nNot a list\nof a city") == "是示例。它不是清单。\nNot a list\nof a city"
+    text = "是示例。\n  它不是清单。\nNot a list\nof a city"
+    assert words.flowing(text) == "是示例。它不是清单。\nNot a list\nof a city"
 
 
 def test_quotation_marks_inside_of_quotation_marks_are_single() -> None:
