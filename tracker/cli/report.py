@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from tracker.config import Settings
 from tracker.db import db
 from tracker.domain.report import Report
 from tracker.queries.history import end_of_day
-from tracker.tasks import documents
+from tracker.tasks import documents, sealing
 
 report = AppGroup("report", help="Print documents as PDF.")
 
@@ -31,14 +34,21 @@ def moment_of(day: datetime | None) -> datetime:
     return end_of_day(day.date()) if day else datetime.now(UTC)
 
 
-def write(values: Report, path: Path, language: str) -> None:
-    """Print with a progress bar on a terminal, and write the file whole or not at all."""
+def write(gather: Callable[[], Report], path: Path, language: str) -> None:
+    """Print what `gather` returns with a progress bar on a terminal, and write the file whole or not at all.
+
+    Raises SealedMeanwhile where something was sealed after the gathering began.
+    """
+    settings: Settings = current_app.config["TRACKER"]
+    since = sealing.generation(settings)
+    values = gather()
     with click.progressbar(length=100, label="printing") as bar:
 
         def progress(percent: int, _: int) -> None:
             bar.update(percent - bar.pos)
 
-        content = documents.print_report(values, current_app.config["TRACKER"], language=language, progress=progress)
+        content = documents.print_report(values, settings, language=language, progress=progress)
+    sealing.check_generation(settings, since)
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
     part.rename(path)
@@ -52,8 +62,11 @@ def write(values: Report, path: Path, language: str) -> None:
 @language
 def inspection(number: int, out: Path, day: datetime | None, language: str) -> None:
     """The report of inspection NUMBER."""
-    values = documents.inspection_values(db.session(), number=number, as_of=moment_of(day), language=language)
-    write(values, out, language)
+    write(
+        partial(documents.inspection_values, db.session(), number=number, as_of=moment_of(day), language=language),
+        out,
+        language,
+    )
 
 
 @report.command()
@@ -66,8 +79,11 @@ def selfcheck(unit: str, year: int | None, out: Path, day: datetime | None, lang
     """The self-check report of UNIT (its code)."""
     moment = moment_of(day)
     chosen = year or (day.year if day else date.today().year)  # noqa: DTZ011  the operator's own year
-    values = documents.self_check_values(db.session(), year=chosen, unit=unit, as_of=moment, language=language)
-    write(values, out, language)
+    write(
+        partial(documents.self_check_values, db.session(), year=chosen, unit=unit, as_of=moment, language=language),
+        out,
+        language,
+    )
 
 
 @report.command()
@@ -79,8 +95,11 @@ def selfcheck(unit: str, year: int | None, out: Path, day: datetime | None, lang
 def checklist(key: str, post: str, out: Path, day: datetime | None, language: str) -> None:
     """The printed checklist KEY of one post."""
     moment = moment_of(day)
-    values = documents.post_checklist_values(db.session(), key=key, post=post, as_of=moment, language=language)
-    write(values, out, language)
+    write(
+        partial(documents.post_checklist_values, db.session(), key=key, post=post, as_of=moment, language=language),
+        out,
+        language,
+    )
 
 
 @report.command()
@@ -96,7 +115,16 @@ def duties(
     """What ORGANIZATION (its code) owes in the year, with the local decisions and their reasons."""
     moment = moment_of(day)
     chosen = year or (day.year if day else date.today().year)  # noqa: DTZ011  the operator's own year
-    values = documents.duty_list_values(
-        db.session(), year=chosen, organization=organization, seat=seat, as_of=moment, language=language
+    write(
+        partial(
+            documents.duty_list_values,
+            db.session(),
+            year=chosen,
+            organization=organization,
+            seat=seat,
+            as_of=moment,
+            language=language,
+        ),
+        out,
+        language,
     )
-    write(values, out, language)

@@ -28,6 +28,7 @@ from tracker.domain.packet_check.content import page_contents
 from tracker.domain.packet_parts import KIND_NAMES, NotShownFiles, PacketValues, VerificationPart
 from tracker.domain.text import _n
 from tracker.reporting.binding import BoundPage, bind
+from tracker.reporting.carrier import chunks_of
 from tracker.reporting.embed import Embedded
 from tracker.reporting.finishing import Identity, finish
 from tracker.reporting.fonts import FontSet
@@ -38,7 +39,6 @@ from tracker.reporting.words import Translate
 
 SOFTWARE = ("weasyprint", "pydyf", "pikepdf", "uharfbuzz", "fonttools", "pillow", "pypdfium2")
 _STATES = {"missing": FileState.MISSING, "changed": FileState.CHANGED, "sealed": FileState.SEALED}
-_CHUNK = 1 << 20
 
 
 class Step(StrEnum):
@@ -323,19 +323,10 @@ def _digest(content: bytes | Path, algorithm: str) -> tuple[str, int]:
     """The digest (hex) and the size of some bytes, or of those of a file."""
     total = hashlib.new(algorithm)
     size = 0
-    for chunk in _chunks(content):
+    for chunk in chunks_of(content):
         total.update(chunk)
         size += len(chunk)
     return total.hexdigest(), size
-
-
-def _chunks(content: bytes | Path) -> Iterator[bytes]:
-    if isinstance(content, bytes):
-        yield content
-        return
-    with content.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
 
 
 def _sums(listed: bytes, files: Sequence[Embedded], terms: Terms, embedded_at: datetime) -> Iterator[Embedded]:
