@@ -39,7 +39,9 @@ def add_streams(path: Path, streams: Iterable[tuple[bytes, Iterable[bytes]]]) ->
     Each is given as the entries of its dictionary, and its bytes as they shall lie in the file.
     """
     with pikepdf.open(path) as book:
-        size, root = int(book.trailer.Size), book.Root.objgen[0]
+        size, kept = int(book.trailer.Size), b"/Root %d 0 R" % book.Root.objgen[0]
+        if "/Info" in book.trailer:
+            kept += b"/Info %d 0 R" % book.docinfo.objgen[0]
     places: dict[int, int | None] = {}
     with path.open("r+b") as file:
         previous = start_of_table(file)
@@ -52,7 +54,7 @@ def add_streams(path: Path, streams: Iterable[tuple[bytes, Iterable[bytes]]]) ->
             file.write(b"\nendstream endobj\n")
             places[number + 1] = file.tell()
             file.write(b"%d 0 obj %d endobj\n" % (number + 1, length))
-        _write_table(file, places, size + len(places), b"/Root %d 0 R/Prev %d" % (root, previous))
+        _write_table(file, places, size + len(places), kept + b"/Prev %d" % previous)
     return [*range(size, size + len(places), 2)]
 
 
