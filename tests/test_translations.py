@@ -59,7 +59,7 @@ CHINESE_FILES = {
     "storage/samples.py",
 }
 # Headings count in Chinese numerals in Chinese and in figures in English; both are handed over.
-OTHER_NUMERALS = {"%(numeral)s、%(title)s", "（%(numeral)s）%(title)s"}
+OTHER_NUMERALS = {"%(year)s年%(month)s月%(day)s日", "%(numeral)s、%(title)s", "（%(numeral)s）%(title)s"}
 SWITCH = "中文"
 
 

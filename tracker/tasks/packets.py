@@ -154,6 +154,7 @@ class Workshop:
             software=software_version(),
             sm3=self.settings.packet_sm3,
             signer=certificate_facts(self.signer.certificate).name if self.signer else "",
+            fingerprint=certificate_facts(self.signer.certificate).sha256 if self.signer else "",
             timestamped=bool(self.signer and self.settings.timestamp_url),
         )
 
