@@ -60,7 +60,9 @@ def numeral(number: int) -> str:
 
 def long_date(day: date, translate: Translate) -> str:
     """Return a date in running text: 2026年3月5日, no leading zeros."""
-    return translate(_n("%(year)s年%(month)s月%(day)s日")) % {"year": day.year, "month": day.month, "day": day.day}
+    # A language that writes days in figures takes the last of these.
+    values = {"year": day.year, "month": day.month, "day": day.day, "iso": day.isoformat()}
+    return translate(_n("%(year)s年%(month)s月%(day)s日")) % values
 
 
 def short_date(day: date | datetime) -> str:
