@@ -88,7 +88,7 @@ def test_chromium_prints_the_units_and_leaves_nothing_running(engines):
 def test_a_packet_is_made_cold_then_with_the_changed_unit_only(data, engines):
     cold = engines.bench.make("book", book(UNITS), cold=True)
     changed = engines.bench.make("book", book(UNITS, changed=1), cold=False, signed=True)
-    assert changed.told["pages"] == cold.told["pages"]
+    assert changed.told["pages"] - cold.told["pages"] in {0, 1}  # the page on the signature is longer with one
     assert cold.child > 0
     assert (
         len(list((data / "sections").glob("sections-*/*.pdf"))) == UNITS + 5

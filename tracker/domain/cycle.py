@@ -133,10 +133,16 @@ class YearPlan:
         )
 
     def duties(self, holding: Holding, *, from_day: date | None = None) -> Iterator[PlannedDuty]:
-        """Every duty of the year whose window ends on or after `from_day` (all of them without it); keys are unique."""
+        """Every duty of the year whose window ends on or after `from_day` (all of them without it); keys are unique.
+
+        A term that ended and was then said to end later has its duties once: as they were due first.
+        """
+        known: set[str] = set()
         for stretch in self._stretches(holding):
-            if from_day is None or stretch.last >= from_day:
-                yield from self._duties_in(stretch, holding, from_day=max(from_day or stretch.first, stretch.first))
+            for planned in self._duties_in(stretch, holding, from_day=stretch.first):
+                if planned.key not in known and (from_day is None or planned.slot.ends_on >= from_day):
+                    yield planned
+                known.add(planned.key)
 
     def _duties_in(self, stretch: _Stretch, holding: Holding, *, from_day: date) -> Iterator[PlannedDuty]:
         for owed in self._owed(holding, stretch.standing, on=stretch.first):

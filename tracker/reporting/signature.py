@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -54,6 +55,7 @@ WAIT = 10.0  # seconds for one answer of an authority
 WAIT_FOR_REVOCATION = 30.0  # seconds for all of them together
 _PIECE = 1024**2
 
+T = TypeVar("T")
 Level = Literal["B-B", "B-T", "B-LT"]
 Extent = Literal["none", "partial", "complete"]
 
@@ -240,6 +242,12 @@ class _Signer(PdfSigner):
         pdf_out.register_extension(ESIC_EXTENSION_1)
 
 
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Do the work in a thread of its own: the caller's may have an event loop already."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 def sign(
     source: Path,
     target: Path,
@@ -261,7 +269,7 @@ def sign(
     try:
         shutil.copyfile(source, part)
         with part.open("r+b") as file:
-            signed = asyncio.run(_sign_in_place(file, signer, reason, organization, timestamp_url, now))
+            signed = finished(_sign_in_place(file, signer, reason, organization, timestamp_url, now))
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)

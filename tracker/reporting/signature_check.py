@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +36,7 @@ from pyhanko_certvalidator.errors import (
 )
 
 from tracker.domain.text import _n
-from tracker.reporting.signature import CertificateFacts, certificate_facts, stamp_status
+from tracker.reporting.signature import CertificateFacts, certificate_facts, finished, stamp_status
 from tracker.reporting.words import BEIJING
 
 for _library in ("pyhanko", "pyhanko_certvalidator"):  # what they complain of is a finding, not a line on a terminal
@@ -137,7 +136,7 @@ def check_signature(path: Path, *, trusted: Sequence[x509.Certificate] | None, n
     """
     try:
         with path.open("rb") as file:
-            check = asyncio.run(_check(file, list(trusted or ()), now))
+            check = finished(_check(file, list(trusted or ()), now))
     except Exception:  # noqa: BLE001  a hostile file may break the reader anywhere; that is an answer, not a fault
         check = SignatureCheck(is_readable=False)
     return replace(check, findings=tuple(_findings(check)))
