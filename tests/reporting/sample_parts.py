@@ -49,7 +49,6 @@ def front(lines: int = 30, volumes: int = 2) -> FrontPart:
         units=("市青溪湖管理局",),
         period="2026年1月至10月",
         issuer="市直机关督查组",
-        issued_on=date(2026, 11, 20),
         as_of=AS_OF,
         inspection="2026-001",
         volume=volumes,

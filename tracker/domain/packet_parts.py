@@ -51,7 +51,6 @@ class FrontPart:
     units: Annotated[tuple[str, ...], _n("单位名称")]
     period: Annotated[str, _n("时段")]
     issuer: Annotated[str, _n("制发单位")]
-    issued_on: date
     as_of: datetime
     inspection: Annotated[str, _n("检查编号")] = ""
     volume: int = 1
@@ -283,7 +282,6 @@ class PacketValues:
 
     facts: PacketFacts
     issuer: str
-    issued_on: date
     period: str
     units: tuple[str, ...]
     body: tuple[BodyPart, ...]

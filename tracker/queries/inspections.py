@@ -15,9 +15,11 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from tracker.domain.actor import Actor, RoleName
 from tracker.domain.checklist import Item
 from tracker.domain.duty import State
+from tracker.domain.errors import NotFound
 from tracker.domain.inspection import MemberRole
 from tracker.domain.score import ItemScore, LevelScore, item_score, level_score
 from tracker.domain.score import Verdict as VerdictValue
+from tracker.domain.text import _n
 from tracker.models import (
     Account,
     Duty,
@@ -104,6 +106,14 @@ class ScoredOrganization:
     organization: Organization
     items: tuple[ScoredItem, ...]
     total: LevelScore | None
+
+
+def inspection_named(session: Session, number: int) -> Inspection:
+    """The check of that number. Raises NotFound."""
+    inspection = session.scalar(select(Inspection).where(Inspection.number == number))
+    if inspection is None:
+        raise NotFound(_n("没有第 %(number)s 号督查，请核对编号。"), number=number)
+    return inspection
 
 
 def fact_of(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> InspectionFact:

@@ -10,7 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
+from tracker.domain.errors import NotFound
 from tracker.domain.organization import OrganizationFacts, unit_of
+from tracker.domain.text import _n
 from tracker.models import Organization, OrganizationAncestor, OrganizationFact
 from tracker.policy import visible
 from tracker.queries.history import known
@@ -163,6 +165,14 @@ def organization_on(session: Session, organization_id: int, *, on: date, as_of: 
 def by_code(session: Session, code: str) -> Organization | None:
     """The organization with that code."""
     return session.scalar(select(Organization).where(Organization.code == code))
+
+
+def unit_named(session: Session, code: str) -> Organization:
+    """The unit of that code. Raises NotFound."""
+    unit = by_code(session, code)
+    if unit is None or not unit.is_unit:
+        raise NotFound(_n("没有代码为 %(code)s 的单位，请核对代码。"), code=code)
+    return unit
 
 
 def seen_ids(session: Session, actor: Actor) -> frozenset[int]:

@@ -251,7 +251,6 @@ def _values(
     return PacketValues(
         facts=facts,
         issuer=root.name if root else "",
-        issued_on=setting.day,
         period=span(*scope.period),
         units=tuple(unit.name for unit in units),
         body=body,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor
@@ -249,3 +249,13 @@ def let_in_by(session: Session, other_id: int, actor: Actor, *, since: datetime)
         LogEntry.at >= since,
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def last_sealed_at(session: Session) -> datetime | None:
+    """When something was last sealed."""
+    return session.scalar(select(func.max(Seal.decided_at)).where(Seal.state == SealState.DONE))
+
+
+def sealed_files(session: Session) -> Sequence[str]:
+    """The digests of the files that were sealed."""
+    return session.scalars(select(StoredFile.sha256).where(StoredFile.sealed_at.is_not(None))).all()

@@ -211,7 +211,6 @@ class PieceMaker:
             units=values.units,
             period=values.period,
             issuer=values.issuer,
-            issued_on=values.issued_on,
             as_of=facts.as_of,
             inspection=facts.inspection or "",
             volume=number + 1,

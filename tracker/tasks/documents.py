@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from babel.support import Translations
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.config import CHECKOUT, Settings
 from tracker.domain.errors import NotFound
 from tracker.domain.report import Report
 from tracker.domain.text import _n
-from tracker.models import Inspection, Organization
 from tracker.queries.checklists import checklist_of, latest
 from tracker.queries.cycles import cycle_of
 from tracker.queries.inspection_report import inspection_report
+from tracker.queries.inspections import inspection_named
+from tracker.queries.organizations import by_code, unit_named
 from tracker.queries.printed_checklists import list_of_organization, list_of_post
 from tracker.queries.reports import provenance_of, provenance_of_list, setting_of
-from tracker.queries.seats import by_key
+from tracker.queries.seats import by_key as seat_by_key
 from tracker.queries.self_check import self_check
 from tracker.reporting.fonts import FontSet, load_fonts
 from tracker.reporting.worker import render_in_process
@@ -55,18 +55,14 @@ def fonts_of(settings: Settings) -> FontSet:
 
 def inspection_values(session: Session, *, number: int, as_of: datetime, language: str) -> Report:
     """The values of the report of one check."""
-    inspection = session.scalar(select(Inspection).where(Inspection.number == number))
-    if inspection is None:
-        raise NotFound(_n("没有第 %(number)s 号督查，请核对编号。"), number=number)
     words, software = translator(language), software_version()
+    inspection = inspection_named(session, number)
     return inspection_report(session, inspection, as_of=as_of, words=words, software_version=software)
 
 
 def self_check_values(session: Session, *, year: int, unit: str, as_of: datetime, language: str) -> Report:
     """The values of the self-check report of one unit."""
-    organization = session.scalar(select(Organization).where(Organization.code == unit))
-    if organization is None:
-        raise NotFound(_n("没有代码为 %(code)s 的单位，请核对代码。"), code=unit)
+    organization = unit_named(session, unit)
     words, software = translator(language), software_version()
     cycle = cycle_of(session, year)
     return self_check(session, cycle, organization.id, as_of=as_of, words=words, software_version=software)
@@ -87,13 +83,13 @@ def duty_list_values(
     session: Session, *, year: int, organization: str, seat: str | None, as_of: datetime, language: str
 ) -> Report:
     """The values of what an organization, or one seat of it, owes in a year, with the local decisions."""
-    node = session.scalar(select(Organization).where(Organization.code == organization))
+    node = by_code(session, organization)
     if node is None:
         raise NotFound(_n("没有代码为 %(code)s 的组织，请核对代码。"), code=organization)
     cycle, words = cycle_of(session, year), translator(language)
     setting = setting_of(session, cycle, as_of=as_of, words=words)
     provenance = provenance_of(setting, chains=[node.unit.code], software_version=software_version())
-    chosen = by_key(session, seat) if seat else None
+    chosen = seat_by_key(session, seat) if seat else None
     return list_of_organization(
         session,
         node,

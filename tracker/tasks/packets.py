@@ -19,19 +19,18 @@ from types import TracebackType
 from typing import Any, Self
 
 import pikepdf
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.config import Settings
 from tracker.domain.canonical import digest
-from tracker.domain.errors import NotFound, WrongState
+from tracker.domain.errors import WrongState
 from tracker.domain.packet import FileState, PacketRecord
 from tracker.domain.packet_parts import PacketValues
 from tracker.domain.text import _n
-from tracker.models import Inspection, Organization
 from tracker.queries import packets
 from tracker.queries.cycles import cycle_of
-from tracker.queries.inspections import units_of
+from tracker.queries.inspections import inspection_named, units_of
+from tracker.queries.organizations import unit_named
 from tracker.reporting.fonts import FontSet, prepare_fonts
 from tracker.reporting.packet import Progress, Step, Terms, make_packet
 from tracker.reporting.packet_pieces import Found
@@ -282,22 +281,6 @@ def demand_room(place: Path, settings: Settings, wanted: int = 0) -> None:
 
 
 # ---------------------------------------------------------------- what a packet is made of
-
-
-def inspection_named(session: Session, number: int) -> Inspection:
-    """The check of that number. Raises NotFound."""
-    inspection = session.scalar(select(Inspection).where(Inspection.number == number))
-    if inspection is None:
-        raise NotFound(_n("没有第 %(number)s 号督查，请核对编号。"), number=number)
-    return inspection
-
-
-def unit_named(session: Session, code: str) -> Organization:
-    """The unit of that code. Raises NotFound."""
-    unit = session.scalar(select(Organization).where(Organization.code == code, Organization.is_unit))
-    if unit is None:
-        raise NotFound(_n("没有代码为 %(code)s 的单位，请核对代码。"), code=code)
-    return unit
 
 
 def check_values(session: Session, *, number: int, unit: str | None, as_of: datetime, language: str) -> PacketValues:

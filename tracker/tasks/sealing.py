@@ -13,13 +13,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tracker.config import Settings
 from tracker.domain.errors import WrongState
 from tracker.domain.text import _n
-from tracker.models import Seal, SealState, StoredFile
+from tracker.queries.seals import last_sealed_at, sealed_files
 from tracker.reporting import press
 from tracker.storage import sheets
 from tracker.storage.blobs import BlobStore
@@ -69,7 +68,7 @@ def destroy(digests: Iterable[str], settings: Settings) -> None:
 
 def is_owed(session: Session, settings: Settings) -> bool:
     """Whether a seal was decided whose `destroy` did not come to its end."""
-    last = session.scalar(select(func.max(Seal.decided_at)).where(Seal.state == SealState.DONE))
+    last = last_sealed_at(session)
     done = _read(settings.data_dir / _DONE)
     return last is not None and (not done or last > datetime.fromisoformat(done) - _UNCERTAIN)
 
@@ -77,7 +76,7 @@ def is_owed(session: Session, settings: Settings) -> bool:
 def make_good(session: Session, settings: Settings) -> None:
     """Destroy what is owed."""
     if is_owed(session, settings):
-        sealed = session.scalars(select(StoredFile.sha256).where(StoredFile.sealed_at.is_not(None))).all()
+        sealed = sealed_files(session)
         session.rollback()
         destroy(sealed, settings)
 

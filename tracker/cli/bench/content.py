@@ -295,7 +295,6 @@ def _values(
     return PacketValues(
         facts=facts,
         issuer="市直机关督查组",
-        issued_on=date(2026, 11, 20),
         period="2026年1月至10月",
         units=names,
         body=body,

@@ -66,7 +66,6 @@ def parts_of(values: PacketValues) -> list[PartValues]:
         units=values.units,
         period=values.period,
         issuer=values.issuer,
-        issued_on=values.issued_on,
         as_of=facts.as_of,
         contents=lines,
     )
