@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from flask import has_app_context
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,14 @@ from tests.prepared import small_set
 from tracker.db import engine_options, prepare
 from tracker.models import Base
 from tracker.reporting.fonts import FontSet
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """A test that leaves an application open would lend it to every later command of the same process."""
+    assert not has_app_context()
+    yield
+    assert not has_app_context(), "this test left an application context open"
 
 
 @pytest.fixture(scope="session")

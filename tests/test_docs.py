@@ -46,19 +46,20 @@ def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[str
     if not isinstance(command, click.Group):
         yield " ".join(path)
         return
-    context = click.Context(command)
-    for name in command.list_commands(context):
-        found = command.get_command(context, name)
-        assert found is not None
+    with click.Context(command) as context:  # Flask's group opens the application for as long as this lives
+        found = {name: command.get_command(context, name) for name in command.list_commands(context)}
+    for name, one in found.items():
+        assert one is not None
         if path or name not in OF_FLASK:
-            yield from commands(found, (*path, name))
+            yield from commands(one, (*path, name))
 
 
 def named_command(words: list[str]) -> tuple[click.Command, list[str]]:
     """The command that these words name, and what follows it."""
     command: click.Command = cli
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        found = command.get_command(click.Context(command), words[0])
+        with click.Context(command) as context:
+            found = command.get_command(context, words[0])
         assert found is not None, f"there is no command {words[0]!r}"
         command, words = found, words[1:]
     return command, words

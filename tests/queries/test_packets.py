@@ -178,7 +178,7 @@ def test_rectifications_are_told_where_there_are_any(session, city, story):
     report, rectified = packet(session, city, story).body
     assert isinstance(report, ReportPart)
     [told] = rectified.rectifications
-    assert (told.state, told.deadline) == ("待复核", date(2026, 6, 20))
+    assert (told.state, told.deadline) == ("已整改待核", date(2026, 6, 20))
     assert [line.action for line in told.lines] == ["下达整改通知", "同意延期", "报告整改结果"]
 
 

@@ -55,6 +55,8 @@ class RectificationAction(StrEnum):
     ASK_EXTENSION = "ask_extension"
     GRANT_EXTENSION = "grant_extension"
     REFUSE_EXTENSION = "refuse_extension"
+    ATTACH = "attach"
+    FIX = "fix"
     REPORT = "report"
     RETURN = "return"
     CLOSE = "close"
@@ -78,6 +80,8 @@ RECTIFICATION_ACTION_NAMES = {
     RectificationAction.ASK_EXTENSION: _n("申请延期"),
     RectificationAction.GRANT_EXTENSION: _n("同意延期"),
     RectificationAction.REFUSE_EXTENSION: _n("不同意延期"),
+    RectificationAction.ATTACH: _n("补充整改佐证"),
+    RectificationAction.FIX: _n("立行立改"),
     RectificationAction.REPORT: _n("报告整改结果"),
     RectificationAction.RETURN: _n("退回重新整改"),
     RectificationAction.CLOSE: _n("复核销号"),
@@ -85,7 +89,7 @@ RECTIFICATION_ACTION_NAMES = {
 RECTIFICATION_STATE_NAMES = {
     RectificationState.NOT_STARTED: _n("未整改"),
     RectificationState.UNDER_WAY: _n("整改中"),
-    RectificationState.REPORTED: _n("待复核"),
+    RectificationState.REPORTED: _n("已整改待核"),
     RectificationState.CLOSED: _n("已销号"),
 }
 # Where a finding stands after each step.
@@ -96,6 +100,8 @@ STATE_AFTER = {
     RectificationAction.ASK_EXTENSION: RectificationState.UNDER_WAY,
     RectificationAction.GRANT_EXTENSION: RectificationState.UNDER_WAY,
     RectificationAction.REFUSE_EXTENSION: RectificationState.UNDER_WAY,
+    RectificationAction.ATTACH: RectificationState.UNDER_WAY,
+    RectificationAction.FIX: RectificationState.REPORTED,
     RectificationAction.REPORT: RectificationState.REPORTED,
     RectificationAction.RETURN: RectificationState.UNDER_WAY,
     RectificationAction.CLOSE: RectificationState.CLOSED,

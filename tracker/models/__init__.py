@@ -3,9 +3,12 @@
 from tracker.models import guards
 from tracker.models.base import Base, Recorded
 from tracker.models.checklist import ChecklistVersion
+from tracker.models.circular import CircularText
 from tracker.models.cycle import Cycle, CycleState, DayOverride, Decision
+from tracker.models.desk import DeskHold, FrequentReason
 from tracker.models.duty import Duty, DutyPlan
-from tracker.models.evidence import Evidence, EvidenceFact, EvidenceFile, EvidenceLink, StoredFile
+from tracker.models.evidence import Evidence, EvidenceFact, EvidenceFile, EvidenceLink, FileTrait, StoredFile
+from tracker.models.good_practice import GoodPractice, GoodPracticeStep
 from tracker.models.inspection import (
     Finding,
     FindingFact,
@@ -15,13 +18,15 @@ from tracker.models.inspection import (
     InspectionMember,
     InspectionUnit,
     Overrule,
-    RectificationStep,
     Verdict,
 )
 from tracker.models.job import Job, JobState
 from tracker.models.log import AccessLog, LogChain, LogEntry, LogPayload
 from tracker.models.organization import Organization, OrganizationAncestor, OrganizationFact
 from tracker.models.person import Account, Appointment, Person, PersonFact, Role, Seal, SealState, Seat
+from tracker.models.rectification import LookBackFinding, LookBackVerdict, RectificationStep
+from tracker.models.sampling import InspectionDraw
+from tracker.models.self_check import SelfCheckHandIn, SelfCheckLine
 from tracker.models.sign_off import Handover, HandoverSignature, SignOff, SignOffDoer
 
 __all__ = [
@@ -30,21 +35,28 @@ __all__ = [
     "Appointment",
     "Base",
     "ChecklistVersion",
+    "CircularText",
     "Cycle",
     "CycleState",
     "DayOverride",
     "Decision",
+    "DeskHold",
     "Duty",
     "DutyPlan",
     "Evidence",
     "EvidenceFact",
     "EvidenceFile",
     "EvidenceLink",
+    "FileTrait",
     "Finding",
     "FindingFact",
+    "FrequentReason",
+    "GoodPractice",
+    "GoodPracticeStep",
     "Handover",
     "HandoverSignature",
     "Inspection",
+    "InspectionDraw",
     "InspectionDuty",
     "InspectionFact",
     "InspectionMember",
@@ -54,6 +66,8 @@ __all__ = [
     "LogChain",
     "LogEntry",
     "LogPayload",
+    "LookBackFinding",
+    "LookBackVerdict",
     "Organization",
     "OrganizationAncestor",
     "OrganizationFact",
@@ -66,6 +80,8 @@ __all__ = [
     "Seal",
     "SealState",
     "Seat",
+    "SelfCheckHandIn",
+    "SelfCheckLine",
     "SignOff",
     "SignOffDoer",
     "StoredFile",

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Date, DateTime, Dialect, Enum, Integer, MetaData, String, Text
+from sqlalchemy import JSON, Date, DateTime, Dialect, Enum, Index, Integer, MetaData, String, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -85,6 +85,12 @@ def choice(values: type[StrEnum], name: str) -> Enum:
         length=24,
         values_callable=lambda members: [member.value for member in members],
     )
+
+
+def one_in_force(table: str, *columns: str) -> Index:
+    """An index that lets only one row not superseded stand for these columns."""
+    in_force = text("superseded_at IS NULL")
+    return Index(f"uq_{table}_in_force", *columns, unique=True, sqlite_where=in_force, postgresql_where=in_force)
 
 
 LongText = Text

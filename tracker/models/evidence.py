@@ -60,6 +60,21 @@ class StoredFile(Numbered):
     sealed_at: Mapped[datetime | None]
 
 
+class FileTrait(Numbered):
+    """What was worked out of a file for the hints of the desk: a cache beside it, made anew at will.
+
+    `picture` is a perceptual hash, 16 hexadecimal figures; `taken_on` the day that a camera noted; `characters` how
+    many a document holds.
+    """
+
+    __tablename__ = "file_trait"
+    stored_file_id: Mapped[int] = mapped_column(ForeignKey("stored_file.id"), unique=True)
+    picture: Mapped[str | None] = mapped_column(index=True)
+    taken_on: Mapped[date | None]
+    characters: Mapped[int | None]
+    made_at: Mapped[datetime]
+
+
 class EvidenceFile(Recorded):
     """A file attached to a record, under the name it came with. Taken off by superseding, never by deleting."""
 

@@ -15,10 +15,12 @@ from tracker.models.base import Base, Recorded
 FROZEN = (
     "access_log",
     "checklist_version",
+    "good_practice_step",
     "handover",
     "handover_signature",
     "log_entry",
     "rectification_step",
+    "self_check_hand_in",
     "sign_off_doer",
 )
 SEALABLE = {"evidence_fact": "sentence", "log_payload": "body", "sign_off": "reason"}
@@ -29,6 +31,7 @@ KEPT = (
     "duty",
     "evidence",
     "finding",
+    "good_practice",
     "inspection",
     "job",
     "log_chain",

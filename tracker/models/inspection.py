@@ -1,32 +1,25 @@
-"""Supervision checks: scope, team, sampled duties, verdicts, findings and their rectification."""
+"""Supervision checks: scope, team, sampled duties, verdicts and findings."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tracker.domain.inspection import (
     InspectionKind,
     InspectionState,
     MemberRole,
-    RectificationAction,
     RectificationState,
     Severity,
 )
 from tracker.domain.score import Verdict as VerdictValue
-from tracker.models.base import LongText, Numbered, Recorded, choice
+from tracker.models.base import LongText, Numbered, Recorded, choice, one_in_force
 from tracker.models.cycle import Cycle
 from tracker.models.duty import Duty
 from tracker.models.organization import Organization
 from tracker.models.person import Person
-
-
-def _one_in_force(table: str, *columns: str) -> Index:
-    """An index that lets only one row not superseded stand for these columns."""
-    in_force = text("superseded_at IS NULL")
-    return Index(f"uq_{table}_in_force", *columns, unique=True, sqlite_where=in_force, postgresql_where=in_force)
 
 
 class Inspection(Numbered):
@@ -45,15 +38,16 @@ class Inspection(Numbered):
 class InspectionFact(Recorded):
     """What the check is: title, basis, dates. `items` names the items in scope (empty: all of them).
 
-    `sample` says how the duties were chosen: `all` in scope, or picked by `hand`.
+    `sample` says how the duties were chosen: `all` in scope, picked by `hand`, or `drawn` by a seed (`InspectionDraw`).
+    The notice is the paper that orders the check; `ranked` lets results be ordered by score.
     """
 
     __tablename__ = "inspection_fact"
     __table_args__ = (
-        _one_in_force("inspection_fact", "inspection_id"),
+        one_in_force("inspection_fact", "inspection_id"),
         CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
         CheckConstraint("period_ends_on >= period_starts_on", name="period_ends_after_start"),
-        CheckConstraint("sample IN ('all', 'hand')", name="sample"),
+        CheckConstraint("sample IN ('all', 'hand', 'drawn')", name="sample"),
     )
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
     title: Mapped[str]
@@ -66,6 +60,10 @@ class InspectionFact(Recorded):
     period_ends_on: Mapped[date]
     items: Mapped[list[str]]
     sample: Mapped[str]
+    notice_file_id: Mapped[int | None] = mapped_column(ForeignKey("stored_file.id"))
+    notice_name: Mapped[str | None]
+    self_check_due_on: Mapped[date | None]
+    ranked: Mapped[bool]
     entered_by_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
 
 
@@ -94,7 +92,7 @@ class InspectionDuty(Recorded):
     """A duty in the sample."""
 
     __tablename__ = "inspection_duty"
-    __table_args__ = (_one_in_force("inspection_duty", "inspection_id", "duty_id"),)
+    __table_args__ = (one_in_force("inspection_duty", "inspection_id", "duty_id"),)
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
     duty_id: Mapped[int] = mapped_column(ForeignKey("duty.id"), index=True)
 
@@ -109,7 +107,7 @@ class Verdict(Recorded):
 
     __tablename__ = "verdict"
     __table_args__ = (
-        _one_in_force("verdict", "inspection_id", "duty_id"),
+        one_in_force("verdict", "inspection_id", "duty_id"),
         CheckConstraint("submitter_id IS NULL OR submitter_id <> person_id", name="doer_is_not_judge"),
     )
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
@@ -132,7 +130,7 @@ class Overrule(Recorded):
 
     __tablename__ = "overrule"
     __table_args__ = (
-        _one_in_force("overrule", "inspection_id", "organization_id", "item_id"),
+        one_in_force("overrule", "inspection_id", "organization_id", "item_id"),
         CheckConstraint("tenths IS NULL OR tenths >= 0", name="points_not_negative"),
     )
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
@@ -144,16 +142,25 @@ class Overrule(Recorded):
 
 
 class Finding(Numbered):
-    """A problem found. Key: `INSPECTION-n`. `state` and `deadline` are caches of the steps."""
+    """A problem found. Key: `INSPECTION-n`. `state` is a cache of the steps.
+
+    `item_id` names the item whose demand was not met, also where no single duty is meant. `repeats` is the key of the
+    finding that the same item had in the same unit within the year before.
+    """
 
     __tablename__ = "finding"
-    __table_args__ = (UniqueConstraint("inspection_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("inspection_id", "number"),
+        Index("ix_finding_unit_id_item_id", "unit_id", "item_id"),
+    )
     key: Mapped[str] = mapped_column(unique=True)
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
     number: Mapped[int]
     unit_id: Mapped[int] = mapped_column(ForeignKey("organization.id"), index=True)
     organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
     duty_id: Mapped[int | None] = mapped_column(ForeignKey("duty.id"))
+    item_id: Mapped[str | None]
+    repeats: Mapped[str | None]
     state: Mapped[RectificationState] = mapped_column(choice(RectificationState, "state"))
     created_at: Mapped[datetime]
 
@@ -166,7 +173,7 @@ class FindingFact(Recorded):
     """What the finding says. `basis` names the regulation and article, `post` the post responsible."""
 
     __tablename__ = "finding_fact"
-    __table_args__ = (_one_in_force("finding_fact", "finding_id"),)
+    __table_args__ = (one_in_force("finding_fact", "finding_id"),)
     finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id"), index=True)
     problem: Mapped[str] = mapped_column(LongText)
     basis: Mapped[str] = mapped_column(LongText)
@@ -175,25 +182,3 @@ class FindingFact(Recorded):
     demand: Mapped[str] = mapped_column(LongText)
     deadline: Mapped[date]
     entered_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
-
-
-class RectificationStep(Numbered):
-    """One step from notice to closing: a row that is never changed. `reporter_id` may not be who closes."""
-
-    __tablename__ = "rectification_step"
-    __table_args__ = (
-        UniqueConstraint("finding_id", "number"),
-        CheckConstraint(
-            "action NOT IN ('close', 'return') OR reporter_id IS NULL OR person_id <> reporter_id",
-            name="doer_does_not_close",
-        ),
-    )
-    finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id"))
-    number: Mapped[int]
-    action: Mapped[RectificationAction] = mapped_column(choice(RectificationAction, "action"))
-    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
-    reporter_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
-    evidence_id: Mapped[int | None] = mapped_column(ForeignKey("evidence.id"))
-    text: Mapped[str] = mapped_column(LongText)
-    deadline: Mapped[date | None]
-    at: Mapped[datetime]

@@ -147,6 +147,7 @@ def _fact_of(plan: Plan, inspection: Inspection, *, actor: Actor, now: datetime)
         period_ends_on=plan.period_ends_on,
         items=sorted(plan.items),
         sample="all" if plan.picked is None else "hand",
+        ranked=False,
         entered_by_id=actor.person_id,
         recorded_at=now,
     )
@@ -380,6 +381,7 @@ def find(
         unit_id=organization.unit_id,
         organization_id=organization.id,
         duty_id=duty.id if duty else None,
+        item_id=duty.item_id if duty else None,
         state=RectificationState.NOT_STARTED,
         created_at=now,
     )
