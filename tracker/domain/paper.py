@@ -1,0 +1,80 @@
+"""Papers: a title, blocks of text and tables, and who issues it. The same values become a PDF and an .xlsx."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Annotated
+
+from tracker.domain.report import Provenance
+from tracker.domain.text import _n
+
+Cell = str | int | Decimal | date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of a section; its number (一、…) stands in the text."""
+
+    text: Annotated[str, _n("小标题")]
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph of text."""
+
+    text: Annotated[str, _n("正文")]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. `widths` are relative, one for each column; `name` is the name of its sheet in an .xlsx."""
+
+    name: Annotated[str, _n("表名")]
+    headings: Annotated[tuple[str, ...], _n("表头")]
+    rows: Annotated[tuple[tuple[Cell, ...], ...], _n("表格内容")]
+    widths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a table whose rows do not have one cell for each heading."""
+        if len(self.widths) != len(self.headings) or any(len(row) != len(self.headings) for row in self.rows):
+            raise ValueError(f"the rows of {self.name} do not fit its headings")
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """Lines to be signed by hand, each with a blank behind its words."""
+
+    lines: Annotated[tuple[str, ...], _n("签字栏")]
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A receipt below a cutting line, to be signed and sent back."""
+
+    title: Annotated[str, _n("回执标题")]
+    paragraphs: Annotated[tuple[str, ...], _n("回执正文")]
+    lines: Annotated[tuple[str, ...], _n("签字栏")]
+
+
+Block = Heading | Paragraph | Table | Signatures | Slip
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """One paper. `wide` lays it across the sheet, for tables of many columns."""
+
+    title: Annotated[str, _n("文件标题")]
+    blocks: tuple[Block, ...]
+    provenance: Provenance
+    addressee: Annotated[str, _n("主送单位")] = ""
+    issuer: Annotated[str, _n("制发单位")] = ""
+    issued_on: date | None = None
+    mark: Annotated[str, _n("标识")] = ""
+    wide: bool = False
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables in their order."""
+        return tuple(block for block in self.blocks if isinstance(block, Table))
