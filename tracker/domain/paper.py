@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from tracker.domain.report import Provenance
+from tracker.domain.report import Provenance, Report
 from tracker.domain.text import _n
 
 Cell = str | int | Decimal | date | None
@@ -17,6 +17,7 @@ Cell = str | int | Decimal | date | None
 class Heading:
     """A heading of a section; its number (一、…) stands in the text."""
 
+    kind: ClassVar[str] = "heading"
     text: Annotated[str, _n("小标题")]
 
 
@@ -24,6 +25,7 @@ class Heading:
 class Paragraph:
     """A paragraph of text."""
 
+    kind: ClassVar[str] = "paragraph"
     text: Annotated[str, _n("正文")]
 
 
@@ -31,6 +33,7 @@ class Paragraph:
 class Table:
     """A table. `widths` are relative, one for each column; `name` is the name of its sheet in an .xlsx."""
 
+    kind: ClassVar[str] = "table"
     name: Annotated[str, _n("表名")]
     headings: Annotated[tuple[str, ...], _n("表头")]
     rows: Annotated[tuple[tuple[Cell, ...], ...], _n("表格内容")]
@@ -46,6 +49,7 @@ class Table:
 class Signatures:
     """Lines to be signed by hand, each with a blank behind its words."""
 
+    kind: ClassVar[str] = "signatures"
     lines: Annotated[tuple[str, ...], _n("签字栏")]
 
 
@@ -53,6 +57,7 @@ class Signatures:
 class Slip:
     """A receipt below a cutting line, to be signed and sent back."""
 
+    kind: ClassVar[str] = "slip"
     title: Annotated[str, _n("回执标题")]
     paragraphs: Annotated[tuple[str, ...], _n("回执正文")]
     lines: Annotated[tuple[str, ...], _n("签字栏")]
@@ -75,6 +80,14 @@ class Paper:
     wide: bool = False
 
     @property
+    def record(self) -> str:
+        """What a message about this paper calls it."""
+        return self.title
+
+    @property
     def tables(self) -> tuple[Table, ...]:
         """The tables in their order."""
         return tuple(block for block in self.blocks if isinstance(block, Table))
+
+
+Document = Report | Paper

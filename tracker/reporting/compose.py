@@ -22,7 +22,8 @@ from tracker.domain.packet_parts import (
     StatisticsPart,
     VerificationPart,
 )
-from tracker.domain.report import InspectionReport, PostChecklist, Report, SelfCheckReport
+from tracker.domain.paper import Document, Paper
+from tracker.domain.report import InspectionReport, PostChecklist, SelfCheckReport
 from tracker.domain.text import _n
 from tracker.reporting import words
 from tracker.reporting.fonts import FontSet
@@ -32,6 +33,7 @@ from tracker.reporting.words import BEIJING, Translate
 
 TEMPLATES = {
     InspectionReport: "inspection.html",
+    Paper: "paper.html",
     PostChecklist: "post_checklist.html",
     SelfCheckReport: "selfcheck.html",
 }
@@ -77,7 +79,7 @@ class Composer:
         self._language = language
         self._env = _environment(templates, translate)
 
-    def document(self, report: Report) -> Composition:
+    def document(self, report: Document) -> Composition:
         """Return the HTML and CSS of a document that stands alone; raise `Invalid` as `compose` does."""
         html = self._html(TEMPLATES[type(report)], report, report=report, stamp=_stamp(report.provenance.as_of))
         refuse_missing(html, self._fonts.coverage, record=_title(report), label=self._translate(_n("固定用语")))
@@ -90,7 +92,7 @@ class Composer:
         refuse_missing(html, self._fonts.coverage, record=title, label=self._translate(_n("固定用语")))
         return Composition(html, self._css(PART_STYLES), is_part=True)
 
-    def _html(self, template: str, values: Report | PartValues, **names: object) -> str:
+    def _html(self, template: str, values: Document | PartValues, **names: object) -> str:
         check_glyphs(values, self._fonts.coverage, translate=self._translate)
         return self._env.get_template(template).render(
             language=self._language, family=self._fonts.families, font_names=self._fonts.names, **names
@@ -101,7 +103,7 @@ class Composer:
 
 
 def compose(
-    report: Report, *, translate: Translate, fonts: FontSet, templates: Path, language: str = "zh-CN"
+    report: Document, *, translate: Translate, fonts: FontSet, templates: Path, language: str = "zh-CN"
 ) -> Composition:
     """Return the HTML and CSS of `report`.
 
@@ -124,7 +126,7 @@ def title_of(part: PartValues, translate: Translate) -> str:
             return part.record
 
 
-def _title(report: Report) -> str:
+def _title(report: Document) -> str:
     return report.cover.title if isinstance(report, InspectionReport) else report.title
 
 
@@ -160,6 +162,8 @@ def _environment(templates: Path, translate: Translate) -> Environment:
         points=words.points,
         grouped=words.grouped,
         one_line=words.one_line,
+        cell=words.cell,
+        millimetres=words.millimetres,
         listed=translate(_n("、")).join,
     )
     env.globals.update(share=words.share, days=words.days, hatching=hatching)

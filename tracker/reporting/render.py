@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tracker.domain.report import Report
+from tracker.domain.paper import Document
 from tracker.reporting.compose import compose
 from tracker.reporting.fonts import FontSet
 from tracker.reporting.progress import Progress, no_progress
@@ -13,7 +13,7 @@ from tracker.reporting.words import Translate
 
 
 def render_report(
-    report: Report,
+    report: Document,
     *,
     translate: Translate,
     fonts: FontSet,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -104,6 +104,25 @@ def points(value: Decimal | None) -> str:
     if value is None:
         return "—"
     return f"{value.quantize(Decimal('0.01')):f}".rstrip("0").rstrip(".")
+
+
+def cell(value: str | int | Decimal | date | None) -> str:
+    """Return what stands in a cell of a table; nothing where there is nothing."""
+    match value:
+        case None:
+            return ""
+        case Decimal():
+            return points(value)
+        case date():
+            return short_date(value)
+        case _:
+            return str(value)
+
+
+def millimetres(widths: Sequence[int], total: int) -> list[float]:
+    """Return relative widths as millimetres that add up to `total`."""
+    whole = sum(widths)
+    return [round(total * width / whole, 2) for width in widths]
 
 
 def share(part: int, whole: int) -> str:

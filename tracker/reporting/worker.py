@@ -19,7 +19,7 @@ from threading import Timer
 from typing import IO, Any, cast
 
 from tracker.domain.errors import Invalid
-from tracker.domain.report import Report
+from tracker.domain.paper import Document
 from tracker.reporting.compose import Composition, compose
 from tracker.reporting.fonts import FontSet
 from tracker.reporting.progress import Progress, RenderingFailed, no_progress
@@ -169,7 +169,7 @@ class Worker:
 
 
 def render_in_process(
-    report: Report,
+    report: Document,
     *,
     translate: Translate,
     fonts: FontSet,

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from tracker.config import CHECKOUT, Settings
 from tracker.domain.errors import NotFound
+from tracker.domain.paper import Document
 from tracker.domain.report import Report
 from tracker.domain.text import _n
 from tracker.queries.checklists import checklist_of, latest
@@ -103,7 +104,7 @@ def duty_list_values(
 
 
 def print_report(
-    report: Report,
+    report: Document,
     settings: Settings,
     *,
     language: str,
