@@ -8,6 +8,7 @@ see the tree, the people and the year, but no evidence; auditors see the logs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor, RoleName
 from tracker.domain.errors import NotAllowed
+from tracker.domain.good_practice import GoodPracticeState
 from tracker.domain.inspection import InspectionState
 from tracker.domain.text import _n
 from tracker.models import (
@@ -28,6 +30,7 @@ from tracker.models import (
     EvidenceFile,
     EvidenceLink,
     Finding,
+    GoodPractice,
     Handover,
     Inspection,
     InspectionFact,
@@ -39,6 +42,7 @@ from tracker.models import (
     Organization,
     OrganizationAncestor,
     Person,
+    RectificationStep,
     Seat,
     StoredFile,
 )
@@ -56,8 +60,21 @@ class Act(StrEnum):
     DECIDE = "decide"  # local decisions on what an organization owes
     ADMINISTER = "administer"  # roster, year, checklists, accounts, seals
     INSPECT = "inspect"  # plan a check; judge within it
+    RECTIFY = "rectify"  # answer a finding for its organization; what is signed asks for `may_sign` as well
+    RECHECK = "recheck"  # give the notice of a finding, decide on more time, look at what was done
+    SELF_CHECK = "self_check"  # see and fill in the self-check table of a unit in a check
+    HAND_IN = "hand_in"  # hand that table in
+    READ_SELF_CHECK = "read_self_check"  # look at that table
     AUDIT = "audit"  # read the logs of everybody
     USE = "use"  # anything a signed-in person may do
+
+
+@dataclass(frozen=True)
+class UnitOfCheck:
+    """A unit in a check: what its people may know of the check, and nothing else of it, hangs on this."""
+
+    inspection: Inspection
+    unit: Organization
 
 
 Rule = Callable[[Session, Actor, Any], bool]
@@ -140,7 +157,17 @@ def _evidence(actor: Actor) -> ColumnElement[bool]:
         .join(Duty, Duty.id == EvidenceLink.duty_id)
         .where(EvidenceLink.superseded_at.is_(None), _duties(actor))
     )
-    return or_(_subtree_of(actor, Evidence.organization_id), Evidence.id.in_(served))
+    seen = or_(_subtree_of(actor, Evidence.organization_id), Evidence.id.in_(served))
+    return or_(seen, Evidence.id.in_(_shown_to_team(actor))) if _inspects(actor) else seen
+
+
+def _shown_to_team(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of evidence ids
+    """What units attached to the findings of the person's checks, whatever duty it serves."""
+    return (
+        select(RectificationStep.evidence_id)
+        .join(Finding, Finding.id == RectificationStep.finding_id)
+        .where(RectificationStep.evidence_id.is_not(None), Finding.inspection_id.in_(_my_inspections(actor)))
+    )
 
 
 def _evidence_files(actor: Actor) -> ColumnElement[bool]:
@@ -160,7 +187,20 @@ def _inspections(actor: Actor) -> ColumnElement[bool]:
 def _findings(actor: Actor) -> ColumnElement[bool]:
     return or_(
         _subtree_of(actor, Finding.unit_id),
+        _subtree_of(actor, Finding.organization_id),
         Finding.inspection_id.in_(select(Inspection.id).where(_inspections(actor))),
+    )
+
+
+def _good_practice(actor: Actor) -> ColumnElement[bool]:
+    """What was agreed to is there for everybody; before that, for those whose record it is and for the team."""
+    if actor.person_id is None:
+        return false()
+    own = select(Evidence.id).where(_subtree_of(actor, Evidence.organization_id))
+    return or_(
+        GoodPractice.state == GoodPracticeState.AGREED,
+        GoodPractice.evidence_id.in_(own),
+        GoodPractice.inspection_id.in_(select(Inspection.id).where(_inspections(actor))),
     )
 
 
@@ -211,6 +251,7 @@ _VISIBLE: dict[type[Any], Callable[[Actor], ColumnElement[bool]]] = {
     Evidence: _evidence,
     EvidenceFile: _evidence_files,
     Finding: _findings,
+    GoodPractice: _good_practice,
     Handover: _handovers,
     Inspection: _inspections,
     Job: _jobs,
@@ -254,9 +295,18 @@ def _may_prepare(_: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401 
     return any(sitting.organization_id == organization_id for sitting in actor.sittings)
 
 
-def _may_confirm(_: Session, actor: Actor, duty: Duty) -> bool:
+def _may_confirm(_: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  a duty, or a good practice
+    if isinstance(thing, GoodPractice):  # whoever signs for the unit itself
+        return any(sitting.may_sign and sitting.organization_id == thing.unit_id for sitting in actor.sittings)
+    duty: Duty = thing
     sitting = actor.sitting_in(duty.waiting_seat_id) if duty.waiting_seat_id else None
     return sitting is not None and sitting.may_sign
+
+
+def _may_withdraw(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  a duty, or a good practice
+    if isinstance(thing, GoodPractice):
+        return _inspects(actor) and thing.inspection_id in set(session.scalars(_my_inspections(actor)))
+    return actor.person_id is not None and bool(thing.submitted_by_id == actor.person_id)
 
 
 def _may_inspect(session: Session, actor: Actor, inspection: Inspection | None) -> bool:
@@ -274,6 +324,61 @@ def _may_report(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: AN
     return session.scalar(select(Organization.id).where(Organization.id == thing.id, _own_subtree(actor))) is not None
 
 
+def rectifies(session: Session, actor: Actor, finding: Finding) -> frozenset[bool]:
+    """How the person sits at the organization of a finding, or above it in its unit: True for a seat that signs."""
+    inside = (
+        select(OrganizationAncestor.ancestor_id)
+        .join(Organization, Organization.id == OrganizationAncestor.ancestor_id)
+        .where(
+            OrganizationAncestor.descendant_id == finding.organization_id,
+            Organization.unit_id == finding.unit_id,
+        )
+    )
+    answerable = set(session.scalars(inside))
+    return frozenset(sitting.may_sign for sitting in actor.sittings if sitting.organization_id in answerable)
+
+
+def _may_recheck(session: Session, actor: Actor, finding: Finding) -> bool:
+    """The team of the check, also once the check is closed."""
+    return _inspects(actor) and finding.inspection_id in set(session.scalars(_my_inspections(actor)))
+
+
+def _asked_to_check_itself(session: Session, inspection: Inspection, unit: Organization) -> bool:
+    """Whether the check visits the unit and asks it for a table; a check that asks for none is not announced."""
+    asked = (
+        select(InspectionUnit.id)
+        .join(InspectionFact, InspectionFact.inspection_id == InspectionUnit.inspection_id)
+        .where(
+            InspectionUnit.inspection_id == inspection.id,
+            InspectionUnit.organization_id == unit.id,
+            InspectionUnit.superseded_at.is_(None),
+            InspectionFact.superseded_at.is_(None),
+            InspectionFact.self_check_due_on.is_not(None),
+        )
+    )
+    return session.scalar(asked) is not None
+
+
+def _may_self_check(session: Session, actor: Actor, place: UnitOfCheck) -> bool:
+    """Those who sit at the top of the unit itself, clerks among them."""
+    seated = any(sitting.organization_id == place.unit.id for sitting in actor.sittings)
+    return seated and _asked_to_check_itself(session, place.inspection, place.unit)
+
+
+def _may_hand_in(session: Session, actor: Actor, place: UnitOfCheck) -> bool:
+    signs = any(sitting.may_sign and sitting.organization_id == place.unit.id for sitting in actor.sittings)
+    return signs and _asked_to_check_itself(session, place.inspection, place.unit)
+
+
+def _may_read_self_check(session: Session, actor: Actor, place: UnitOfCheck) -> bool:
+    """The people of the unit, and the team of the check."""
+    if _may_self_check(session, actor, place):
+        return True
+    return _may_report(session, actor, place.inspection) and _asked_to_check_itself(
+        session, place.inspection, place.unit
+    )
+
+
 def _may_decide(session: Session, actor: Actor, organization: Organization) -> bool:
     return actor.has(RoleName.ADMINISTRATOR) or _sits_above(session, actor, organization)
 
@@ -282,12 +387,17 @@ _RULES: dict[Act, Rule] = {
     Act.VIEW: lambda session, actor, thing: thing is None or sees(session, actor, thing),
     Act.PREPARE: _may_prepare,
     Act.SIGN: _may_sign_duty,
-    Act.WITHDRAW: lambda _, actor, duty: actor.person_id is not None and duty.submitted_by_id == actor.person_id,
+    Act.WITHDRAW: _may_withdraw,
     Act.CONFIRM: _may_confirm,
     Act.REPORT: _may_report,
     Act.DECIDE: _may_decide,
     Act.ADMINISTER: lambda _, actor, __: actor.has(RoleName.ADMINISTRATOR),
     Act.INSPECT: _may_inspect,
+    Act.RECTIFY: lambda session, actor, finding: bool(rectifies(session, actor, finding)),
+    Act.RECHECK: _may_recheck,
+    Act.SELF_CHECK: _may_self_check,
+    Act.HAND_IN: _may_hand_in,
+    Act.READ_SELF_CHECK: _may_read_self_check,
     Act.AUDIT: lambda _, actor, __: actor.has(RoleName.AUDITOR),
     Act.USE: lambda _, actor, __: actor.person_id is not None,
 }

@@ -1,0 +1,90 @@
+"""The words of a team's papers as known then; before anybody wrote any, sentences made of the numbers alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracker.domain.good_practice import GoodPracticeState
+from tracker.domain.inspection import Severity
+from tracker.domain.score import Verdict
+from tracker.domain.text import _n
+from tracker.models import CircularText, Inspection
+from tracker.queries.good_practice import of_inspection
+from tracker.queries.history import known
+from tracker.queries.inspection_report import CheckThen
+
+PAPERS: Mapping[str, str] = {"summary": _n("检查组工作小结"), "circular": _n("督查通报")}
+
+
+@dataclass(frozen=True)
+class Words:
+    """The four parts of a paper. `recorded_at` is None for a draft that nobody saved."""
+
+    overall: str
+    good_practice: str
+    problems: str
+    demands: str
+    recorded_at: datetime | None
+
+
+def text_of(
+    session: Session, inspection: Inspection, paper: str, *, as_of: datetime | None = None
+) -> CircularText | None:
+    """The words in force then, or None if nobody had written any."""
+    query = select(CircularText).where(
+        CircularText.inspection_id == inspection.id, CircularText.paper == paper, known(CircularText, as_of)
+    )
+    return session.scalar(query)
+
+
+def words_of(checked: CheckThen, paper: str) -> Words:
+    """The words of a paper of what was checked, as known then; a draft if there are none."""
+    setting = checked.setting
+    row = text_of(setting.session, checked.inspection, paper, as_of=setting.as_of)
+    if row is None:
+        return draft(checked)
+    return Words(row.overall, row.good_practice, row.problems, row.demands, row.recorded_at)
+
+
+def draft(checked: CheckThen) -> Words:
+    """Sentences that say the numbers and judge nothing."""
+    words = checked.setting.words
+    verdicts = Counter(checked.verdicts[duty.id].value for duty in checked.duties if duty.id in checked.verdicts)
+    severities = Counter(fact.severity for _, fact in checked.findings)
+    practices = of_inspection(checked.setting.session, checked.inspection, as_of=checked.setting.as_of)
+    numbers = {
+        "units": len(checked.units),
+        "sampled": len(checked.duties),
+        "judged": sum(verdicts.values()),
+        "met": verdicts[Verdict.MET],
+        "partly": verdicts[Verdict.PARTLY],
+        "missing": verdicts[Verdict.MISSING],
+        "not_applicable": verdicts[Verdict.NOT_APPLICABLE],
+        "agreed": sum(practice.state is GoodPracticeState.AGREED for practice in practices),
+        "findings": len(checked.findings),
+        "on_the_spot": severities[Severity.ON_THE_SPOT],
+        "ordinary": severities[Severity.ORDINARY],
+        "serious": severities[Severity.SERIOUS],
+    }
+    return Words(
+        overall=words(_OVERALL) % numbers,
+        good_practice=words(_GOOD_PRACTICE) % numbers,
+        problems=words(_PROBLEMS) % numbers,
+        demands=words(_DEMANDS),
+        recorded_at=None,
+    )
+
+
+_OVERALL = _n(
+    "本次督查检查%(units)s个单位，抽查任务%(sampled)s项，已核查%(judged)s项：落实%(met)s项，"
+    "部分落实%(partly)s项，未落实%(missing)s项，不适用%(not_applicable)s项。"
+)
+_GOOD_PRACTICE = _n("经单位同意交流的亮点做法%(agreed)s项。")
+_PROBLEMS = _n("登记问题%(findings)s项，其中立行立改%(on_the_spot)s项，一般问题%(ordinary)s项，突出问题%(serious)s项。")
+_DEMANDS = _n("请有关单位对照问题清单，在规定期限内完成整改，并按要求报告整改结果。")
