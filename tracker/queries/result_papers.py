@@ -1,0 +1,268 @@
+"""What comes of a check, on paper: report of a unit, summary, circular, list of problems, as known at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from tracker.domain.good_practice import GoodPracticeState
+from tracker.domain.inspection import SEVERITY_NAMES
+from tracker.domain.paper import Block, Cell, Heading, Paper, Paragraph, Table
+from tracker.domain.score import VERDICT_NAMES, Verdict, level_score, shown, unit_level_score
+from tracker.domain.text import _n
+from tracker.models import Inspection, Organization
+from tracker.queries import inspections
+from tracker.queries.circulars import words_of
+from tracker.queries.good_practice import of_inspection
+from tracker.queries.inspection_report import FORMULA, CheckThen, check_then
+from tracker.queries.report_scores import Scores, rounded, score_lines, scores_in
+from tracker.queries.reports import Translate, provenance_of, span
+
+
+def unit_report(
+    session: Session,
+    inspection: Inspection,
+    unit: Organization,
+    *,
+    as_of: datetime,
+    words: Translate,
+    software_version: str = "",
+) -> Paper:
+    """The result of a check in one unit: facts, scores with the sums behind them, verdicts, problems, good practice."""
+    checked = check_then(session, inspection, as_of=as_of, words=words, units=[unit.id])
+    scores = scores_in(checked.setting, inspection, checked.duties, checked.verdicts)
+    blocks: list[Block] = [
+        Heading(words(_n("一、督查情况"))),
+        *_facts(checked),
+        Heading(words(_n("二、得分"))),
+        Paragraph(words(FORMULA)),
+        _score_sums(checked, scores),
+        _item_sums(checked, scores),
+        Heading(words(_n("三、核查结论"))),
+        _verdicts(checked),
+        Heading(words(_n("四、存在问题"))),
+        _problems(checked),
+        Heading(words(_n("五、亮点做法"))),
+        _practices(checked),
+    ]
+    title = words(_n("%(unit)s督查结果报告")) % {"unit": checked.setting.nodes[unit.id].name}
+    return _paper(checked, title, blocks, software_version)
+
+
+def team_summary(
+    session: Session, inspection: Inspection, *, as_of: datetime, words: Translate, software_version: str = ""
+) -> Paper:
+    """The team's own summary: its words, the numbers of each unit, and the sums behind the scores."""
+    checked = check_then(session, inspection, as_of=as_of, words=words)
+    scores = scores_in(checked.setting, inspection, checked.duties, checked.verdicts)
+    blocks = [*_facts(checked), *_said(checked, "summary"), _counts(checked), _score_sums(checked, scores)]
+    return _paper(checked, words(_n("检查组工作小结")), blocks, software_version)
+
+
+def circular(
+    session: Session, inspection: Inspection, *, as_of: datetime, words: Translate, software_version: str = ""
+) -> Paper:
+    """The circular to all units; units by score only where an administrator turned that on."""
+    checked = check_then(session, inspection, as_of=as_of, words=words)
+    scores = scores_in(checked.setting, inspection, checked.duties, checked.verdicts)
+    ranked = inspections.fact_of(session, inspection, as_of=as_of).ranked
+    tables = _by_score(checked, scores) if ranked else (_score_sums(checked, scores, sums=False),)
+    blocks = [*_said(checked, "circular"), *tables]
+    return _paper(checked, words(_n("督查通报")), blocks, software_version)
+
+
+def problem_list(
+    session: Session, inspection: Inspection, *, as_of: datetime, words: Translate, software_version: str = ""
+) -> Paper:
+    """Every problem found, units in official order."""
+    checked = check_then(session, inspection, as_of=as_of, words=words)
+    return _paper(checked, words(_n("问题清单")), [_problems(checked)], software_version, wide=True)
+
+
+def _paper(
+    checked: CheckThen, title: str, blocks: Sequence[Block], software_version: str, *, wide: bool = False
+) -> Paper:
+    setting = checked.setting
+    root = next((node for node in setting.nodes.values() if node.parent is None), None)
+    return Paper(
+        title=title,
+        blocks=tuple(blocks),
+        provenance=provenance_of(
+            setting, chains=[unit.code for unit in checked.units], software_version=software_version
+        ),
+        issuer=root.name if root else "",
+        issued_on=setting.day,
+        wide=wide,
+    )
+
+
+def _table(
+    checked: CheckThen, name: str, columns: Sequence[tuple[str, int]], rows: Sequence[tuple[Cell, ...]]
+) -> Table:
+    words = checked.setting.words
+    headings = tuple(words(heading) for heading, _ in columns)
+    return Table(words(name), headings, tuple(rows), tuple(width for _, width in columns))
+
+
+def _facts(checked: CheckThen) -> list[Block]:
+    setting = checked.setting
+    fact = inspections.fact_of(setting.session, checked.inspection, as_of=setting.as_of)
+    judged = sum(duty.id in checked.verdicts for duty in checked.duties)
+    names = "、".join(setting.nodes[unit.id].name for unit in checked.units)
+    rows: list[tuple[Cell, ...]] = [
+        (setting.words(_n("名称")), fact.title),
+        (setting.words(_n("依据")), fact.basis),
+        (setting.words(_n("被检查单位")), names),
+        (setting.words(_n("检查时间")), span(fact.starts_on, fact.ends_on)),
+        (setting.words(_n("检查时段")), span(fact.period_starts_on, fact.period_ends_on)),
+        (setting.words(_n("抽查任务数")), len(checked.duties)),
+        (setting.words(_n("已核查数")), judged),
+    ]
+    return [_table(checked, _n("督查情况"), ((_n("项目"), 2), (_n("内容"), 6)), rows)]
+
+
+def _said(checked: CheckThen, paper: str) -> list[Block]:
+    words, said = checked.setting.words, words_of(checked, paper)
+    parts = (
+        (_n("一、总体情况"), said.overall),
+        (_n("二、亮点做法"), said.good_practice),
+        (_n("三、存在问题"), said.problems),
+        (_n("四、整改要求"), said.demands),
+    )
+    blocks: list[Block] = []
+    for heading, text in parts:
+        blocks.append(Heading(words(heading)))
+        blocks.extend(Paragraph(line) for line in text.splitlines() if line.strip())
+    return blocks
+
+
+def _counts(checked: CheckThen) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for unit in checked.units:
+        duties = [duty for duty in checked.duties if duty.unit_id == unit.id]
+        given = Counter(checked.verdicts[duty.id].value for duty in duties if duty.id in checked.verdicts)
+        found = sum(finding.unit_id == unit.id for finding, _ in checked.findings)
+        name = checked.setting.nodes[unit.id].name
+        rows.append((name, len(duties), *(given[value] for value in Verdict), found))
+    verdicts = [(VERDICT_NAMES[value], 2) for value in Verdict]
+    columns = [(_n("单位"), 5), (_n("抽查任务数"), 2), *verdicts, (_n("问题数"), 2)]
+    return _table(checked, _n("各单位核查情况"), columns, rows)
+
+
+def _score_sums(checked: CheckThen, scores: Scores, *, sums: bool = True) -> Table:
+    """The score of each unit at each level, units in official order."""
+    lines = score_lines(checked.setting, scores)
+    columns = [(_n("单位"), 5), (_n("层级"), 3), (_n("组织数"), 2), (_n("得分"), 2)]
+    rows: list[tuple[Cell, ...]] = [(line.unit, line.level, line.organizations, line.score) for line in lines]
+    if sums:
+        columns.append((_n("计算"), 6))
+        rows = [(*row, line.working) for row, line in zip(rows, lines, strict=True)]
+    return _table(checked, _n("各层级得分"), columns, rows)
+
+
+def _by_score(checked: CheckThen, scores: Scores) -> list[Table]:
+    """A table for each level, since levels are not added up: the highest score first, equal ones side by side."""
+    setting = checked.setting
+    tables = []
+    for level in setting.checklist.levels:
+        exact = []
+        for unit in checked.units:
+            nodes = [n for n in scores if setting.nodes[n].unit_id == unit.id and setting.nodes[n].level == level.id]
+            value = unit_level_score(level_score(item.score for item in scores[node].values()) for node in nodes)
+            if value is not None:
+                exact.append((value, setting.nodes[unit.id].name))
+        exact.sort(key=lambda pair: -pair[0])  # stable: equal scores stay in official order
+        rows = [(1 + sum(other > value for other, _ in exact), name, rounded(value)) for value, name in exact]
+        if rows:
+            columns = ((_n("名次"), 1), (_n("单位"), 5), (_n("得分"), 2))
+            table = _table(checked, _n("各层级得分"), columns, rows)
+            tables.append(Table(f"{table.name}（{level.name}）", table.headings, table.rows, table.widths))
+    return tables
+
+
+def _item_sums(checked: CheckThen, scores: Scores) -> Table:
+    setting = checked.setting
+    rows: list[tuple[Cell, ...]] = []
+    for node in setting.nodes.values():
+        for item_id, item in sorted(scores.get(node.id, {}).items()):
+            value = item.score.value
+            given = item.reason if item.score.overruled is not None else ""
+            rows.append(
+                (
+                    node.name,
+                    f"{item_id} {setting.items[item_id].title}",
+                    item.score.formula or "—",
+                    shown(value) if value is not None else "—",
+                    given,
+                )
+            )
+    columns = ((_n("组织"), 3), (_n("事项"), 5), (_n("计算"), 4), (_n("得分"), 1), (_n("改定理由"), 3))
+    return _table(checked, _n("各事项得分"), columns, rows)
+
+
+def _verdicts(checked: CheckThen) -> Table:
+    setting = checked.setting
+    rows: list[tuple[Cell, ...]] = []
+    for duty in checked.duties:
+        verdict = checked.verdicts.get(duty.id)
+        rows.append(
+            (
+                setting.nodes[duty.organization_id].name,
+                f"{duty.item_id} {setting.items[duty.item_id].title}",
+                setting.post(duty.post),
+                setting.period(duty.period),
+                setting.words(VERDICT_NAMES[verdict.value]) if verdict else "—",
+                verdict.note if verdict else "",
+            )
+        )
+    columns = ((_n("组织"), 3), (_n("事项"), 5), (_n("岗位"), 2), (_n("时段"), 2), (_n("核查结论"), 2), (_n("说明"), 4))
+    return _table(checked, _n("核查结论"), columns, rows)
+
+
+def _problems(checked: CheckThen) -> Table:
+    setting = checked.setting
+    place = {node_id: number for number, node_id in enumerate(setting.nodes)}
+    ordered = sorted(checked.findings, key=lambda pair: (place.get(pair[0].unit_id, 0), pair[0].number))
+    rows: list[tuple[Cell, ...]] = []
+    for finding, fact in ordered:
+        again = setting.words(_n("一年内重复出现（%(key)s）")) % {"key": finding.repeats} if finding.repeats else ""
+        rows.append(
+            (
+                finding.key,
+                setting.nodes[finding.organization_id].name,
+                fact.problem,
+                fact.basis,
+                setting.post(fact.post),
+                setting.words(SEVERITY_NAMES[fact.severity]),
+                fact.demand,
+                fact.deadline,
+                again,
+            )
+        )
+    columns = (
+        (_n("编号"), 2),
+        (_n("组织"), 4),
+        (_n("问题"), 6),
+        (_n("依据"), 4),
+        (_n("责任岗位"), 3),
+        (_n("程度"), 2),
+        (_n("整改要求"), 5),
+        (_n("期限"), 3),
+        (_n("重复"), 3),
+    )
+    return _table(checked, _n("问题清单"), columns, rows)
+
+
+def _practices(checked: CheckThen) -> Table:
+    """What the unit agreed to; what it has not agreed to stands on no paper."""
+    setting, units = checked.setting, {unit.id for unit in checked.units}
+    found = of_inspection(setting.session, checked.inspection, as_of=setting.as_of)
+    rows = [
+        (one.unit, one.title, one.text)
+        for one in found
+        if one.unit_id in units and one.state is GoodPracticeState.AGREED
+    ]
+    return _table(checked, _n("亮点做法"), ((_n("单位"), 3), (_n("名称"), 3), (_n("做法"), 8)), rows)

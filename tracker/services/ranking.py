@@ -1,0 +1,40 @@
+"""Whether the results of a check may be ordered by score: off, unless an administrator turns it on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from tracker.domain.actor import Actor
+from tracker.models import Inspection, InspectionFact
+from tracker.policy import Act, require
+from tracker.queries.inspections import fact_of, units_of
+from tracker.services import log
+
+
+def set_ranking(session: Session, inspection: Inspection, *, ranked: bool, actor: Actor, now: datetime) -> None:
+    """Let units be ordered by score in the circular of a check, or no longer; people are never ranked."""
+    require(session, actor, Act.ADMINISTER)
+    session.flush()
+    session.refresh(inspection, with_for_update={"key_share": True})
+    fact = fact_of(session, inspection)
+    if fact.ranked is ranked:
+        return
+    columns = {c.key for c in InspectionFact.__mapper__.columns} - {"id", "recorded_at", "superseded_at"}
+    values = {name: getattr(fact, name) for name in columns}
+    fact.superseded_at = now
+    session.flush()
+    values |= {"ranked": ranked, "entered_by_id": actor.person_id}
+    session.add(InspectionFact(**values, recorded_at=now))
+    log.record(
+        session,
+        actor=actor,
+        now=now,
+        verb="inspection.rank",
+        kind="inspection",
+        key=str(inspection.number),
+        chains={unit.code for unit in units_of(session, inspection)},
+        before={"ranked": not ranked},
+        after={"ranked": ranked},
+    )
