@@ -136,19 +136,18 @@ def decision_named(session: Session, organization: Organization, key: str) -> De
     return session.scalars(query).one_or_none()
 
 
-def own_items(session: Session, cycle: Cycle) -> dict[str, Item]:
-    """Every item of their own that organizations decided on in a year, taken back or not, by id."""
-    rows = session.execute(
-        select(DecisionRow.item_id, DecisionRow.item)
-        .where(DecisionRow.cycle_id == cycle.id, DecisionRow.kind == DecisionKind.OWN)
-        .order_by(DecisionRow.id)
+def own_items(session: Session, cycle: Cycle, *, as_of: datetime | None = None) -> dict[str, Item]:
+    """Every item of their own that organizations decided on in a year (by `as_of`), taken back or not, by id."""
+    query = select(DecisionRow.item_id, DecisionRow.item).where(
+        DecisionRow.cycle_id == cycle.id, DecisionRow.kind == DecisionKind.OWN
     )
-    return {item_id: Item.model_validate(item) for item_id, item in rows}
+    query = query if as_of is None else query.where(DecisionRow.recorded_at <= as_of)
+    return {item_id: Item.model_validate(item) for item_id, item in session.execute(query.order_by(DecisionRow.id))}
 
 
-def items_of_year(session: Session, cycle: Cycle) -> dict[str, Item]:
-    """Every item that a duty of the year may name: those of the checklist and the own ones."""
-    return checklist_of(cycle.checklist_version).item | own_items(session, cycle)
+def items_of_year(session: Session, cycle: Cycle, *, as_of: datetime | None = None) -> dict[str, Item]:
+    """Every item that a duty of the year may name: those of the checklist and the own ones, as worded at `as_of`."""
+    return checklist_of(cycle.checklist_version).item | own_items(session, cycle, as_of=as_of)
 
 
 def item_of(session: Session, duty: Duty) -> Item:
