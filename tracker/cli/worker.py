@@ -13,6 +13,7 @@ from tracker.db import db
 from tracker.queries.history import SHANGHAI
 from tracker.tasks.daily import once_a_day, tidy
 from tracker.tasks.queue import Queue
+from tracker.tasks.traits import make_traits
 from tracker.tasks.worker import Worker
 from tracker.tasks.works import WORKS
 
@@ -36,5 +37,6 @@ def worker(workers: int) -> None:
             once_a_day(engine, now=now)
             tidy(engine, settings, now=now)
             days.add(today)
+        make_traits(engine, settings, now=now)
 
     queue.consume(perform=does.perform, sweep=sweep, workers=workers)

@@ -21,7 +21,7 @@ from tracker.models import Evidence, EvidenceFact, LogEntry, Seal, SealState, Si
 from tracker.policy import Act, require
 from tracker.queries.log import PAYLOAD, SEALED
 from tracker.queries.seals import Target, entries_about, let_in_by, pending_seal, target_of, texts_of
-from tracker.services import log
+from tracker.services import file_traits, log
 
 
 def ask(session: Session, *, kind: SealKind, key: str, reason: str, actor: Actor, now: datetime) -> Seal:
@@ -105,7 +105,9 @@ def _decided(session: Session, kind: SealKind, key: str, state: SealState, *, ac
 
 
 def _file(session: Session, key: str, now: datetime) -> frozenset[str]:
-    session.scalars(select(StoredFile).where(StoredFile.sha256 == key)).one().sealed_at = now
+    file = session.scalars(select(StoredFile).where(StoredFile.sha256 == key)).one()
+    file.sealed_at = now
+    file_traits.forget(session, file.id)
     session.flush()
     return frozenset({key})
 

@@ -1,0 +1,243 @@
+"""Hints on a sampled duty, for the inspectors of the check alone; printed nowhere and counted in no score."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
+from sqlalchemy.orm import Session, aliased
+
+from tracker.domain.actor import Actor
+from tracker.domain.hints import (
+    NEAR,
+    Elsewhere,
+    FileSeen,
+    Hint,
+    alike,
+    bands,
+    burst,
+    burst_window,
+    camera_days,
+    distance,
+    far_acts,
+    thin_documents,
+    usual_window,
+)
+from tracker.models import (
+    Duty,
+    Evidence,
+    EvidenceFact,
+    EvidenceFile,
+    EvidenceLink,
+    FileTrait,
+    Inspection,
+    Organization,
+    StoredFile,
+)
+from tracker.policy import Act, can, visible
+from tracker.queries.history import SHANGHAI, known
+from tracker.queries.inspections import fact_of, is_sampled
+
+CANDIDATES = 2_000  # pictures of which a band agrees; most of them turn out to be different
+PLACES = 60  # other records with the same or nearly the same files
+
+
+def hints_on(
+    session: Session, actor: Actor, inspection: Inspection, duty: Duty, *, as_of: datetime | None = None
+) -> list[Hint]:
+    """What could be worth a look at a sampled duty; nothing for anybody but the team of the open check.
+
+    The same number of queries, however many files there are. Files whose traits are not worked out yet count for what
+    needs none.
+    """
+    if not can(session, actor, Act.INSPECT, inspection) or not is_sampled(session, inspection, duty):
+        return []
+    files = _files_behind(session, duty, as_of=as_of)
+    check_on = fact_of(session, inspection, as_of=as_of).starts_on
+    hints = [
+        *alike(files, _elsewhere(session, actor, duty, files, as_of=as_of)),
+        *camera_days(files, duty.period_starts_on, duty.period_ends_on),
+        *far_acts(_acts_behind(session, duty, as_of=as_of)),
+        *thin_documents(files),
+    ]
+    sudden = _burst(session, duty, files, check_on, as_of=as_of)
+    return [*hints, sudden] if sudden else hints
+
+
+def _serving(duty: Duty, as_of: datetime | None) -> Any:  # noqa: ANN401  a SELECT of record ids
+    return select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty.id, known(EvidenceLink, as_of))
+
+
+def _files_behind(session: Session, duty: Duty, *, as_of: datetime | None) -> list[FileSeen]:
+    rows = session.execute(
+        select(
+            StoredFile.id,
+            Evidence.key,
+            EvidenceFile.name,
+            EvidenceFact.act_on,
+            EvidenceFile.recorded_at,
+            FileTrait.picture,
+            FileTrait.taken_on,
+            FileTrait.characters,
+        )
+        .join(EvidenceFile, EvidenceFile.stored_file_id == StoredFile.id)
+        .join(Evidence, Evidence.id == EvidenceFile.evidence_id)
+        .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
+        .outerjoin(FileTrait, FileTrait.stored_file_id == StoredFile.id)
+        .where(
+            Evidence.id.in_(_serving(duty, as_of)),
+            known(EvidenceFile, as_of),
+            known(EvidenceFact, as_of),
+            EvidenceFact.withdrawn.is_(False),
+            StoredFile.sealed_at.is_(None),
+        )
+        .order_by(EvidenceFile.id)
+    )
+    return [
+        FileSeen(file, record, name, act_on, _day(at), picture, taken_on, characters)
+        for file, record, name, act_on, at, picture, taken_on, characters in rows
+    ]
+
+
+def _acts_behind(session: Session, duty: Duty, *, as_of: datetime | None) -> list[tuple[str, date, date]]:
+    """The records behind a duty: key, day of the act, day of the first upload, or of the entry without files."""
+    first = func.min(EvidenceFile.recorded_at)
+    rows = session.execute(
+        select(Evidence.key, EvidenceFact.act_on, func.coalesce(first, Evidence.entered_at).label("at"))
+        .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
+        .outerjoin(EvidenceFile, and_(EvidenceFile.evidence_id == Evidence.id, known(EvidenceFile, as_of)))
+        .where(Evidence.id.in_(_serving(duty, as_of)), known(EvidenceFact, as_of), EvidenceFact.withdrawn.is_(False))
+        .group_by(Evidence.id, Evidence.key, EvidenceFact.act_on, Evidence.entered_at)
+        .order_by(Evidence.id)
+    )
+    return [(key, act_on, _day(at)) for key, act_on, at in rows]
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(SHANGHAI).date()
+
+
+def _elsewhere(
+    session: Session, actor: Actor, duty: Duty, files: Sequence[FileSeen], *, as_of: datetime | None
+) -> list[Elsewhere]:
+    """Other records with the same files or nearly the same pictures, in another unit or for another period."""
+    if not files:
+        return []
+    wanted = {file.file for file in files} | _near_files(session, files)
+    rows = session.execute(
+        select(
+            EvidenceFile.id,
+            EvidenceFile.stored_file_id,
+            Evidence.key,
+            Organization.name,
+            EvidenceFact.act_on,
+            Evidence.unit_id != duty.unit_id,
+            _in_other_period(duty, as_of),
+            FileTrait.picture,
+        )
+        .join(Evidence, Evidence.id == EvidenceFile.evidence_id)
+        .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
+        .join(Organization, Organization.id == Evidence.organization_id)
+        .outerjoin(FileTrait, FileTrait.stored_file_id == EvidenceFile.stored_file_id)
+        .where(
+            EvidenceFile.stored_file_id.in_(wanted),
+            Evidence.id.not_in(_serving(duty, as_of)),
+            known(EvidenceFile, as_of),
+            known(EvidenceFact, as_of),
+            EvidenceFact.withdrawn.is_(False),
+            or_(Evidence.unit_id != duty.unit_id, _in_other_period(duty, as_of)),
+        )
+        .order_by(EvidenceFile.id.desc())
+        .limit(PLACES)
+    ).all()
+    attached = [row[0] for row in rows]
+    shown = select(EvidenceFile.id).where(EvidenceFile.id.in_(attached), visible(actor, EvidenceFile))
+    seen = set(session.scalars(shown))
+    return [
+        Elsewhere(file, record, name, act_on, number in seen, bool(unit), bool(period), picture)
+        for number, file, record, name, act_on, unit, period, picture in rows
+    ]
+
+
+def _in_other_period(duty: Duty, as_of: datetime | None) -> ColumnElement[bool]:
+    """Whether a record serves no duty of a period that meets this one; where it serves none, its act lies outside."""
+    link, other = aliased(EvidenceLink), aliased(Duty)
+    meets = and_(other.period_starts_on <= duty.period_ends_on, other.period_ends_on >= duty.period_starts_on)
+    served = (
+        select(link.id)
+        .join(other, other.id == link.duty_id)
+        .where(link.evidence_id == Evidence.id, _known_link(link, as_of))
+        .correlate(Evidence)
+    )
+    outside = EvidenceFact.act_on.not_between(duty.period_starts_on, duty.period_ends_on)
+    return and_(~served.where(meets).exists(), or_(served.exists(), outside))
+
+
+def _known_link(link: Any, as_of: datetime | None) -> ColumnElement[bool]:  # noqa: ANN401  an aliased entity
+    return known(link, as_of)
+
+
+def _near_files(session: Session, files: Sequence[FileSeen]) -> set[int]:
+    """Files with nearly the same picture as one of these: a band of the hash agrees, then the whole is compared."""
+    mine = {file.picture for file in files if file.picture}
+    if not mine:
+        return set()
+    rows = session.execute(
+        select(FileTrait.stored_file_id, FileTrait.picture)
+        .where(FileTrait.picture.is_not(None), or_(*_band_agrees(mine)))
+        .order_by(FileTrait.stored_file_id.desc())
+        .limit(CANDIDATES)
+    )
+    own = {file.file for file in files}
+    return {
+        number
+        for number, picture in rows
+        if number not in own and picture and any(distance(picture, one) <= NEAR for one in mine)
+    }
+
+
+def _band_agrees(pictures: Collection[str]) -> list[ColumnElement[bool]]:
+    parts: dict[int, set[str]] = {}
+    for picture in pictures:
+        for start, figures in bands(picture):
+            parts.setdefault(start, set()).add(figures)
+    return [
+        func.substr(FileTrait.picture, literal(start), literal(len(min(figures)))).in_(sorted(figures))
+        for start, figures in parts.items()
+    ]
+
+
+def _burst(
+    session: Session, duty: Duty, files: Sequence[FileSeen], check_on: date, *, as_of: datetime | None
+) -> Hint | None:
+    since, until = burst_window(check_on)
+    here = sum(since <= file.uploaded_on <= until for file in files)
+    if not here:
+        return None
+    return burst(
+        check_on,
+        here=here,
+        count=_uploads(session, duty, since, until, as_of=as_of),
+        before=_uploads(session, duty, *usual_window(check_on), as_of=as_of),
+    )
+
+
+def _uploads(session: Session, duty: Duty, since: date, until: date, *, as_of: datetime | None) -> int:
+    """How many files the organization of a duty uploaded on these days, those taken off later among them."""
+    begin = datetime.combine(since, time.min, SHANGHAI)
+    end = datetime.combine(until + timedelta(days=1), time.min, SHANGHAI)
+    return (
+        session.scalar(
+            select(func.count(EvidenceFile.id))
+            .join(Evidence, Evidence.id == EvidenceFile.evidence_id)
+            .where(
+                Evidence.organization_id == duty.organization_id,
+                EvidenceFile.recorded_at >= begin,
+                EvidenceFile.recorded_at < end,
+                EvidenceFile.recorded_at <= as_of if as_of else true(),
+            )
+        )
+        or 0
+    )
