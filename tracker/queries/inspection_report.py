@@ -31,6 +31,7 @@ from tracker.queries.report_scores import (
     scores_in,
 )
 from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
+from tracker.queries.sampling import description, draw_of
 
 FORMULA = _n(
     "事项得分＝分值×（落实数＋部分落实数×½）÷已核查数；不适用和未核查的事项不计入，其余折算为100分；"
@@ -153,7 +154,7 @@ def _facts(
     team = inspections.team_of(setting.session, inspection, as_of=setting.as_of)
     team.sort(key=lambda member: (member[1].value, member[0].key))  # here: databases sort text each in their own way
     names = names_of(setting.session, [person.id for person, _ in team], as_of=setting.as_of)
-    how = _n("检查范围内的任务全部核查，共%(n)s项。") if fact.sample == "all" else _n("由检查组逐项挑选，共%(n)s项。")
+    sampling, seed = _sampling(setting, inspection, fact.sample, len(duties))
     return printed.Facts(
         number=str(inspection.number),
         basis=tuple(line for line in fact.basis.splitlines() if line.strip()),
@@ -163,11 +164,22 @@ def _facts(
         periods=(span(fact.period_starts_on, fact.period_ends_on),),
         items="、".join(fact.items) if fact.items else words(_n("清单全部事项")),
         methods=(words(_n("查看佐证材料")), words(_n("核对签认记录"))),
-        sampling=words(how) % {"n": len(duties)},
+        sampling=sampling,
+        seed=seed,
         open_as_of=setting.as_of if fact.state is InspectionState.OPEN else None,
         judged=sum(duty.id in verdicts for duty in duties),
         sampled=len(duties),
     )
+
+
+def _sampling(setting: Setting, inspection: Inspection, sample: str, number: int) -> tuple[str, str]:
+    """How the sample came about, and the seed where it was drawn."""
+    draw = draw_of(setting.session, inspection, as_of=setting.as_of)
+    if draw is not None:
+        told = description(setting.session, inspection, draw, words=setting.words, as_of=setting.as_of)
+        return told, draw.seed
+    how = _n("检查范围内的任务全部核查，共%(n)s项。") if sample == "all" else _n("由检查组逐项挑选，共%(n)s项。")
+    return setting.words(how) % {"n": number}, ""
 
 
 def _rows(

@@ -361,7 +361,7 @@ def _attach(
     session: Session, evidence: Evidence, files: Sequence[Accepted], *, actor: Actor, now: datetime
 ) -> list[Accepted]:
     """Write the files that the record does not have yet, and return them."""
-    rows = _stored(session, files, now=now)
+    rows = stored_files(session, files, now=now)
     there = set(
         session.scalars(
             select(EvidenceFile.stored_file_id).where(EvidenceFile.evidence_id == evidence.id, known(EvidenceFile))
@@ -382,7 +382,7 @@ def _attach(
     return list(new.values())
 
 
-def _stored(session: Session, files: Iterable[Accepted], *, now: datetime) -> dict[str, StoredFile]:
+def stored_files(session: Session, files: Iterable[Accepted], *, now: datetime) -> dict[str, StoredFile]:
     """One row for each digest, added where there is none. Raises Invalid for bytes that were sealed."""
     wanted = {file.sha256: file for file in files}
     rows = [

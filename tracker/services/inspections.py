@@ -20,6 +20,7 @@ from tracker.domain.inspection import (
     RectificationState,
     Severity,
 )
+from tracker.domain.sampling import Draw
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.domain.score import item_score
 from tracker.domain.text import _n
@@ -41,14 +42,22 @@ from tracker.models import (
 from tracker.policy import Act, require
 from tracker.queries.evidence import Ids, doers_of
 from tracker.queries.history import SHANGHAI, known
+from tracker.queries.sampling import Scope, population_of
 from tracker.services import log
+from tracker.services.evidence import stored_files
+from tracker.services.sampling import draw_from, keep_draw
+from tracker.storage.intake import Accepted
 
 NOTE_LIMIT = 1000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a check is about. `items` empty means all of them; `picked` are the duties of a sample picked by hand."""
+    """What a check is about. `items` empty means all of them; the sample is all that is in scope, or what is picked.
+
+    `picked` are the duties of a sample picked by hand; `draw` says how one is drawn. `notice` is the paper that orders
+    the check.
+    """
 
     title: str
     basis: str
@@ -61,6 +70,15 @@ class Plan:
     units: Sequence[Organization]
     items: Sequence[str] = ()
     picked: Sequence[Duty] | None = None
+    draw: Draw | None = None
+    notice: Accepted | None = None
+
+    @property
+    def sample(self) -> str:
+        """How the sample comes about: `all`, by `hand`, or `drawn`."""
+        if self.draw is not None:
+            return "drawn"
+        return "all" if self.picked is None else "hand"
 
 
 @dataclass(frozen=True)
@@ -85,12 +103,12 @@ def plan(session: Session, *, cycle: Cycle, plan: Plan, actor: Actor, now: datet
     )
     session.add(inspection)
     session.flush()
-    session.add(_fact_of(plan, inspection, actor=actor, now=now))
+    session.add(_fact_of(session, plan, inspection, actor=actor, now=now))
     for person, role in plan.team:
         session.add(InspectionMember(inspection_id=inspection.id, person_id=person.id, role=role, recorded_at=now))
     for unit in plan.units:
         session.add(InspectionUnit(inspection_id=inspection.id, organization_id=unit.id, recorded_at=now))
-    sample = _in_scope(session, cycle, plan) if plan.picked is None else list(plan.picked)
+    sample = _choose(session, inspection, plan, actor=actor, now=now)
     _add_to_sample(session, inspection, sample, now=now)
     log.record(
         session,
@@ -105,6 +123,25 @@ def plan(session: Session, *, cycle: Cycle, plan: Plan, actor: Actor, now: datet
     return inspection
 
 
+def scope_of(cycle: Cycle, plan: Plan) -> Scope:
+    """What the plan lets a sample be taken from."""
+    _check_plan(plan)
+    return Scope(cycle, plan.units, plan.period_starts_on, plan.period_ends_on, plan.ends_on, plan.items)
+
+
+def _choose(session: Session, inspection: Inspection, plan: Plan, *, actor: Actor, now: datetime) -> list[int]:
+    """The row numbers of the duties in the sample, by their keys; a draw is written down."""
+    scope = scope_of(inspection.cycle, plan)
+    if plan.draw is not None:
+        sample, population = draw_from(session, scope, plan.draw)
+        keep_draw(session, inspection, plan.draw, sample, actor=actor, now=now)
+        return [population.ids[key] for key in sample.picked]
+    if plan.picked is not None:
+        return [duty.id for duty in plan.picked]
+    found = population_of(session, scope)
+    return [found.ids[one.key] for one in found.candidates]
+
+
 def _told(plan: Plan, sampled: int) -> dict[str, object]:
     return {
         "title": plan.title,
@@ -115,12 +152,16 @@ def _told(plan: Plan, sampled: int) -> dict[str, object]:
         "team": sorted(f"{person.key}:{role.value}" for person, role in plan.team),
         "units": sorted(unit.code for unit in plan.units),
         "items": sorted(plan.items),
-        "sample": "all" if plan.picked is None else "hand",
+        "sample": plan.sample,
         "duties": sampled,
+        **({"seed": plan.draw.seed, "rule": plan.draw.rule.told()} if plan.draw else {}),
+        **({"notice": plan.notice.sha256} if plan.notice else {}),
     }
 
 
 def _check_plan(plan: Plan) -> None:
+    if plan.draw is not None and plan.picked is not None:
+        raise ValueError("a sample is either drawn or picked by hand")
     if not plan.units:
         raise Invalid(_n("请至少选择一个被检查单位。"), field="units")
     if not plan.team:
@@ -134,7 +175,8 @@ def _check_plan(plan: Plan) -> None:
         raise Invalid(_n("%(names)s 不是接受检查的单位，请改选其所属单位。"), field="units", names="、".join(not_units))
 
 
-def _fact_of(plan: Plan, inspection: Inspection, *, actor: Actor, now: datetime) -> InspectionFact:
+def _fact_of(session: Session, plan: Plan, inspection: Inspection, *, actor: Actor, now: datetime) -> InspectionFact:
+    notice = stored_files(session, [plan.notice], now=now)[plan.notice.sha256] if plan.notice else None
     return InspectionFact(
         inspection_id=inspection.id,
         title=plan.title,
@@ -146,41 +188,44 @@ def _fact_of(plan: Plan, inspection: Inspection, *, actor: Actor, now: datetime)
         period_starts_on=plan.period_starts_on,
         period_ends_on=plan.period_ends_on,
         items=sorted(plan.items),
-        sample="all" if plan.picked is None else "hand",
+        sample=plan.sample,
+        notice_file_id=notice.id if notice else None,
+        notice_name=plan.notice.name if plan.notice else None,
         ranked=False,
         entered_by_id=actor.person_id,
         recorded_at=now,
     )
 
 
-def _in_scope(session: Session, cycle: Cycle, plan: Plan) -> list[Duty]:
-    query = select(Duty).where(
-        Duty.cycle_id == cycle.id,
-        Duty.in_force.is_(True),
-        Duty.unit_id.in_([unit.id for unit in plan.units]),
-        Duty.period_starts_on <= plan.period_ends_on,
-        Duty.period_ends_on >= plan.period_starts_on,
-        Duty.due_on <= plan.ends_on,
-    )
-    if plan.items:
-        query = query.where(Duty.item_id.in_(plan.items))
-    return list(session.scalars(query.order_by(Duty.key)))
-
-
-def _add_to_sample(session: Session, inspection: Inspection, duties: Iterable[Duty], *, now: datetime) -> None:
-    session.add_all(InspectionDuty(inspection_id=inspection.id, duty_id=duty.id, recorded_at=now) for duty in duties)
+def _add_to_sample(session: Session, inspection: Inspection, duties: Iterable[int], *, now: datetime) -> None:
+    session.add_all(InspectionDuty(inspection_id=inspection.id, duty_id=duty, recorded_at=now) for duty in duties)
     session.flush()
 
 
 def add_to_sample(session: Session, inspection: Inspection, duty: Duty, *, actor: Actor, now: datetime) -> None:
     """Pick one more duty by hand; it must lie in the units of the check."""
+    add_many(session, inspection, [duty], actor=actor, now=now)
+
+
+def add_many(
+    session: Session, inspection: Inspection, duties: Iterable[Duty], *, actor: Actor, now: datetime
+) -> list[Duty]:
+    """Pick more duties by hand, in the units of the check; return those that were not in the sample yet."""
     _require_own(session, inspection, actor)
-    if duty.cycle_id != inspection.cycle_id or duty.unit_id not in set(_units(session, inspection)):
+    units, there = set(_units(session, inspection)), set(_sampled_ids(session, inspection))
+    wanted = {duty.id: duty for duty in duties}
+    if any(duty.cycle_id != inspection.cycle_id or duty.unit_id not in units for duty in wanted.values()):
         raise Invalid(_n("这项任务不属于本次检查的单位，不能加入抽查。"))
-    if _sampled(session, inspection, duty) is not None:
-        return
-    _add_to_sample(session, inspection, [duty], now=now)
-    _log(session, inspection, duty.unit, actor=actor, now=now, verb="inspection.sample", after={"duty": duty.key})
+    new = sorted((duty for duty in wanted.values() if duty.id not in there), key=lambda duty: duty.key)
+    _add_to_sample(session, inspection, [duty.id for duty in new], now=now)
+    for duty in new:
+        _log(session, inspection, duty.unit, actor=actor, now=now, verb="inspection.sample", after={"duty": duty.key})
+    return new
+
+
+def _sampled_ids(session: Session, inspection: Inspection) -> Iterable[int]:
+    query = select(InspectionDuty.duty_id).where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty))
+    return session.scalars(query)
 
 
 def _units(session: Session, inspection: Inspection) -> list[int]:
