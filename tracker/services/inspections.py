@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,6 +22,7 @@ from tracker.domain.inspection import (
     Severity,
 )
 from tracker.domain.sampling import Draw
+from tracker.domain.rectification import deadline_on
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.domain.score import item_score
 from tracker.domain.text import _n
@@ -40,6 +42,7 @@ from tracker.models import (
     Verdict,
 )
 from tracker.policy import Act, require
+from tracker.queries.calendar import work_calendar
 from tracker.queries.evidence import Ids, doers_of
 from tracker.queries.history import SHANGHAI, known
 from tracker.queries.sampling import Scope, population_of
@@ -418,6 +421,7 @@ def find(
     if elsewhere or organization.unit_id not in set(_units(session, inspection)):
         raise Invalid(_n("这个组织不属于本次检查的单位。"), field="organization")
     _check_problem(problem, now=now)
+    item_id = duty.item_id if duty else None
     last = session.scalar(select(func.max(Finding.number)).where(Finding.inspection_id == inspection.id)) or 0
     finding = Finding(
         key=f"{inspection.number}-{last + 1}",
@@ -426,7 +430,8 @@ def find(
         unit_id=organization.unit_id,
         organization_id=organization.id,
         duty_id=duty.id if duty else None,
-        item_id=duty.item_id if duty else None,
+        item_id=item_id,
+        repeats=_repeated(session, organization.unit_id, item_id, now=now),
         state=RectificationState.NOT_STARTED,
         created_at=now,
     )
@@ -434,6 +439,20 @@ def find(
     session.flush()
     _state(session, finding, problem, duty, actor=actor, now=now, before=None)
     return finding
+
+
+def _repeated(session: Session, unit_id: int, item_id: str | None, *, now: datetime) -> str | None:
+    """The key of the finding that the same item had in the same unit within the year before, the latest of them."""
+    if item_id is None:
+        return None
+    day = now.astimezone(SHANGHAI)
+    year_ago = day.replace(year=day.year - 1, day=min(day.day, monthrange(day.year - 1, day.month)[1]))
+    return session.scalar(
+        select(Finding.key)
+        .where(Finding.unit_id == unit_id, Finding.item_id == item_id, Finding.created_at >= year_ago)
+        .order_by(Finding.created_at.desc(), Finding.id.desc())
+        .limit(1)
+    )
 
 
 def correct_finding(session: Session, finding: Finding, *, problem: Problem, actor: Actor, now: datetime) -> None:
@@ -468,6 +487,7 @@ def _state(
     before: object,
 ) -> None:
     assert actor.person_id is not None  # noqa: S101  an operator is not in any team
+    deadline = deadline_on(work_calendar(session), problem.deadline).on
     fact = FindingFact(
         finding_id=finding.id,
         problem=problem.problem.strip(),
@@ -475,7 +495,7 @@ def _state(
         post=problem.post,
         severity=problem.severity,
         demand=problem.demand.strip(),
-        deadline=problem.deadline,
+        deadline=deadline,
         entered_by_id=actor.person_id,
         recorded_at=now,
     )
@@ -491,6 +511,7 @@ def _state(
         "severity": fact.severity.value,
         "demand": fact.demand,
         "deadline": fact.deadline.isoformat(),
+        "repeats": finding.repeats,
     }
     verb = "inspection.correct_finding" if before else "inspection.find"
     unit = finding.organization.unit

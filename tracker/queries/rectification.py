@@ -1,0 +1,259 @@
+"""The rectification of findings: where each stands, who may do what, and the ledger."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from tracker.domain.actor import Actor
+from tracker.domain.inspection import RectificationAction, RectificationState
+from tracker.domain.rectification import DOING, Part, Standing, is_overdue
+from tracker.models import Evidence, EvidenceFact, Finding, FindingFact, Inspection, Organization, RectificationStep
+from tracker.policy import Act, can, rectifies, visible
+from tracker.queries.history import known
+from tracker.queries.people import names_of
+
+PAGE = 50
+CHOICES = 50
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """One step as it is shown: with the name that the person had, and the number of the evidence."""
+
+    step: RectificationStep
+    person: str
+    evidence: str | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the ledger: a finding, what it says, and its steps as known at the time."""
+
+    finding: Finding
+    fact: FindingFact
+    number: int
+    steps: tuple[StepLine, ...]
+    today: date
+
+    @property
+    def standing(self) -> Standing:
+        """Where the steps have led."""
+        return Standing.after([line.step.action for line in self.steps])
+
+    @property
+    def state(self) -> RectificationState:
+        """The state that is shown and counted."""
+        return self.standing.state
+
+    @property
+    def deadline(self) -> date:
+        """The deadline in force: that of the last extension granted, or the first one."""
+        granted = [s.step.deadline for s in self.steps if s.step.action is RectificationAction.GRANT_EXTENSION]
+        return next((deadline for deadline in reversed(granted) if deadline), self.fact.deadline)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the unit is late."""
+        return is_overdue(self.state, self.deadline, today=self.today)
+
+    def last(self, *actions: RectificationAction) -> StepLine | None:
+        """The latest step of these kinds."""
+        return next((line for line in reversed(self.steps) if line.step.action in actions), None)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the ledger is narrowed to; empty means everything. `unit` is a code, `inspection` a number."""
+
+    unit: str = ""
+    state: RectificationState | None = None
+    inspection: int | None = None
+    overdue: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of the ledger; `following` is the key of its last finding where there is more."""
+
+    rows: tuple[Row, ...]
+    following: str = ""
+
+
+def steps_of(session: Session, finding: Finding) -> Sequence[RectificationStep]:
+    """Every step on a finding, in order."""
+    query = select(RectificationStep).where(RectificationStep.finding_id == finding.id)
+    return session.scalars(query.order_by(RectificationStep.number)).all()
+
+
+def standing_of(session: Session, finding: Finding) -> Standing:
+    """Where the steps on a finding have led."""
+    return Standing.after([step.action for step in steps_of(session, finding)])
+
+
+def finders_of(session: Session, finding: Finding) -> list[int]:
+    """Who worded the finding (row numbers), the first in front."""
+    query = select(FindingFact.entered_by_id).where(FindingFact.finding_id == finding.id)
+    return list(session.scalars(query.order_by(FindingFact.id)))
+
+
+def doers_on(session: Session, finding: Finding) -> set[int]:
+    """Everyone with a hand in putting it right: who took a step for the unit, or entered evidence that was attached."""
+    steps = steps_of(session, finding)
+    attached = [step.evidence_id for step in steps if step.evidence_id is not None]
+    entered = session.scalars(select(EvidenceFact.entered_by_id).where(EvidenceFact.evidence_id.in_(attached)))
+    return {step.person_id for step in steps if step.action in DOING} | set(entered)
+
+
+def parts_of(session: Session, finding: Finding, actor: Actor) -> frozenset[Part]:
+    """As what this person may act on the finding."""
+    parts: set[Part] = set()
+    sits = rectifies(session, actor, finding)
+    if sits:
+        parts.add(Part.CLERK)
+    if True in sits:
+        parts.add(Part.UNIT)
+    if not can(session, actor, Act.RECHECK, finding):
+        return frozenset(parts)
+    parts.add(Part.TEAM)
+    finders = finders_of(session, finding)
+    if actor.person_id in finders:
+        parts.add(Part.FINDER)
+    elif actor.person_id not in doers_on(session, finding):
+        parts.add(Part.RECHECKER)
+    return frozenset(parts)
+
+
+def deadline_of(session: Session, finding: Finding) -> date:
+    """The deadline in force now."""
+    return row_of(session, finding, today=date.min).deadline
+
+
+def _found(as_of: datetime | None) -> Select[Finding, FindingFact, int]:
+    query = (
+        select(Finding, FindingFact, Inspection.number)
+        .join(FindingFact, and_(FindingFact.finding_id == Finding.id, known(FindingFact, as_of)))
+        .join(Inspection, Inspection.id == Finding.inspection_id)
+        .options(joinedload(Finding.organization).joinedload(Organization.unit), joinedload(Finding.duty))
+    )
+    return query if as_of is None else query.where(Finding.created_at <= as_of)
+
+
+def row_of(session: Session, finding: Finding, *, today: date, as_of: datetime | None = None) -> Row:
+    """One finding with everything that its page shows."""
+    [row] = _rows(session, _found(as_of).where(Finding.id == finding.id), today=today, as_of=as_of)
+    return row
+
+
+def rows_of(
+    session: Session, inspection: Inspection, *, today: date, as_of: datetime | None = None, unit_id: int | None = None
+) -> list[Row]:
+    """The findings of a check, or of one unit of it, in the order of their numbers."""
+    query = _found(as_of).where(Finding.inspection_id == inspection.id).order_by(Finding.number)
+    if unit_id is not None:
+        query = query.where(Finding.unit_id == unit_id)
+    return _rows(session, query, today=today, as_of=as_of)
+
+
+def ledger(
+    session: Session,
+    actor: Actor,
+    filters: Filters,
+    *,
+    today: date,
+    as_of: datetime | None = None,
+    after: str = "",
+    size: int = PAGE,
+) -> Page:
+    """The findings that this person may see, the newest check first, in the order of their numbers.
+
+    `after` is the key of the last finding of the page before. What a past day said of states and deadlines stands in
+    the steps, so that whole pages are read until enough rows fit.
+    """
+    rows: list[Row] = []
+    while len(rows) <= size:
+        query = _found(as_of).where(visible(actor, Finding), *_narrowed(filters, now=as_of is None))
+        query = query.where(_beyond(session, actor, after)).order_by(Inspection.number.desc(), Finding.number)
+        read = _rows(session, query.limit(size + 1), today=today, as_of=as_of)
+        rows += [row for row in read if _fits(row, filters)]
+        if len(read) <= size:
+            break
+        after = read[-1].finding.key
+    more = len(rows) > size
+    return Page(tuple(rows[:size]), rows[size - 1].finding.key if more else "")
+
+
+def _narrowed(filters: Filters, *, now: bool) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.unit:
+        conditions.append(Finding.unit_id.in_(select(Organization.id).where(Organization.code == filters.unit)))
+    if filters.inspection is not None:
+        conditions.append(Inspection.number == filters.inspection)
+    if filters.state is not None and now:
+        conditions.append(Finding.state == filters.state)
+    return conditions
+
+
+def _fits(row: Row, filters: Filters) -> bool:
+    return (filters.state is None or row.state is filters.state) and (row.overdue or not filters.overdue)
+
+
+def _beyond(session: Session, actor: Actor, after: str) -> ColumnElement[bool]:
+    """Everything behind the finding of that key in the order of the ledger."""
+    place = session.execute(
+        select(Inspection.number, Finding.number)
+        .join(Inspection, Inspection.id == Finding.inspection_id)
+        .where(Finding.key == after, visible(actor, Finding))
+    ).first()
+    if place is None:
+        return Finding.id.is_not(None)
+    check, number = place
+    return or_(Inspection.number < check, and_(Inspection.number == check, Finding.number > number))
+
+
+def _rows(
+    session: Session, query: Select[Finding, FindingFact, int], *, today: date, as_of: datetime | None
+) -> list[Row]:
+    found = session.execute(query).all()
+    lines = _lines(session, [finding.id for finding, _, _ in found], as_of=as_of)
+    return [Row(finding, fact, number, tuple(lines[finding.id]), today) for finding, fact, number in found]
+
+
+def _lines(session: Session, findings: Collection[int], *, as_of: datetime | None) -> defaultdict[int, list[StepLine]]:
+    query = (
+        select(RectificationStep, Evidence.key)
+        .outerjoin(Evidence, Evidence.id == RectificationStep.evidence_id)
+        .where(RectificationStep.finding_id.in_(findings))
+        .order_by(RectificationStep.finding_id, RectificationStep.number)
+    )
+    if as_of is not None:
+        query = query.where(RectificationStep.at <= as_of)
+    steps = session.execute(query).all()
+    names = names_of(session, {step.person_id for step, _ in steps}, as_of=as_of)
+    lines: defaultdict[int, list[StepLine]] = defaultdict(list)
+    for step, evidence in steps:
+        lines[step.finding_id].append(StepLine(step, names.get(step.person_id, ""), evidence))
+    return lines
+
+
+def evidence_to_attach(session: Session, finding: Finding, actor: Actor) -> list[tuple[Evidence, str]]:
+    """Records of the finding's unit that the person sees, with their sentences, the newest first."""
+    query = (
+        select(Evidence, EvidenceFact.sentence)
+        .join(EvidenceFact, and_(EvidenceFact.evidence_id == Evidence.id, known(EvidenceFact)))
+        .where(Evidence.unit_id == finding.unit_id, Evidence.withdrawn.is_(False), visible(actor, Evidence))
+        .order_by(Evidence.entered_at.desc(), Evidence.id.desc())
+        .limit(CHOICES)
+    )
+    return [(evidence, sentence or "") for evidence, sentence in session.execute(query)]
+
+
+def units_with_findings(session: Session, actor: Actor) -> list[Organization]:
+    """The units in the ledger of this person, in their official order."""
+    units = select(Finding.unit_id).where(visible(actor, Finding))
+    return list(session.scalars(select(Organization).where(Organization.id.in_(units)).order_by(Organization.place)))
