@@ -21,8 +21,8 @@ from tracker.domain.inspection import (
     RectificationState,
     Severity,
 )
-from tracker.domain.sampling import Draw
 from tracker.domain.rectification import deadline_on
+from tracker.domain.sampling import Draw
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.domain.score import item_score
 from tracker.domain.text import _n
