@@ -74,6 +74,7 @@ class Plan:
     items: Sequence[str] = ()
     picked: Sequence[Duty] | None = None
     draw: Draw | None = None
+    self_check_due_on: date | None = None
     notice: Accepted | None = None
 
     @property
@@ -194,6 +195,7 @@ def _fact_of(session: Session, plan: Plan, inspection: Inspection, *, actor: Act
         sample=plan.sample,
         notice_file_id=notice.id if notice else None,
         notice_name=plan.notice.name if plan.notice else None,
+        self_check_due_on=plan.self_check_due_on,
         ranked=False,
         entered_by_id=actor.person_id,
         recorded_at=now,

@@ -1,0 +1,189 @@
+"""The self-check tables of a check: the lines of a unit, what was handed in, and what is open for a person."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session, joinedload
+
+from tracker.domain.actor import Actor
+from tracker.domain.duty import Timeliness
+from tracker.domain.inspection import InspectionState
+from tracker.domain.self_check_table import Answer, Line, counted, is_late
+from tracker.models import (
+    CycleState,
+    Duty,
+    Inspection,
+    InspectionFact,
+    InspectionUnit,
+    Organization,
+    SelfCheckHandIn,
+    SelfCheckLine,
+)
+from tracker.queries.assignments import items_of_year
+from tracker.queries.checklists import checklist_of
+from tracker.queries.duties import DutyThen, duties_as_of
+from tracker.queries.history import SHANGHAI, known
+from tracker.queries.inspections import fact_of, units_of
+from tracker.queries.reports import SET_ASIDE
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """One handing in. `late`: after the day that was set; `changed`: lines were changed since."""
+
+    row: SelfCheckHandIn
+    late: bool
+    changed: bool
+
+
+@dataclass(frozen=True)
+class UnitTable:
+    """Whether a unit handed its table in, for the list of the team."""
+
+    unit: Organization
+    last: HandedIn | None
+
+
+@dataclass(frozen=True)
+class OpenTable:
+    """A table that a person of the unit may fill in."""
+
+    inspection: Inspection
+    fact: InspectionFact
+    unit: Organization
+    handed_in: bool
+    overdue: bool
+
+
+def answers_of(
+    session: Session, inspection: Inspection, unit: Organization, *, as_of: datetime | None = None
+) -> dict[str, SelfCheckLine]:
+    """What the unit said, by item."""
+    query = select(SelfCheckLine).where(
+        SelfCheckLine.inspection_id == inspection.id, SelfCheckLine.unit_id == unit.id, known(SelfCheckLine, as_of)
+    )
+    return {row.item_id: row for row in session.scalars(query)}
+
+
+def answer_of(row: SelfCheckLine | None, item_id: str) -> Answer:
+    """A stored line as the rules see it; an empty answer where there is none."""
+    return Answer(item_id) if row is None else Answer(item_id, row.value, row.tenths, row.statement)
+
+
+def table_of(session: Session, inspection: Inspection, unit: Organization, *, as_of: datetime) -> list[Line]:
+    """A line for each item that the unit owes in the scope of the check, in the order of the list."""
+    grouped: defaultdict[str, list[Timeliness | None]] = defaultdict(list)
+    day = as_of.astimezone(SHANGHAI).date()
+    cycle = inspection.cycle
+    closed = cycle.state is CycleState.CLOSED and cycle.closed_at is not None and cycle.closed_at <= as_of
+    for duty in _in_scope(session, inspection, unit, as_of=as_of):
+        aside = duty.state in SET_ASIDE
+        grouped[duty.item_id].append(None if aside else duty.timeliness(today=day, closed=closed))
+    answers = answers_of(session, inspection, unit, as_of=as_of)
+    items = items_of_year(session, cycle, as_of=as_of)
+    place = {item_id: number for number, item_id in enumerate(checklist_of(cycle.checklist_version).item)}
+    owed = sorted(grouped.keys() | answers.keys(), key=lambda item: (place.get(item, len(place)), item))
+    return [
+        Line(
+            item_id,
+            items[item_id].title,
+            items[item_id].level,
+            items[item_id].points,
+            counted(grouped.get(item_id, ())),
+            answer_of(answers.get(item_id), item_id),
+        )
+        for item_id in owed
+    ]
+
+
+def _in_scope(session: Session, inspection: Inspection, unit: Organization, *, as_of: datetime) -> list[DutyThen]:
+    fact = fact_of(session, inspection, as_of=as_of)
+    chosen = set(
+        session.scalars(
+            select(Duty.id).where(
+                Duty.cycle_id == inspection.cycle_id,
+                Duty.unit_id == unit.id,
+                Duty.period_starts_on <= fact.period_ends_on,
+                Duty.period_ends_on >= fact.period_starts_on,
+            )
+        )
+    )
+    wanted = set(fact.items)
+    return [
+        duty
+        for duty in duties_as_of(session, cycle=inspection.cycle, as_of=as_of, units=[unit.id])
+        if duty.id in chosen
+        and duty.in_force
+        and duty.due_on <= fact.ends_on
+        and (not wanted or duty.item_id in wanted)
+    ]
+
+
+def handed_in(
+    session: Session, inspection: Inspection, unit: Organization, *, as_of: datetime | None = None
+) -> list[HandedIn]:
+    """Every handing in of a unit, the last one in front."""
+    query = select(SelfCheckHandIn).where(
+        SelfCheckHandIn.inspection_id == inspection.id, SelfCheckHandIn.unit_id == unit.id
+    )
+    if as_of is not None:
+        query = query.where(SelfCheckHandIn.at <= as_of)
+    rows = session.scalars(query.order_by(SelfCheckHandIn.number.desc()).options(joinedload(SelfCheckHandIn.person)))
+    due_on = fact_of(session, inspection, as_of=as_of).self_check_due_on
+    written = [row.recorded_at for row in answers_of(session, inspection, unit, as_of=as_of).values()]
+    last_change = max(written, default=None)
+    return [
+        HandedIn(
+            row,
+            is_late(row.at.astimezone(SHANGHAI).date(), due_on=due_on),
+            last_change is not None and last_change > row.at,
+        )
+        for row in rows
+    ]
+
+
+def tables_of(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> list[UnitTable]:
+    """The units of the check in their official order, each with its last handing in."""
+    return [
+        UnitTable(unit, next(iter(handed_in(session, inspection, unit, as_of=as_of)), None))
+        for unit in units_of(session, inspection, as_of=as_of)
+    ]
+
+
+def open_tables(session: Session, actor: Actor, *, today: date) -> Sequence[OpenTable]:
+    """The tables asked of the units at whose top a person sits, in checks that are still open; the soonest first."""
+    seated = {sitting.organization_id for sitting in actor.sittings}
+    if not seated:
+        return []
+    query = (
+        select(Inspection, InspectionFact, Organization)
+        .join(InspectionFact, and_(InspectionFact.inspection_id == Inspection.id, known(InspectionFact)))
+        .join(InspectionUnit, and_(InspectionUnit.inspection_id == Inspection.id, known(InspectionUnit)))
+        .join(Organization, Organization.id == InspectionUnit.organization_id)
+        .where(
+            Inspection.state == InspectionState.OPEN,
+            InspectionFact.self_check_due_on.is_not(None),
+            Organization.id.in_(seated),
+        )
+        .order_by(InspectionFact.self_check_due_on, Inspection.number, Organization.place)
+    )
+    rows = session.execute(query).all()
+    numbers = {inspection.id for inspection, _, _ in rows}
+    of_these = SelfCheckHandIn.inspection_id.in_(numbers)
+    sent = session.execute(select(SelfCheckHandIn.inspection_id, SelfCheckHandIn.unit_id).where(of_these))
+    done = {(number, unit_id) for number, unit_id in sent}
+    return [
+        OpenTable(
+            inspection,
+            fact,
+            unit,
+            (inspection.id, unit.id) in done,
+            fact.self_check_due_on is not None and today > fact.self_check_due_on,
+        )
+        for inspection, fact, unit in rows
+    ]
