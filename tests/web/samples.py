@@ -135,6 +135,7 @@ class Maker:
         )
         judge = self.city.actor(inspector)
         inspections.judge(self.session, inspection, duty, value=Verdict.PARTLY, note="缺签到表", actor=judge, now=NOW)
+        self.extras("papers", place, number=inspection.number)
         return inspection
 
     def finding(self, place: str) -> Finding:

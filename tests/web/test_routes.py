@@ -80,7 +80,7 @@ SEEN_BY: dict[type[Any], tuple[set[str], set[str]]] = {
     Person: ({"Asha", "Chen", "Ines", "Adam"}, {"Omar", "Adam"}),
     Seat: ({"Asha", "Chen", "Ines", "Adam"}, {"Omar", "Adam"}),
     Inspection: ({"Ines", "Adam"}, {"Adam"}),
-    Finding: ({"Ines", "Adam"}, {"Adam"}),
+    Finding: ({"Asha", "Chen", "Ines", "Adam"}, {"Omar", "Adam"}),
     Handover: ({"Asha", "Chen"}, {"Omar"}),
     Job: ({"Asha"}, {"Omar"}),
     LogEntry: ({"Ada"}, {"Ada"}),

@@ -122,7 +122,9 @@ def print_report(
     )
 
 
-def _as_job(values: Callable[..., Report]) -> Work:
+def as_job(values: Callable[..., Document]) -> Work:
+    """The work of the worker that gathers these values as of the time asked for, and prints them."""
+
     def work(session: Session, settings: Settings, arguments: Mapping[str, Any], progress: Progress, out: Path) -> None:
         given = dict(arguments) | {"as_of": datetime.fromisoformat(arguments["as_of"])}
         progress(2, "gather")
@@ -138,7 +140,7 @@ def _as_job(values: Callable[..., Report]) -> Work:
 
 
 WORKS = {
-    "inspection_report": _as_job(inspection_values),
-    "self_check": _as_job(self_check_values),
-    "duty_list": _as_job(duty_list_values),
+    "inspection_report": as_job(inspection_values),
+    "self_check": as_job(self_check_values),
+    "duty_list": as_job(duty_list_values),
 }

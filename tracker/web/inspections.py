@@ -28,6 +28,7 @@ from tracker.queries.cycles import current_cycle
 from tracker.queries.duties import timeliness_of_duty
 from tracker.queries.evidence import records_of
 from tracker.services import inspections
+from tracker.tasks.papers import KINDS
 from tracker.web import clock
 from tracker.web.access import current_actor, guard, load
 from tracker.web.forms import Confirmation, Form, entered, page
@@ -170,6 +171,7 @@ def show(inspection: Inspection) -> ResponseReturnValue:
         findings=queries.findings_of(session, inspection),
         may_judge=can(session, current_actor(), Act.INSPECT, inspection),
         may_report=can(session, current_actor(), Act.REPORT, inspection),
+        papers=KINDS,
         **_words(inspection),
     )
 

@@ -43,6 +43,8 @@ ABOUT: Mapping[str, tuple[type[Any], str, Act]] = {
     "packet": (Inspection, "number", Act.REPORT),
     "packet_quarter": (Organization, "unit", Act.REPORT),
     "packet_all": (Inspection, "number", Act.REPORT),
+    "paper": (Inspection, "number", Act.REPORT),
+    "unit_paper": (Organization, "unit", Act.REPORT),
 }
 
 # What a worker notes of what it is doing, in words; a volume of several is named too.
@@ -184,7 +186,7 @@ def _units_in(session: Session, job: Job, thing: Any) -> list[int]:  # noqa: ANN
     return [unit.id for unit in units_of(session, thing, as_of=as_of)]
 
 
-def _as_of() -> datetime:
+def as_of_asked() -> datetime:
     """The recorded time as of which a document speaks: the end of the day that was asked for, else now."""
     wanted = request.form.get("as_of", "")
     if not wanted:
@@ -195,7 +197,7 @@ def _as_of() -> datetime:
         raise Invalid(_n("日期格式不对，请按 2026-03-31 的样子填写。"), field="as_of") from None
 
 
-def _told_apart(title: str) -> str:
+def told_apart(title: str) -> str:
     """The title with the day as of which the document was asked for, and its language where that is not Chinese."""
     if day := request.form.get("as_of", ""):
         title = _("%(title)s（截至%(day)s）", title=title, day=day)
@@ -205,8 +207,8 @@ def _told_apart(title: str) -> str:
 def start(kind: str, arguments: dict[str, object], *, title: str, unit: Organization | None) -> ResponseReturnValue:
     """Ask for a document and go to the page that shows how far it is."""
     now = clock.now()
-    given = {**arguments, "as_of": _as_of().isoformat(), "language": current_language()}
-    title = _told_apart(title)
+    given = {**arguments, "as_of": as_of_asked().isoformat(), "language": current_language()}
+    title = told_apart(title)
     with transaction() as session:
         job = jobs.ask(
             session,

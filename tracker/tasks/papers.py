@@ -1,0 +1,64 @@
+"""The papers of a check: which there are, whether each is of one unit, and how its values are gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from tracker.domain.errors import Invalid, NotFound
+from tracker.domain.paper import Paper
+from tracker.domain.text import _n
+from tracker.models import Inspection, Organization
+from tracker.queries.inspection_papers import inspection_notice, rectification_notice
+from tracker.queries.inspections import inspection_named, units_of
+from tracker.queries.result_papers import circular, problem_list, team_summary, unit_report
+from tracker.tasks.documents import as_job, software_version, translator
+from tracker.tasks.worker import Work
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of paper. `of_unit` needs a unit; `for_unit` may be read by the people of that unit as well."""
+
+    name: str
+    build: Callable[..., Paper]
+    of_unit: bool = False
+    for_unit: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    "inspection_notice": Kind(_n("检查通知"), inspection_notice, of_unit=True, for_unit=True),
+    "rectification_notice": Kind(_n("整改通知书"), rectification_notice, of_unit=True, for_unit=True),
+    "problem_list": Kind(_n("问题清单"), problem_list),
+    "unit_report": Kind(_n("单位督查报告"), unit_report, of_unit=True),
+    "team_summary": Kind(_n("检查组工作小结"), team_summary),
+    "circular": Kind(_n("督查通报"), circular),
+}
+
+
+def paper_values(
+    session: Session, *, paper: str, number: int, unit: str | None, as_of: datetime, language: str
+) -> Paper:
+    """The values of one paper as of a time. Raises NotFound and Invalid for what there is not."""
+    kind = KINDS.get(paper)
+    if kind is None:
+        raise NotFound(_n("没有名为 %(paper)s 的文书，可选：%(known)s。"), paper=paper, known="、".join(KINDS))
+    inspection = inspection_named(session, number)
+    given = {"as_of": as_of, "words": translator(language), "software_version": software_version()}
+    if kind.of_unit:
+        return kind.build(session, inspection, _visited(session, inspection, unit), **given)
+    return kind.build(session, inspection, **given)
+
+
+def _visited(session: Session, inspection: Inspection, code: str | None) -> Organization:
+    visited = {node.code: node for node in units_of(session, inspection)}
+    if code not in visited:
+        known = "、".join(visited)
+        raise Invalid(_n("请指明本次督查的一个被检查单位，可选：%(known)s。"), field="unit", known=known)
+    return visited[code]
+
+
+PAPER_WORKS: Mapping[str, Work] = {"paper": as_job(paper_values), "unit_paper": as_job(paper_values)}

@@ -1,0 +1,93 @@
+"""The papers of a check, printed by the worker or at once as a spreadsheet: for its team, and for the units in it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from io import BytesIO
+
+from flask import Blueprint, abort, request, send_file
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from tracker.db import db, transaction
+from tracker.domain.errors import Invalid
+from tracker.domain.text import _n
+from tracker.models import Inspection, Organization
+from tracker.policy import Act
+from tracker.queries.inspections import inspection_named, units_of
+from tracker.reporting.spreadsheet import spreadsheet
+from tracker.services import log
+from tracker.tasks.documents import translator
+from tracker.tasks.papers import KINDS, Kind, paper_values
+from tracker.web import clock
+from tracker.web.access import current_actor, guard
+from tracker.web.jobs import as_of_asked, start, told_apart
+from tracker.web.language import current_language
+
+bp = Blueprint("papers", __name__, url_prefix="/papers")
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@bp.post("/inspections/<int:number>")
+@guard(Act.REPORT, Inspection, param="number")
+def make(inspection: Inspection) -> ResponseReturnValue:
+    """Ask for a paper of a check: printed by the worker, or its tables at once."""
+    name, kind = _kind()
+    unit = _unit_of(inspection, request.form.get("unit", "")) if kind.of_unit else None
+    return _answer("paper", name, kind, inspection, unit)
+
+
+@bp.post("/units/<key>/inspections/<int:number>")
+@guard(Act.REPORT, Organization)
+def make_for_unit(organization: Organization, number: int) -> ResponseReturnValue:
+    """Ask for a paper that a check addressed to this unit."""
+    name, kind = _kind()
+    if not kind.for_unit:
+        abort(404)
+    inspection = inspection_named(db.session(), number)
+    return _answer("unit_paper", name, kind, inspection, _unit_of(inspection, organization.code))
+
+
+def _kind() -> tuple[str, Kind]:
+    name = request.form.get("paper", "")
+    if name not in KINDS:
+        raise Invalid(_n("请选择文书。"), field="paper")
+    return name, KINDS[name]
+
+
+def _unit_of(inspection: Inspection, code: str) -> Organization:
+    for unit in units_of(db.session(), inspection):
+        if unit.code == code:
+            return unit
+    raise Invalid(_n("请在本次督查的被检查单位中选择。"), field="unit")
+
+
+def _answer(
+    job: str, name: str, kind: Kind, inspection: Inspection, unit: Organization | None
+) -> ResponseReturnValue:
+    title = _("第%(number)s号督查%(paper)s", number=inspection.number, paper=_(kind.name))
+    if unit is not None:
+        title = _("%(title)s-%(unit)s", title=title, unit=unit.name)
+    arguments = {"paper": name, "number": inspection.number, "unit": unit.code if unit else None}
+    if request.form.get("as") != "xlsx":
+        return start(job, arguments, title=title, unit=unit)
+    return _sent(inspection, unit, name=name, title=told_apart(title), as_of=as_of_asked())
+
+
+def _sent(
+    inspection: Inspection, unit: Organization | None, *, name: str, title: str, as_of: datetime
+) -> ResponseReturnValue:
+    """The spreadsheet, after noting for every unit in it who took it along."""
+    language, session = current_language(), db.session()
+    code = unit.code if unit else None
+    paper = paper_values(session, paper=name, number=inspection.number, unit=code, as_of=as_of, language=language)
+    units = [unit.id] if unit else [one.id for one in units_of(session, inspection, as_of=as_of)]
+    content = spreadsheet(paper, translate=translator(language))
+    actor, now, key = current_actor(), clock.now(), str(inspection.number)
+    with transaction() as writing:
+        for unit_id in units:
+            log.record_access(
+                writing, actor=actor, now=now, verb="document.export", kind=name, key=key, unit_id=unit_id
+            )
+    return send_file(BytesIO(content), mimetype=XLSX, as_attachment=True, download_name=f"{title}.xlsx")
