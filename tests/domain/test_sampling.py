@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.domain.errors import Invalid
-from tracker.domain.sampling import Candidate, Draw, Exclusion, Rule, Trait, candidates_in, drawn
+from tracker.domain.sampling import Candidate, Draw, Exclusion, Rule, Trait, candidates_in, drawn, exclusions_in
 
 TEN = [Candidate(f"2026.D1.{number:02}", ("L2",) if number < 4 else ("L3",)) for number in range(10)]
 populations = st.dictionaries(
@@ -112,6 +112,10 @@ def test_a_single_stratum_may_give_another_number():
         (Draw("1", Rule(percent=Decimal(5), number=1)), "how"),
         (Draw("1", Rule(percent=Decimal(0))), "percent"),
         (Draw("1", Rule(percent=Decimal("100.1"))), "percent"),
+        (Draw("1", Rule(percent=Decimal("33.333"))), "percent"),
+        (Draw("1", Rule(percent=Decimal("1E-999999"))), "percent"),
+        (Draw("1", Rule(percent=Decimal("NaN"))), "percent"),
+        (Draw("1", Rule(percent=Decimal("Infinity"))), "percent"),
         (Draw("1", Rule(number=-1)), "number"),
         (Draw("1", Rule(number=0)), "number"),
         (Draw("1", Rule(number=1, numbers={("L2",): -1})), "number"),
@@ -132,3 +136,21 @@ def test_nothing_can_be_drawn_from_nothing():
         drawn(Draw("1", Rule(number=1)), [])
 
     assert refused.value.field == "units"
+
+
+KEYS = ["2026.D1-B1.P4-1.L3-02.M01.1", "2026.D1-B1.P4-1.L3-02.M02.1", "2026.D1-B10.P4-1.L3-02.M01.1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        ("", ()),
+        (f"{KEYS[1]} 已撤并", (Exclusion(KEYS[1], "已撤并"),)),
+        ("2026.D1-B1\u3000新 成立\n\n", (Exclusion(KEYS[0], "新 成立"), Exclusion(KEYS[1], "新 成立"))),
+        (f"{KEYS[0]} 甲\n2026.D1-B1 乙", (Exclusion(KEYS[0], "甲"), Exclusion(KEYS[1], "乙"))),
+        ("2026.D1-B1", (Exclusion(KEYS[0], ""), Exclusion(KEYS[1], ""))),
+        ("2026.D9 写错了", (Exclusion("2026.D9", "写错了"),)),
+    ],
+)
+def test_what_is_left_out_is_named_by_keys_or_by_what_they_begin_with(text, left_out):
+    assert exclusions_in(text, reversed(KEYS)) == left_out

@@ -1,5 +1,6 @@
 """Supervision checks: scope, verdicts that are revised by new rows, findings, points, and closing."""
 
+import json
 from datetime import date
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from tests.city import NOW, City
-from tests.work import ACT, CHECKLIST, PRESENT, cycle_of, duty, file
+from tests.work import ACT, CHECKLIST, PRESENT, cycle_of, duty, file, queries_of
 from tracker.domain.errors import Invalid, NotAllowed, WrongState
 from tracker.domain.inspection import InspectionKind, InspectionState, MemberRole, Severity
 from tracker.domain.score import Verdict
@@ -99,12 +100,39 @@ def test_a_duty_of_another_unit_cannot_be_picked(session, city, meetings):
         ({"ends_on": date(2026, 5, 1)}, "ends_on"),
         ({"period_ends_on": date(2025, 12, 31)}, "period_ends_on"),
         ({"units": ("D1-B1",)}, "units"),
+        ({"self_check_due_on": date(2026, 5, 19)}, "self_check_due_on"),
+        ({"self_check_due_on": date(2025, 12, 31)}, "self_check_due_on"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused_at_its_field(session, city, meetings, changes, field):
     with pytest.raises(Invalid) as refusal:
         planned(session, city, **changes)
     assert refusal.value.field == field
+
+
+def test_several_duties_are_picked_with_one_entry_in_the_log_of_each_unit(session, city, meetings):
+    inspection = planned(session, city, units=("D1", "D2"), picked=())
+    picked = {"actor": city.actor("Ines"), "now": NOW}
+    inspections.add_many(session, inspection, meetings, **picked)
+    assert inspections.add_many(session, inspection, meetings, **picked) == []
+
+    entries = session.scalars(select(LogEntry).where(LogEntry.verb == "inspection.sample")).all()
+    told = {entry.chain.key: json.loads(entry.payload.body)["after"]["duties"] for entry in entries}
+    assert len(entries) == 2
+    assert told == {"D1": [meetings[0].key, meetings[1].key], "D2": [meetings[2].key]}
+
+
+def test_picking_more_duties_takes_no_more_queries(session, city, meetings):
+    inspection = planned(session, city, picked=())
+    actor = city.actor("Ines")
+    for month in range(5, 13):
+        meetings.append(duty(city, "D1-B1.P4-1", "L3-02", f"M{month:02}"))
+    with queries_of(session) as of_one:
+        inspections.add_many(session, inspection, meetings[:1], actor=actor, now=NOW)
+    with queries_of(session) as of_nine:
+        inspections.add_many(session, inspection, [meetings[1], *meetings[3:]], actor=actor, now=NOW)
+
+    assert len(of_nine) <= len(of_one)
 
 
 def test_a_branch_secretary_cannot_plan_a_check(session, city, meetings):

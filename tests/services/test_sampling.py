@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from sqlalchemy import func, select
 
 from tests.city import NOW, City
-from tests.services.test_inspections import plan_of, planned
-from tests.work import cycle_of, duty, file
+from tests.services.test_inspections import plan_of, planned, problem
+from tests.work import ACT, PRESENT, cycle_of, duty, file
 from tracker.domain.errors import Conflict, Invalid
 from tracker.domain.sampling import Draw, Exclusion, Rule, Trait
 from tracker.models import Duty, Inspection, InspectionDraw, InspectionDuty, StoredFile
 from tracker.queries import inspections as reading
 from tracker.queries.sampling import description, draw_of, redrawn
-from tracker.services import inspections
+from tracker.services import inspections, sign_offs
 from tracker.services.sampling import draw_from
 
 ITEM = "L3-02"
@@ -42,6 +44,42 @@ def test_both_databases_pick_the_same(session, city, year):
 
     assert picked_of(session, check) == PICKED
     assert reading.fact_of(session, check).sample == "drawn"
+
+
+def test_strata_are_those_of_the_kind_of_unit(session, city, year):
+    duty(city, "D2-B1.P4-1", ITEM, "M01")
+    for unit, tags in (("D1", ["has-party-group", "has-committee"]), ("D2", [])):
+        city.organizations[unit].tags = tags
+    check = planned(session, city, units=("D1", "D2"), draw=Draw("1", Rule(by=(Trait.UNIT_KIND,), number=1)))
+
+    strata = draw_of(session, check).strata
+    assert [(one["values"], one["population"], one["picked"]) for one in strata] == [
+        ([""], 1, 1),
+        (["has-committee+has-party-group"], 8, 1),
+    ]
+    assert len([key for key in picked_of(session, check) if "D2-B1" in key]) == 1
+
+
+def test_strata_are_those_of_what_was_returned_before(session, city, year):
+    tick = {"act_on": ACT, "sentence": "召开会议", "counts": PRESENT, "files": [file()], "now": NOW}
+    sign_offs.tick(session, duties=[year[0]], actor=city.actor("Asha"), **tick)
+    sign_offs.return_(session, year[0], reason="缺签到表", actor=city.actor("Chen"), now=NOW)
+    check = planned(session, city, draw=Draw("1", Rule(by=(Trait.RETURNED,), number=1)))
+
+    strata = draw_of(session, check).strata
+    assert [(one["values"], one["population"]) for one in strata] == [(["0"], 7), (["1"], 1)]
+    assert year[0].key in picked_of(session, check)
+
+
+def test_strata_are_those_of_what_was_found_before(session, city, year):
+    before = planned(session, city)
+    found = {"organization": city.organizations["D1-B2"], "duty": None, "problem": problem()}
+    inspections.find(session, before, **found, actor=city.actor("Ines"), now=NOW)
+    check = planned(session, city, draw=Draw("1", Rule(by=(Trait.LEVEL, Trait.FINDINGS), number=2)))
+
+    strata = draw_of(session, check).strata
+    assert [(one["values"], one["population"]) for one in strata] == [(["L3", "0"], 4), (["L3", "1"], 4)]
+    assert Counter(key.split(".")[1] for key in picked_of(session, check)) == {"D1-B1": 2, "D1-B2": 2}
 
 
 def test_what_was_stored_gives_the_same_again(session, city, year):

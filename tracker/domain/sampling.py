@@ -6,6 +6,7 @@ of SHA-256 of seed, line feed and key, and the first ones are taken: no clock, n
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from tracker.domain.text import _n
 
 SEED_LIMIT = 64
 REASON_LIMIT = 200
+DECIMALS = 2  # of a share
 
 
 class Trait(StrEnum):
@@ -151,6 +153,25 @@ def candidates_in(lines: bytes, strata: Sequence[Values]) -> list[Candidate]:
     return [Candidate(key, strata[int(number) - 1]) for key, number in rows]
 
 
+def exclusions_in(text: str, keys: Iterable[str]) -> tuple[Exclusion, ...]:
+    """What somebody typed to leave out: a line each, a key or the parts that keys begin with, a space, the reason."""
+    found: dict[str, Exclusion] = {}
+    ordered = sorted(keys)
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        start, *reason = line.split(maxsplit=1)
+        for key in _begun_by(start, ordered) or [start]:
+            found.setdefault(key, Exclusion(key, reason[0] if reason else ""))
+    return tuple(found.values())
+
+
+def _begun_by(start: str, ordered: Sequence[str]) -> Sequence[str]:
+    """The keys that are `start`, or go on after it with a point."""
+    at = bisect_left(ordered, start)
+    if at < len(ordered) and ordered[at] == start:
+        return [start]
+    return ordered[bisect_left(ordered, f"{start}.") : bisect_left(ordered, f"{start}/")]  # "/" follows "."
+
+
 def check(draw: Draw, candidates: Iterable[Candidate]) -> None:
     """Refuse a draw whose seed, rule or exclusions cannot be right."""
     if not draw.seed.strip() or len(draw.seed) > SEED_LIMIT or not draw.seed.isprintable():
@@ -166,10 +187,15 @@ def check(draw: Draw, candidates: Iterable[Candidate]) -> None:
 def _check_rule(rule: Rule) -> None:
     if (rule.percent is None) == (rule.number is None):
         raise Invalid(_n("请填写各层的抽取比例或者抽取数量，二者填一项。"), field="how")
-    if rule.percent is not None and not 0 < rule.percent <= 100:
-        raise Invalid(_n("抽取比例须大于 0、不超过 100，请改正。"), field="percent")
+    if rule.percent is not None and not _is_share(rule.percent):
+        raise Invalid(_n("抽取比例须大于 0、不超过 100，最多两位小数，请改正。"), field="percent")
     if rule.number is not None and min([rule.number, *rule.numbers.values()]) < 0:
         raise Invalid(_n("抽取数量不能小于 0，请改正。"), field="number")
+
+
+def _is_share(percent: Decimal) -> bool:
+    exponent = percent.as_tuple().exponent  # a word where it is no number
+    return isinstance(exponent, int) and exponent >= -DECIMALS and 0 < percent <= 100
 
 
 def _check_exclusion(left_out: Exclusion, keys: set[str]) -> None:

@@ -34,6 +34,7 @@ from tracker.models import (
     Overrule,
     Person,
     Seat,
+    StoredFile,
     Verdict,
 )
 from tracker.policy import visible
@@ -120,6 +121,12 @@ def fact_of(session: Session, inspection: Inspection, *, as_of: datetime | None 
     """What the check is, as known then."""
     query = select(InspectionFact).where(InspectionFact.inspection_id == inspection.id, known(InspectionFact, as_of))
     return session.scalars(query).one()
+
+
+def notice_of(session: Session, inspection: Inspection) -> StoredFile | None:
+    """The file of the paper that orders the check, if one is attached."""
+    row = fact_of(session, inspection).notice_file_id
+    return None if row is None else session.get(StoredFile, row)
 
 
 def inspections_seen(session: Session, actor: Actor) -> list[Summary]:

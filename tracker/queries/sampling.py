@@ -46,10 +46,24 @@ class Scope:
 
 @dataclass(frozen=True)
 class Population:
-    """The duties in scope as candidates, and their row numbers by key."""
+    """The duties in scope as candidates, and by their keys their row numbers and those of their units."""
 
     candidates: tuple[Candidate, ...]
     ids: Mapping[str, int]
+    units: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Picked:
+    """A duty that is drawn, as a list shows it."""
+
+    key: str
+    organization: str
+    level: str
+    item_id: str
+    period: str
+    occurrence: int
+    due_on: date
 
 
 @dataclass(frozen=True)
@@ -99,7 +113,19 @@ def population_of(session: Session, scope: Scope, *, by: Sequence[Trait] = ()) -
         }
         candidates.append(Candidate(key, tuple(value[trait] for trait in by)))
     candidates.sort(key=lambda one: one.key)
-    return Population(tuple(candidates), {row.key: row.id for row in rows})
+    ids, of_units = {row.key: row.id for row in rows}, {row.key: row.unit_id for row in rows}
+    return Population(tuple(candidates), ids, of_units)
+
+
+def picked_named(session: Session, keys: Sequence[str]) -> list[Picked]:
+    """The duties of these keys, in the official order of their organizations."""
+    query = (
+        select(Duty.key, Organization.name, Duty.level, Duty.item_id, Duty.period, Duty.occurrence, Duty.due_on)
+        .join(Organization, Organization.id == Duty.organization_id)
+        .where(Duty.key.in_(keys))
+        .order_by(Organization.place, Duty.level, Duty.item_id, Duty.period_starts_on, Duty.key)
+    )
+    return [Picked(*row) for row in session.execute(query)]
 
 
 def _returned(session: Session, scope: Scope) -> set[int]:

@@ -160,6 +160,7 @@ def _told(plan: Plan, sampled: int) -> dict[str, object]:
         "duties": sampled,
         **({"seed": plan.draw.seed, "rule": plan.draw.rule.told()} if plan.draw else {}),
         **({"notice": plan.notice.sha256} if plan.notice else {}),
+        **({"self_check_due_on": plan.self_check_due_on.isoformat()} if plan.self_check_due_on else {}),
     }
 
 
@@ -174,9 +175,19 @@ def _check_plan(plan: Plan) -> None:
         raise Invalid(_n("结束日期早于开始日期，请改正。"), field="ends_on")
     if plan.period_ends_on < plan.period_starts_on:
         raise Invalid(_n("检查时段的止日早于起日，请改正。"), field="period_ends_on")
+    _check_self_check(plan)
     not_units = [unit.name for unit in plan.units if not unit.is_unit]
     if not_units:
         raise Invalid(_n("%(names)s 不是接受检查的单位，请改选其所属单位。"), field="units", names="、".join(not_units))
+
+
+def _check_self_check(plan: Plan) -> None:
+    if plan.self_check_due_on is None:
+        return
+    if plan.self_check_due_on > plan.starts_on:
+        raise Invalid(_n("自查截止日不能晚于检查开始日，请改选日期。"), field="self_check_due_on")
+    if plan.self_check_due_on < plan.period_starts_on:
+        raise Invalid(_n("自查截止日不能早于检查时段的开始，请改选日期。"), field="self_check_due_on")
 
 
 def _fact_of(session: Session, plan: Plan, inspection: Inspection, *, actor: Actor, now: datetime) -> InspectionFact:
@@ -215,7 +226,10 @@ def add_to_sample(session: Session, inspection: Inspection, duty: Duty, *, actor
 def add_many(
     session: Session, inspection: Inspection, duties: Iterable[Duty], *, actor: Actor, now: datetime
 ) -> list[Duty]:
-    """Pick more duties by hand, in the units of the check; return those that were not in the sample yet."""
+    """Pick more duties by hand, in the units of the check; return those that were not in the sample yet.
+
+    Each unit gets one entry in its log.
+    """
     _require_own(session, inspection, actor)
     units, there = set(_units(session, inspection)), set(_sampled_ids(session, inspection))
     wanted = {duty.id: duty for duty in duties}
@@ -223,8 +237,10 @@ def add_many(
         raise Invalid(_n("这项任务不属于本次检查的单位，不能加入抽查。"))
     new = sorted((duty for duty in wanted.values() if duty.id not in there), key=lambda duty: duty.key)
     _add_to_sample(session, inspection, [duty.id for duty in new], now=now)
-    for duty in new:
-        _log(session, inspection, duty.unit, actor=actor, now=now, verb="inspection.sample", after={"duty": duty.key})
+    of_new = select(Organization).where(Organization.id.in_({duty.unit_id for duty in new}))
+    for unit in session.scalars(of_new.order_by(Organization.code)):
+        added = {"duties": [duty.key for duty in new if duty.unit_id == unit.id]}
+        _log(session, inspection, unit, actor=actor, now=now, verb="inspection.sample", after=added)
     return new
 
 
