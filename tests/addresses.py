@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from tests.scene import Scene
-from tracker.models import Duty, Evidence, Handover, Inspection, Job, LogEntry, Organization, Person
+from tracker.models import Duty, Evidence, GoodPractice, Handover, Inspection, Job, LogEntry, Organization, Person
 
 NO_PAGES = {
     "jobs.download",  # there only once the worker was there
@@ -68,6 +68,7 @@ def _by_model(scene: Scene) -> Mapping[type, Any]:
     return {
         Duty: scene.open,
         Evidence: scene.record,
+        GoodPractice: "1-L1",
         Handover: scene.handover,
         Inspection: 1,
         Job: scene.job,
@@ -78,7 +79,7 @@ def _by_model(scene: Scene) -> Mapping[type, Any]:
 
 
 def _named(scene: Scene) -> dict[str, Any]:
-    return {"year": 2026, "digest": scene.photo, "number": 1}
+    return {"year": 2026, "digest": scene.photo, "number": 1, "record": scene.record}
 
 
 def _special(scene: Scene) -> dict[str, list[dict[str, Any]]]:

@@ -28,6 +28,7 @@ from tracker.services import (
     checklists,
     cycles,
     evidence,
+    good_practice,
     handovers,
     inspections,
     jobs,
@@ -207,6 +208,12 @@ class Author:
         )
         return check
 
+    def praise(self, record: Evidence) -> None:
+        """The inspector marks a record as good practice: `1-L1`."""
+        check = self.session.scalars(select(Inspection)).one()
+        title, text = "把课堂搬到护林点", "每月一课，由护林员讲当月的巡护情况，课后逐项记下需要解决的事。"
+        good_practice.mark(self.session, check, record, title=title, text=text, actor=self.actor("Ines"), now=NOW)
+
     def ask_for_a_report(self) -> str:
         """A document that the worker makes once it runs; the key of its job."""
         job = jobs.ask(
@@ -252,6 +259,7 @@ def play(session: Session, settings: Settings, *, password: str, more: int = 0) 
     for number, secretary in enumerate(author.others):
         author.tick(author.duty("L3-02", "M05", seat=f"D1-X{number}.P4-1"), who=secretary)
     author.inspect(day, meeting, dues)
+    author.praise(record)
     seals.ask(
         session, kind=SealKind.EVIDENCE_TEXT, key=free.key, reason="误写了个人隐私", actor=author.actor("Anna"), now=NOW
     )

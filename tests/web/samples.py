@@ -31,6 +31,7 @@ from tracker.models import (
     Duty,
     Evidence,
     Finding,
+    GoodPractice,
     Handover,
     Inspection,
     Job,
@@ -40,7 +41,7 @@ from tracker.models import (
     Person,
     Seat,
 )
-from tracker.services import handovers, inspections, jobs, seats, sign_offs
+from tracker.services import good_practice, handovers, inspections, jobs, seats, sign_offs
 from tracker.storage.blobs import BlobStore
 from tracker.storage.intake import take_in
 from tracker.storage.samples import sample_png
@@ -157,6 +158,20 @@ class Maker:
             now=NOW,
         )
 
+    def good_practice(self, place: str) -> GoodPractice:
+        """What the inspector marked on the record."""
+        record: Evidence = self.made.things[Evidence][place]
+        self.extras("good_practice", place, record=record.key)
+        return good_practice.mark(
+            self.session,
+            self.made.things[Inspection][place],
+            record,
+            title="流动课堂",
+            text="把课讲到工地",
+            actor=self.city.actor(INSPECTORS[place]),
+            now=NOW,
+        )
+
     def handover(self, place: str) -> Handover:
         """The list for a successor who comes at the end of the year."""
         seat = self.city.seats[f"{place}-B1.P4-1"]
@@ -204,6 +219,7 @@ MAKERS: dict[type[Any], Callable[[Maker, str], Any]] = {
     Organization: Maker.organization,
     Inspection: Maker.inspection,
     Finding: Maker.finding,
+    GoodPractice: Maker.good_practice,
     Handover: Maker.handover,
     Job: Maker.job,
     LogEntry: Maker.log_entry,

@@ -39,6 +39,7 @@ from tracker.models import (
     Duty,
     Evidence,
     Finding,
+    GoodPractice,
     Handover,
     Inspection,
     Job,
@@ -81,6 +82,7 @@ SEEN_BY: dict[type[Any], tuple[set[str], set[str]]] = {
     Seat: ({"Asha", "Chen", "Ines", "Adam"}, {"Omar", "Adam"}),
     Inspection: ({"Ines", "Adam"}, {"Adam"}),
     Finding: ({"Asha", "Chen", "Ines", "Adam"}, {"Omar", "Adam"}),
+    GoodPractice: ({"Asha", "Chen", "Ines", "Adam"}, {"Omar", "Adam"}),
     Handover: ({"Asha", "Chen"}, {"Omar"}),
     Job: ({"Asha"}, {"Omar"}),
     LogEntry: ({"Ada"}, {"Ada"}),
@@ -106,6 +108,8 @@ MAY: dict[tuple[Act, type[Any] | None], tuple[set[str], set[str]]] = {
     (Act.REPORT, Inspection): ({"Ines"}, set()),
     (Act.DECIDE, Organization): ({"Chen", "Adam"}, {"Adam"}),
     (Act.INSPECT, Inspection): ({"Ines"}, set()),
+    (Act.CONFIRM, GoodPractice): (set(), set()),
+    (Act.WITHDRAW, GoodPractice): ({"Ines"}, set()),
 }
 
 HEADERS = {

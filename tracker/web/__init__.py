@@ -9,6 +9,7 @@ from flask_wtf import CSRFProtect
 from tracker.web import (
     access,
     accounts,
+    as_of,
     assignments,
     board,
     checklists,
@@ -16,6 +17,7 @@ from tracker.web import (
     duties,
     errors,
     evidence,
+    good_practice,
     handovers,
     headers,
     inspections,
@@ -40,6 +42,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     cycles.bp,
     duties.bp,
     evidence.bp,
+    good_practice.bp,
     handovers.bp,
     inspections.bp,
     jobs.bp,
@@ -62,6 +65,7 @@ def init_app(app: Flask) -> None:
     language.init_app(app)
     security.init_app(app)
     access.init_app(app)
+    as_of.init_app(app)
     errors.init_app(app)
     layout.init_app(app)
     for blueprint in BLUEPRINTS:

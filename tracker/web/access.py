@@ -26,6 +26,7 @@ from tracker.models import (
     Duty,
     Evidence,
     Finding,
+    GoodPractice,
     Handover,
     Inspection,
     Job,
@@ -46,6 +47,7 @@ KEYS: dict[type[Any], InstrumentedAttribute[Any]] = {
     Duty: Duty.key,
     Evidence: Evidence.key,
     Finding: Finding.key,
+    GoodPractice: GoodPractice.key,
     Handover: Handover.key,
     Inspection: Inspection.number,
     Job: Job.key,
@@ -58,6 +60,7 @@ KEYS: dict[type[Any], InstrumentedAttribute[Any]] = {
 # What nearly every page of an object shows with it, read in the same query.
 WITH: dict[type[Any], tuple[ExecutableOption, ...]] = {
     Duty: (joinedload(Duty.organization), joinedload(Duty.cycle).joinedload(Cycle.checklist_version)),
+    GoodPractice: (joinedload(GoodPractice.evidence), joinedload(GoodPractice.inspection)),
     Handover: (
         joinedload(Handover.outgoing).joinedload(Appointment.person),
         joinedload(Handover.incoming).joinedload(Appointment.person),

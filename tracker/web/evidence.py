@@ -18,6 +18,7 @@ from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.duties import UNSIGNED
 from tracker.queries.evidence import Attached, Record, duties_served, file_of, record_of
+from tracker.queries.good_practice import checks_to_mark
 from tracker.services import evidence, log
 from tracker.storage.preview import MEDIA_TYPE, NotShown, Size
 from tracker.web import clock
@@ -66,6 +67,7 @@ def _shown(found: Evidence, form: Form) -> ResponseReturnValue:
         items=items_of_year(session, cycle),
         counts=checklist_of(cycle.checklist_version).count_kind,
         may_prepare=can(session, actor, Act.PREPARE, found) and not found.withdrawn,
+        checks=[] if found.withdrawn else checks_to_mark(session, found, actor=actor),
         signed=any(duty.state not in UNSIGNED for duty in served),
         limits=limits,
         left=evidence.room_left(session, found.organization, allowance=limits),

@@ -19,7 +19,6 @@ from tracker.domain.schedule import period_name
 from tracker.domain.score import VERDICT_NAMES, Verdict, shown
 from tracker.domain.text import _n
 from tracker.queries.history import SHANGHAI
-from tracker.web import clock
 from tracker.web.access import current_actor
 from tracker.web.forms import Confirmation
 
@@ -60,6 +59,7 @@ NAVIGATION = (
     Entry("sign_offs.queue", _n("待我确认"), "pen", _signs),
     Entry("board.show", _n("看板"), "grid-3x3", lambda actor: _sits(actor) or _inspects(actor)),
     Entry("inspections.index", _n("督查"), "clipboard2-check", lambda actor: _inspects(actor) or _administers(actor)),
+    Entry("good_practice.index", _n("亮点做法"), "star", lambda actor: _sits(actor) or _inspects(actor)),
     Entry("organizations.index", _n("组织"), "diagram-3", lambda actor: _sits(actor) or _administers(actor)),
     Entry("cycles.index", _n("年度"), "calendar3", _administers),
     Entry("checklists.index", _n("清单"), "list-check", lambda _: True),
@@ -145,7 +145,7 @@ def _period(code: str) -> str:
 @cache
 def _duty_prefix() -> str:
     """The address of a duty without its key: for tables of many rows, where building each address costs more."""
-    return url_for("duties.show", key="KEY").removesuffix("KEY")
+    return url_for("duties.show", key="KEY", as_of=None).removesuffix("KEY")
 
 
 def _local_time(moment: datetime) -> str:
@@ -173,5 +173,4 @@ def init_app(app: Flask) -> None:
         action_name=lambda action: _name_of(ACTION_NAMES, action),
         button_form=lambda: Confirmation(formdata=None),  # it must render where the request cannot be read
         config_endpoints=lambda: current_app.view_functions,
-        today=clock.today,
     )
