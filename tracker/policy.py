@@ -338,6 +338,21 @@ def rectifies(session: Session, actor: Actor, finding: Finding) -> frozenset[boo
     return frozenset(sitting.may_sign for sitting in actor.sittings if sitting.organization_id in answerable)
 
 
+def findings_to(actor: Actor, act: Act) -> ColumnElement[bool]:
+    """The findings that this person may answer (RECTIFY) or look at again (RECHECK), as a filter."""
+    if act is Act.RECHECK:
+        return Finding.inspection_id.in_(_my_inspections(actor)) if _inspects(actor) else false()
+    seats = {sitting.organization_id for sitting in actor.sittings}
+    seated, node = aliased(Organization), aliased(Organization)
+    below = (
+        select(OrganizationAncestor.descendant_id)
+        .join(seated, seated.id == OrganizationAncestor.ancestor_id)
+        .join(node, node.id == OrganizationAncestor.descendant_id)
+        .where(OrganizationAncestor.ancestor_id.in_(seats), seated.unit_id == node.unit_id)
+    )
+    return Finding.organization_id.in_(below)
+
+
 def _may_recheck(session: Session, actor: Actor, finding: Finding) -> bool:
     """The team of the check, also once the check is closed."""
     return _inspects(actor) and finding.inspection_id in set(session.scalars(_my_inspections(actor)))

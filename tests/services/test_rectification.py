@@ -1,5 +1,6 @@
 """Rectification from notice to closing: six people, every refusal, and never a closing without a second person."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -16,7 +17,8 @@ from tracker.domain.errors import Invalid, NotAllowed, RuleError, WrongState
 from tracker.domain.inspection import RectificationAction as A
 from tracker.domain.inspection import RectificationState as S
 from tracker.domain.rectification import DOING, Standing
-from tracker.models import Evidence, EvidenceFact, LogEntry, RectificationStep
+from tracker.models import Evidence, EvidenceFact, Finding, LogEntry, RectificationStep
+from tracker.policy import Act, can, findings_to
 from tracker.queries import rectification as queries
 from tracker.services import inspections, rectification
 
@@ -310,3 +312,81 @@ def test_the_ledger_is_paged_filtered_and_answers_for_past_days(session, city, c
     assert [(row.finding.key, row.overdue) for row in rows] == [(finding.key, True)]
     before = NOW - timedelta(hours=1)
     assert queries.ledger(session, asha, queries.Filters(), as_of=before, **late).rows == ()
+
+
+def test_the_filters_say_what_the_policy_says(session, city, check, meeting, finding):
+    found(session, city, check, None)
+    for who in (*PEOPLE, "Du", "Rong", "Bela"):
+        actor = city.actor(who)
+        for act in (Act.RECTIFY, Act.RECHECK):
+            filtered = set(session.scalars(select(Finding.id).where(findings_to(actor, act))))
+            allowed = {one.id for one in session.scalars(select(Finding)) if can(session, actor, act, one)}
+            assert filtered == allowed, (who, act)
+
+
+def counts_equal_rows(session, actor, filters, **when):
+    counts = queries.counts_of(session, actor, filters, **when)
+
+    def rows(**changes):
+        return queries.ledger(session, actor, replace(filters, **changes), **when, size=100).rows
+
+    assert dict(counts.states) == {state: len(rows(state=state)) for state in S}
+    assert all(row.state is state for state in S for row in rows(state=state))
+    assert counts.total == len(rows(state=None))
+    assert counts.overdue == len([row for row in rows() if row.overdue]) == len(rows(overdue=True))
+    assert counts.repeated == len([row for row in rows() if row.finding.repeats]) == len(rows(repeated=True))
+    return counts
+
+
+def test_counts_equal_rows_in_every_state_and_on_every_day(session, city, check, meeting, act, finding):
+    for _ in range(2):
+        found(session, city, check, meeting)
+    begin(act)
+    act("Asha", A.ASK_EXTENSION)
+    act("Ines", A.GRANT_EXTENSION)
+    asha = city.actor("Asha")
+    for filters in (
+        queries.Filters(),
+        queries.Filters(unit="D1"),
+        queries.Filters(overdue=True),
+        queries.Filters(unit="D2"),
+    ):
+        for today in (TODAY, date(2026, 6, 16), date(2026, 7, 1)):
+            for as_of in (None, NOW, NOW - timedelta(hours=1)):
+                counts_equal_rows(session, asha, filters, today=today, as_of=as_of)
+    counts = counts_equal_rows(session, asha, queries.Filters(), today=date(2026, 6, 16))
+    assert (counts.states[S.UNDER_WAY], counts.states[S.NOT_STARTED], counts.overdue, counts.repeated) == (1, 2, 2, 2)
+
+
+def test_everybody_is_told_what_waits_for_them(session, city, check, meeting, act, finding):
+    found(session, city, check, meeting)
+
+    def waits(who):
+        waiting = queries.waiting_for(session, city.actor(who), today=date(2026, 6, 15))
+        for mine, number in waiting.numbers.items():
+            rows = queries.ledger(session, city.actor(who), queries.Filters(mine=mine), today=TODAY).rows
+            assert len(rows) == number
+        return {mine.value: number for mine, number in waiting.numbers.items() if number}
+
+    assert (waits("Asha"), waits("Ines"), waits("Bela")) == ({"rectify": 2}, {"notify": 2}, {})
+    begin(act)
+    act("Asha", A.ASK_EXTENSION)
+    assert waits("Ivan") == {"notify": 1, "decide": 1}
+    act("Asha", A.REPORT)
+    assert (waits("Asha"), waits("Ivan"), waits("Ines")) == (
+        {"rectify": 1},
+        {"notify": 1, "recheck": 1},
+        {"notify": 1},
+    )
+    waiting = queries.waiting_for(session, city.actor("Dong"), today=date(2026, 6, 15))
+    assert (waiting.overdue, waiting.nearest) == (1, date(2026, 6, 12))
+
+
+def test_a_state_that_was_written_past_the_steps_is_not_believed(session, city, finding):
+    """Nobody closes a finding by writing its state: what pages show and count is what the steps say."""
+    finding.state = S.CLOSED
+    session.flush()
+    asha = city.actor("Asha")
+    assert queries.row_of(session, finding, today=TODAY).state is S.NOT_STARTED
+    assert queries.ledger(session, asha, queries.Filters(state=S.CLOSED), today=TODAY).rows == ()
+    assert counts_equal_rows(session, asha, queries.Filters(), today=TODAY).states[S.CLOSED] == 0

@@ -57,6 +57,10 @@ TRANSITIONS: Mapping[A, Transition] = {
 # Steps by which somebody has a hand in putting it right: they do not judge it afterwards.
 DOING = frozenset({A.RECEIVE, A.MEASURE, A.ASK_EXTENSION, A.ATTACH, A.FIX, A.REPORT})
 REPORTING = frozenset({A.FIX, A.REPORT})
+# Steps by which an open request for more time is settled.
+SETTLING = frozenset({A.GRANT_EXTENSION, A.REFUSE_EXTENSION}) | REPORTING
+# States in which the unit has something to do.
+UNFINISHED = (S.NOT_STARTED, S.UNDER_WAY)
 
 _NOT_UNIT = _n("只有问题所在组织或者本单位上级组织的任职人员（含代理）可以办理；请由本人登录操作。")
 _NOT_TEAM = _n("只有登记这个问题的检查组成员可以办理。")
@@ -126,11 +130,10 @@ class Standing:
 
     def then(self, action: A) -> Standing:
         """Where one more step leads. Reporting makes an open request for more time pointless."""
-        settles = action in {A.GRANT_EXTENSION, A.REFUSE_EXTENSION} | REPORTING
         return Standing(
             state=STATE_AFTER[action],
             notified=self.notified or action is A.NOTIFY,
-            asked=action is A.ASK_EXTENSION or (self.asked and not settles),
+            asked=action is A.ASK_EXTENSION or (self.asked and action not in SETTLING),
             measured=self.measured or action is A.MEASURE,
         )
 
@@ -194,4 +197,4 @@ def deadline_after(calendar: WorkCalendar, day: date, working_days: int) -> Dead
 
 def is_overdue(state: S, deadline: date, *, today: date) -> bool:
     """Whether the unit is late: past the deadline and not reported as done."""
-    return state in {S.NOT_STARTED, S.UNDER_WAY} and today > deadline
+    return state in UNFINISHED and today > deadline

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor
-from tracker.domain.inspection import RectificationAction, RectificationState
-from tracker.domain.rectification import DOING, Part, Standing, is_overdue
+from tracker.domain.inspection import STATE_AFTER, RectificationAction, RectificationState
+from tracker.domain.rectification import DOING, SETTLING, UNFINISHED, Part, Standing, is_overdue
 from tracker.models import Evidence, EvidenceFact, Finding, FindingFact, Inspection, Organization, RectificationStep
-from tracker.policy import Act, can, rectifies, visible
+from tracker.policy import Act, can, findings_to, rectifies, visible
 from tracker.queries.history import known
 from tracker.queries.people import names_of
 
@@ -67,6 +69,15 @@ class Row:
         return next((line for line in reversed(self.steps) if line.step.action in actions), None)
 
 
+class Mine(StrEnum):
+    """What waits for one person."""
+
+    RECTIFY = "rectify"  # findings of their own organizations that are to be put right
+    NOTIFY = "notify"  # findings of their checks of which no notice was given
+    DECIDE = "decide"  # more time was asked for
+    RECHECK = "recheck"  # reported as put right, and theirs to look at
+
+
 @dataclass(frozen=True)
 class Filters:
     """What the ledger is narrowed to; empty means everything. `unit` is a code, `inspection` a number."""
@@ -75,6 +86,31 @@ class Filters:
     state: RectificationState | None = None
     inspection: int | None = None
     overdue: bool = False
+    repeated: bool = False
+    mine: Mine | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many findings the ledger shows in each state, and how many where it is narrowed further."""
+
+    states: Mapping[RectificationState, int]
+    overdue: int
+    repeated: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.states.values())
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many findings wait for one person, by what for; the nearest deadline of those that they put right."""
+
+    numbers: Mapping[Mine, int]
+    overdue: int
+    nearest: date | None
 
 
 @dataclass(frozen=True)
@@ -172,35 +208,120 @@ def ledger(
 ) -> Page:
     """The findings that this person may see, the newest check first, in the order of their numbers.
 
-    `after` is the key of the last finding of the page before. What a past day said of states and deadlines stands in
-    the steps, so that whole pages are read until enough rows fit.
+    `after` is the key of the last finding of the page before.
     """
-    rows: list[Row] = []
-    while len(rows) <= size:
-        query = _found(as_of).where(visible(actor, Finding), *_narrowed(filters, now=as_of is None))
-        query = query.where(_beyond(session, actor, after)).order_by(Inspection.number.desc(), Finding.number)
-        read = _rows(session, query.limit(size + 1), today=today, as_of=as_of)
-        rows += [row for row in read if _fits(row, filters)]
-        if len(read) <= size:
-            break
-        after = read[-1].finding.key
+    query = _found(as_of).where(visible(actor, Finding), *_narrowed(actor, filters, today=today, as_of=as_of))
+    query = query.where(_beyond(session, actor, after)).order_by(Inspection.number.desc(), Finding.number)
+    rows = _rows(session, query.limit(size + 1), today=today, as_of=as_of)
     more = len(rows) > size
     return Page(tuple(rows[:size]), rows[size - 1].finding.key if more else "")
 
 
-def _narrowed(filters: Filters, *, now: bool) -> list[ColumnElement[bool]]:
+def counts_of(
+    session: Session, actor: Actor, filters: Filters, *, today: date, as_of: datetime | None = None
+) -> Counts:
+    """How many rows the ledger has: in each state whatever state is chosen, and where it is narrowed one step more."""
+
+    def counted(narrowed: Filters) -> dict[RectificationState, int]:
+        conditions = _narrowed(actor, narrowed, today=today, as_of=as_of)
+        found = _found(as_of).where(visible(actor, Finding), *conditions)
+        last = found.with_only_columns(_last_action(as_of).label("action"), maintain_column_froms=True).subquery()
+        numbers = dict.fromkeys(RectificationState, 0)
+        query = select(last.c.action, func.count()).group_by(last.c.action)
+        for action, number in session.execute(query):
+            numbers[STATE_AFTER[action] if action else RectificationState.NOT_STARTED] += number
+        return numbers
+
+    return Counts(
+        states=counted(replace(filters, state=None)),
+        overdue=sum(counted(replace(filters, overdue=True)).values()),
+        repeated=sum(counted(replace(filters, repeated=True)).values()),
+    )
+
+
+def waiting_for(session: Session, actor: Actor, *, today: date) -> Waiting:
+    """What waits for this person, in one question."""
+    late, deadline = _overdue(today, None), _deadline_in_force(None)
+    own = _is_mine(actor, Mine.RECTIFY)
+    asked = [func.sum(case((_is_mine(actor, mine), 1), else_=0)) for mine in Mine]
+    columns = [*asked, func.sum(case((and_(own, late), 1), else_=0)), func.min(case((own, deadline)))]
+    found = _found(None).where(visible(actor, Finding)).with_only_columns(*columns, maintain_column_froms=True)
+    *numbers, overdue, nearest = session.execute(found).one()
+    return Waiting({mine: n or 0 for mine, n in zip(Mine, numbers, strict=True)}, overdue or 0, nearest)
+
+
+def _step(as_of: datetime | None, *actions: RectificationAction) -> Select[Any]:
+    """The latest step on a finding, or the latest of these kinds."""
+    query = select(RectificationStep).where(RectificationStep.finding_id == Finding.id)
+    if actions:
+        query = query.where(RectificationStep.action.in_(actions))
+    if as_of is not None:
+        query = query.where(RectificationStep.at <= as_of)
+    return query.order_by(RectificationStep.number.desc()).limit(1).correlate(Finding)
+
+
+def _last_action(as_of: datetime | None, *actions: RectificationAction) -> ScalarSelect[Any]:
+    """The latest step: it alone decides the state."""
+    return _step(as_of, *actions).with_only_columns(RectificationStep.action).scalar_subquery()
+
+
+def _deadline_in_force(as_of: datetime | None) -> ColumnElement[date]:
+    granted = _step(as_of, RectificationAction.GRANT_EXTENSION).with_only_columns(RectificationStep.deadline)
+    return func.coalesce(granted.scalar_subquery(), FindingFact.deadline)
+
+
+def _stands(state: RectificationState, as_of: datetime | None) -> ColumnElement[bool]:
+    last = _last_action(as_of)
+    there = last.in_([action for action, after in STATE_AFTER.items() if after is state])
+    return or_(last.is_(None), there) if state is RectificationState.NOT_STARTED else there
+
+
+def _overdue(today: date, as_of: datetime | None) -> ColumnElement[bool]:
+    waits = or_(*(_stands(state, as_of) for state in UNFINISHED))
+    return and_(waits, _deadline_in_force(as_of) < today)
+
+
+def _is_mine(actor: Actor, mine: Mine) -> ColumnElement[bool]:
+    """Whether a finding waits for this person now."""
+    if mine is Mine.RECTIFY:
+        return and_(findings_to(actor, Act.RECTIFY), or_(*(_stands(state, None) for state in UNFINISHED)))
+    team = findings_to(actor, Act.RECHECK)
+    if mine is Mine.NOTIFY:
+        return and_(team, _last_action(None).is_(None))
+    if mine is Mine.DECIDE:
+        settling = [a for a in RectificationAction if a in SETTLING or a is RectificationAction.ASK_EXTENSION]
+        return and_(team, _last_action(None, *settling) == RectificationAction.ASK_EXTENSION)
+    return and_(team, _stands(RectificationState.REPORTED, None), ~_had_a_hand(actor))
+
+
+def _had_a_hand(actor: Actor) -> ColumnElement[bool]:
+    """Whether the person worded the finding, or had a hand in putting it right (`doers_on`)."""
+    worded = select(FindingFact.finding_id).where(FindingFact.entered_by_id == actor.person_id)
+    entered = select(EvidenceFact.evidence_id).where(EvidenceFact.entered_by_id == actor.person_id)
+    did = select(RectificationStep.finding_id).where(
+        or_(
+            and_(RectificationStep.person_id == actor.person_id, RectificationStep.action.in_(DOING)),
+            RectificationStep.evidence_id.in_(entered),
+        )
+    )
+    return or_(Finding.id.in_(worded), Finding.id.in_(did))
+
+
+def _narrowed(actor: Actor, filters: Filters, *, today: date, as_of: datetime | None) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if filters.unit:
         conditions.append(Finding.unit_id.in_(select(Organization.id).where(Organization.code == filters.unit)))
     if filters.inspection is not None:
         conditions.append(Inspection.number == filters.inspection)
-    if filters.state is not None and now:
-        conditions.append(Finding.state == filters.state)
+    if filters.state is not None:
+        conditions.append(_stands(filters.state, as_of))
+    if filters.overdue:
+        conditions.append(_overdue(today, as_of))
+    if filters.repeated:
+        conditions.append(Finding.repeats.is_not(None))
+    if filters.mine is not None and as_of is None:
+        conditions.append(_is_mine(actor, filters.mine))
     return conditions
-
-
-def _fits(row: Row, filters: Filters) -> bool:
-    return (filters.state is None or row.state is filters.state) and (row.overdue or not filters.overdue)
 
 
 def _beyond(session: Session, actor: Actor, after: str) -> ColumnElement[bool]:
