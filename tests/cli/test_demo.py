@@ -27,7 +27,8 @@ from tracker.cli.demo.place import MARK, Standing, settings_for, standing
 from tracker.config import load_settings
 from tracker.db import db, engine_options
 from tracker.domain.duty import State
-from tracker.domain.inspection import InspectionState
+from tracker.domain.good_practice import GoodPracticeState
+from tracker.domain.inspection import InspectionState, RectificationAction, RectificationState
 from tracker.domain.media import KINDS
 from tracker.domain.password import PROFILES, check_password
 from tracker.models import (
@@ -38,11 +39,16 @@ from tracker.models import (
     DutyPlan,
     Evidence,
     Finding,
+    GoodPractice,
     Handover,
     HandoverSignature,
     Inspection,
+    InspectionDraw,
     LogChain,
     Overrule,
+    RectificationStep,
+    SelfCheckHandIn,
+    SelfCheckLine,
     StoredFile,
     Verdict,
 )
@@ -184,6 +190,26 @@ def test_the_first_check_is_finished_and_the_second_has_work_left(session: Sessi
     assert session.scalar(select(func.count()).where(Finding.inspection_id == first.id)) >= 4
     assert session.scalar(select(func.count()).where(Overrule.inspection_id == first.id)) == 1
     assert session.scalar(select(func.count()).where(Verdict.inspection_id == second.id))
+
+
+def test_the_findings_stand_at_every_place_between_notice_and_closing(session: Session) -> None:
+    assert set(session.scalars(select(Finding.state))) == set(RectificationState)
+    assert session.scalar(
+        select(func.count()).where(RectificationStep.action == RectificationAction.GRANT_EXTENSION)
+    )
+
+
+def test_the_second_check_is_drawn_and_one_unit_has_handed_its_table_in(session: Session) -> None:
+    draw = session.scalars(select(InspectionDraw)).one()
+    assert draw.inspection_id == session.scalar(select(Inspection.id).where(Inspection.number == 2))
+    assert 0 < draw.picked_size < draw.population_size
+    handed_in = session.scalars(select(SelfCheckHandIn.unit_id)).all()
+    assert len(handed_in) == 1
+    assert len(set(session.scalars(select(SelfCheckLine.unit_id)))) == 2
+
+
+def test_one_good_practice_is_agreed_to_and_one_waits(session: Session) -> None:
+    assert set(session.scalars(select(GoodPractice.state))) == {GoodPracticeState.AGREED, GoodPracticeState.MARKED}
 
 
 def test_the_printed_accounts_are_told_with_their_parts(session: Session) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tracker.cli.demo import autumn, opening, visits
+from tracker.cli.demo import autumn, follow_up, opening, results, visits
 from tracker.cli.demo.cabinet import Cabinet
 from tracker.cli.demo.clock import END, moment
 from tracker.cli.demo.stage import Progress, Stage
@@ -50,6 +50,8 @@ def build(
     stage = Stage(session, town=Town(checklist, scale), cabinet=cabinet, checklist=checklist)
     opening.put_on_queue(stage, opening.House(settings))
     visits.put_on_queue(stage)
+    follow_up.put_on_queue(stage)
+    results.put_on_queue(stage)
     autumn.put_on_queue(stage)
     stage.at(moment(END, 23, 50), opening.mark, opening.FINISHED)
     stage.play(progress)

@@ -25,7 +25,10 @@ from tracker.services.roster_file import read_roster
 SOURCE = CHECKOUT / "checklists" / "sanji-sigang.yaml"
 PASSWORD = "Qinghe-2026!"  # noqa: S105  printed on the screen; demo installations only
 BEGUN, FINISHED = "demo.begun", "demo.finished"
-ACCOUNTS = ("zhibu", "jingban", "jiguan", "dangzu", "banzi", "gongwei", "ducha", "guanli", "guanli2", "shenji")
+ACCOUNTS = (
+    *("zhibu", "jingban", "jiguan", "dangzu", "banzi", "gongwei"),
+    *("ducha", "ducha2", "guanli", "guanli2", "shenji"),
+)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 
 from sqlalchemy import select
 
@@ -12,6 +14,7 @@ from tracker.cli.demo.clock import YEAR, chance, moment
 from tracker.cli.demo.stage import Stage, later
 from tracker.domain.duty import State
 from tracker.domain.inspection import InspectionKind, MemberRole, Severity
+from tracker.domain.sampling import Draw, Rule, Trait
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.models import Cycle, Duty, Inspection, InspectionDuty, Organization, Person, Verdict
 from tracker.services import inspections
@@ -33,7 +36,7 @@ def put_on_queue(stage: Stage) -> None:
     stage.at(moment(date(YEAR, 9, 11), 15), overrule_one)
     stage.at(moment(date(YEAR, 9, 14), 9), find_problems, 1, 5)
     stage.at(moment(date(YEAR, 9, 16), 16), close_first)
-    stage.at(moment(date(YEAR, 11, 9), 9), plan_second, units[:1] + units[-1:])
+    stage.at(moment(date(YEAR, 11, 2), 9), plan_second, units[:1] + units[-1:])
     stage.at(moment(date(YEAR, 11, 10), 9), judge_some, 2, 3)
     stage.at(moment(date(YEAR, 11, 11), 9), find_problems, 2, 1)
 
@@ -41,49 +44,41 @@ def put_on_queue(stage: Stage) -> None:
 def plan_first(stage: Stage, units: Sequence[str], first: date, last: date, now: datetime) -> None:
     """Two units, a sample picked by hand over all levels."""
     title = "2026年上半年责任清单落实情况督查"
-    _plan(stage, title, InspectionKind.REGULAR, units, (first, last), now, ends_on=date(YEAR, 9, 18), share=0.17)
+    picked = _sample(stage, units, (first, last), title, today=now.date(), share=0.17)
+    wanted = _plan(stage, title, InspectionKind.REGULAR, units, period=(first, last))
+    _keep(stage, replace(wanted, starts_on=now.date(), ends_on=date(YEAR, 9, 18), picked=picked), now)
 
 
 def plan_second(stage: Stage, units: Sequence[str], now: datetime) -> None:
-    """The first unit and the smallest one, third quarter."""
-    title = "2026年第三季度专项督查"
+    """The first unit and the smallest one, third quarter; the sample is drawn, and the units check themselves first."""
     period = (date(YEAR, 7, 1), date(YEAR, 9, 30))
-    _plan(stage, title, InspectionKind.SPECIAL, units, period, now, ends_on=date(YEAR, 11, 27), share=0.3)
+    wanted = _plan(stage, "2026年第三季度专项督查", InspectionKind.SPECIAL, units, period=period)
+    draw = Draw(words.SEED, Rule(by=(Trait.LEVEL, Trait.RETURNED), percent=Decimal(30)))
+    dated = replace(wanted, starts_on=date(YEAR, 11, 9), ends_on=date(YEAR, 11, 27))
+    _keep(stage, replace(dated, draw=draw, self_check_due_on=date(YEAR, 11, 6)), now)
 
 
 def _plan(
-    stage: Stage,
-    title: str,
-    kind: InspectionKind,
-    units: Sequence[str],
-    period: tuple[date, date],
-    now: datetime,
-    *,
-    ends_on: date,
-    share: float,
-) -> None:
-    session = stage.session
-    people = {
-        p.account_name: p for p in session.scalars(select(Person).where(Person.account_name.in_((LEADER, MEMBER))))
-    }
-    inspections.plan(
-        session,
-        cycle=session.scalars(select(Cycle)).one(),
-        plan=inspections.Plan(
-            title=title,
-            basis=BASIS,
-            kind=kind,
-            starts_on=now.date(),
-            ends_on=ends_on,
-            period_starts_on=period[0],
-            period_ends_on=period[1],
-            team=[(people[LEADER], MemberRole.LEADER), (people[MEMBER], MemberRole.MEMBER)],
-            units=[stage.organization(code) for code in units],
-            picked=_sample(stage, units, period, title, today=now.date(), share=share),
-        ),
-        actor=stage.actor(LEADER, now),
-        now=now,
+    stage: Stage, title: str, kind: InspectionKind, units: Sequence[str], *, period: tuple[date, date]
+) -> inspections.Plan:
+    wanted = select(Person).where(Person.account_name.in_((LEADER, MEMBER)))
+    people = {person.account_name: person for person in stage.session.scalars(wanted)}
+    return inspections.Plan(
+        title=title,
+        basis=BASIS,
+        kind=kind,
+        starts_on=period[1],
+        ends_on=period[1],
+        period_starts_on=period[0],
+        period_ends_on=period[1],
+        team=[(people[LEADER], MemberRole.LEADER), (people[MEMBER], MemberRole.MEMBER)],
+        units=[stage.organization(code) for code in units],
     )
+
+
+def _keep(stage: Stage, wanted: inspections.Plan, now: datetime) -> None:
+    cycle = stage.session.scalars(select(Cycle)).one()
+    inspections.plan(stage.session, cycle=cycle, plan=wanted, actor=stage.actor(LEADER, now), now=now)
 
 
 def _sample(
