@@ -21,6 +21,7 @@ from tracker.domain.duty import State
 from tracker.domain.errors import RuleError
 from tracker.models import Duty, DutyPlan, OrganizationFact
 from tracker.queries import board, board_as_of
+from tracker.queries.cycles import all_cycles
 from tracker.queries.history import end_of_day, known
 from tracker.queries.organizations import codes, facts_of_row, in_force, known_facts
 from tracker.services import organizations
@@ -132,8 +133,8 @@ def test_before_anything_was_laid_out_the_board_is_empty(session: Session, city:
     filters, before = board.Filters(cycle_id=ours.cycle_id, today=BEGIN.date()), BEGIN - timedelta(seconds=1)
 
     assert board_as_of.matrix(session, city.actor("Rong"), filters, by=Duty.item_id, as_of=before) == {}
-    assert board_as_of.cycles_then([ours.cycle], before) == []
-    assert board_as_of.cycles_then([ours.cycle], BEGIN) == [ours.cycle]
+    assert all_cycles(session, as_of=before) == []
+    assert all_cycles(session, as_of=BEGIN) == [ours.cycle]
 
 
 def test_the_past_shows_nobody_more_than_the_present(session: Session, city: City) -> None:

@@ -18,7 +18,8 @@ from tracker.domain.actor import Actor
 from tracker.domain.board import Cell, Column, column_of
 from tracker.models import Cycle, Duty, Organization, Seat
 from tracker.policy import visible
-from tracker.queries.board import PAGE, Filters, Line
+from tracker.queries.board import PAGE, Filters, Line, judged_duties
+from tracker.queries.cycles import was_closed
 from tracker.queries.duties import DutyThen, duties_as_of
 from tracker.queries.history import SHANGHAI
 from tracker.queries.organizations import records
@@ -33,16 +34,6 @@ class Placed:
     seat: str
     period_starts_on: date
     period_ends_on: date
-
-
-def was_closed(cycle: Cycle, as_of: datetime) -> bool:
-    """Whether a year had been ended by then."""
-    return cycle.closed_at is not None and cycle.closed_at <= as_of
-
-
-def cycles_then(cycles: Iterable[Cycle], as_of: datetime) -> list[Cycle]:
-    """Of these years, those that had been opened by then."""
-    return [cycle for cycle in cycles if cycle.opened_at <= as_of]
 
 
 def places_then(session: Session, as_of: datetime) -> list[tuple[int, str, str]]:
@@ -73,7 +64,8 @@ def placed(session: Session, actor: Actor, filters: Filters, *, as_of: datetime)
     found = duties_as_of(session, cycle=cycle, as_of=as_of, organizations=organizations)
     closed = was_closed(cycle, as_of)
     seen = (_placed(duty, lasting[duty.id], today=filters.today, closed=closed) for duty in found if duty.id in lasting)
-    return [one for one in seen if _passes(one, filters)]
+    judged = set(session.scalars(judged_duties(actor, as_of))) if filters.judged else set()
+    return [one for one in seen if _passes(one, filters) and (not filters.judged or one.duty.id in judged)]
 
 
 def _lasting(actor: Actor, filters: Filters) -> Iterator[ColumnElement[bool]]:
@@ -111,7 +103,9 @@ def _placed(duty: DutyThen, lasting: tuple[Any, ...], *, today: date, closed: bo
 
 def _passes(one: Placed, filters: Filters) -> bool:
     """The filters on what changes."""
-    state, columns = filters.state, filters.columns
+    state, columns, due_on = filters.state, filters.columns, one.duty.due_on
+    if (filters.due_from and due_on < filters.due_from) or (filters.due_to and due_on > filters.due_to):
+        return False
     return one.duty.in_force and (not state or one.duty.shown is state) and (not columns or one.column in columns)
 
 

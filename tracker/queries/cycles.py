@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -21,9 +21,17 @@ from tracker.queries.checklists import checklist_of
 Progress = Callable[[int, int], None]
 
 
-def all_cycles(session: Session) -> Sequence[Cycle]:
-    """All years, the newest first."""
-    return session.scalars(select(Cycle).order_by(Cycle.year.desc())).all()
+def all_cycles(session: Session, *, as_of: datetime | None = None) -> Sequence[Cycle]:
+    """All years that had been opened at a time, the newest first."""
+    found = session.scalars(select(Cycle).order_by(Cycle.year.desc())).all()
+    return found if as_of is None else [cycle for cycle in found if cycle.opened_at <= as_of]
+
+
+def was_closed(cycle: Cycle, as_of: datetime | None = None) -> bool:
+    """Whether a year had been ended at a time."""
+    if as_of is None:
+        return cycle.state is CycleState.CLOSED
+    return cycle.closed_at is not None and cycle.closed_at <= as_of
 
 
 def open_cycles(session: Session) -> Sequence[Cycle]:
@@ -44,13 +52,13 @@ def cycles_of(session: Session, years: Collection[int]) -> Sequence[Cycle]:
     return session.scalars(select(Cycle).where(Cycle.year.in_(years))).all()
 
 
-def current_cycle(session: Session, *, today: date) -> Cycle | None:
-    """The year that people work on: this one, else the latest that is open, else the latest."""
+def current_cycle(session: Session, *, today: date, as_of: datetime | None = None) -> Cycle | None:
+    """The year that people work on: this one, else the latest that is open, else the latest, as known at a time."""
 
     def far(cycle: Cycle) -> tuple[bool, bool, int]:
-        return cycle.year != today.year, cycle.state is not CycleState.OPEN, -cycle.year
+        return cycle.year != today.year, was_closed(cycle, as_of), -cycle.year
 
-    return min(all_cycles(session), key=far, default=None)
+    return min(all_cycles(session, as_of=as_of), key=far, default=None)
 
 
 def state_counts(session: Session, cycle: Cycle) -> dict[State, int]:

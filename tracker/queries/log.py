@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
@@ -23,6 +23,12 @@ SEALED = "seal.agree"  # the verb of the entry that names a payload that was des
 PAYLOAD = "log_payload"
 PAGE = 50
 STREAM = 1_000
+
+
+def first_day(session: Session) -> date | None:
+    """The day of the first entry of any chain; None where nothing was ever done."""
+    first = session.scalar(select(func.min(LogEntry.at)))
+    return first.astimezone(SHANGHAI).date() if first else None
 
 
 # ---------------------------------------------------------------- whole chains

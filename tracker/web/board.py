@@ -19,14 +19,15 @@ from tracker.db import db
 from tracker.domain.board import COLUMN_NAMES, DONE, FALLEN_DUE, Cell, Column
 from tracker.domain.checklist import Checklist
 from tracker.domain.duty import STATE_NAMES, State
+from tracker.domain.pictures import AHEAD
 from tracker.models import Cycle, Duty, Organization
 from tracker.policy import Act
-from tracker.queries import board
+from tracker.queries import board, board_as_of
 from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.cycles import all_cycles, current_cycle
-from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.as_of import answers_past, asked, day_shown, known_at, refuse_unless_known
 from tracker.web.language import named
 
 bp = Blueprint("board", __name__, url_prefix="/board")
@@ -34,9 +35,13 @@ bp = Blueprint("board", __name__, url_prefix="/board")
 GROUPS: Mapping[str, tuple[Column, ...]] = {
     "done": DONE,
     "fallen_due": FALLEN_DUE,
+    "ahead": AHEAD,
     **{column.value: (column,) for column in Column},
 }
-NARROW = ("unit", "organization", "level", "post", "dimension", "item", "state", "show", "period_from", "period_to")
+NARROW = (
+    *("unit", "organization", "level", "post", "dimension", "item", "state", "show"),
+    *("period_from", "period_to", "due_from", "due_to", "judged"),
+)
 
 
 class FilterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
@@ -54,6 +59,9 @@ class FilterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
     show = SelectField(_l("时效"), coerce=str, validators=[Optional()])
     period_from = DateField(_l("时段自"), validators=[Optional()])
     period_to = DateField(_l("时段至"), validators=[Optional()])
+    due_from = DateField(_l("到期自"), validators=[Optional()])
+    due_to = DateField(_l("到期至"), validators=[Optional()])
+    judged = SelectField(_l("核查"), coerce=str, validators=[Optional()])
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,15 @@ class View:
         return urlencode({name: value for name, value in parts.items() if value})
 
 
+def reads() -> tuple[Any, dict[str, Any]]:
+    """Where a page of the board reads from, the caches of today or a replay of a past day, and what to tell it.
+
+    `queries.board` and `queries.board_as_of` answer by the same names; the second wants `as_of` as well.
+    """
+    past = asked()
+    return (board, {}) if past is None else (board_as_of, {"as_of": past.at})
+
+
 def _form(cycles: list[Cycle], checklist: Checklist) -> FilterForm:
     form = FilterForm(request.args)
     everything = ("", _l("全部"))
@@ -80,15 +97,17 @@ def _form(cycles: list[Cycle], checklist: Checklist) -> FilterForm:
     form.post.choices = [everything, *((post.id, named(post)) for post in checklist.posts)]
     form.state.choices = [everything, *((state.value, _l(name)) for state, name in STATE_NAMES.items())]
     columns = [(column.value, _l(name)) for column, name in COLUMN_NAMES.items()]
-    form.show.choices = [everything, ("done", _l("已办理")), ("fallen_due", _l("已到期或已办理")), *columns]
+    form.show.choices = [everything, ("done", _l("已办理")), ("fallen_due", _l("已到期或已办理"))]
+    form.show.choices += [("ahead", _l("未到期（含即将到期）")), *columns]
+    form.judged.choices = [everything, ("yes", _l("已核查"))]
     return form
 
 
 def _chosen_cycle() -> Cycle | None:
     year = request.args.get("year", "")
-    cycles = all_cycles(db.session())
+    cycles = all_cycles(db.session(), as_of=known_at())
     chosen = [cycle for cycle in cycles if str(cycle.year) == year]
-    return chosen[0] if chosen else current_cycle(db.session(), today=clock.today())
+    return chosen[0] if chosen else current_cycle(db.session(), today=day_shown(), as_of=known_at())
 
 
 def _day(field: DateField) -> date | None:
@@ -99,12 +118,12 @@ def _day(field: DateField) -> date | None:
 def look(cycle: Cycle) -> View:
     """Read the view from the address; what does not fit is shown beside its field and narrows nothing."""
     checklist = checklist_of(cycle.checklist_version)
-    form = _form(list(all_cycles(db.session())), checklist)
+    form = _form(list(all_cycles(db.session(), as_of=known_at())), checklist)
     form.validate()
     narrowed = {name: request.args.get(name, "") for name in NARROW if name not in form.errors}
     filters = board.Filters(
         cycle_id=cycle.id,
-        today=clock.today(),
+        today=day_shown(),
         unit=narrowed.get("unit") or None,
         organization=narrowed.get("organization") or None,
         level=narrowed.get("level") or None,
@@ -115,12 +134,18 @@ def look(cycle: Cycle) -> View:
         columns=GROUPS.get(narrowed.get("show", ""), ()),
         period_from=_day(form.period_from),
         period_to=_day(form.period_to),
+        due_from=_day(form.due_from),
+        due_to=_day(form.due_to),
+        judged=narrowed.get("judged") == "yes",
     )
-    return View(cycle, checklist, filters, form, {"year": str(cycle.year), **narrowed})
+    past = asked()
+    day = past.day.isoformat() if past else ""
+    return View(cycle, checklist, filters, form, {"year": str(cycle.year), **narrowed, "as_of": day})
 
 
 @bp.get("")
 @guard(Act.USE)
+@answers_past
 def show() -> ResponseReturnValue:
     """Units by dimension."""
     return _matrix("board/show.html", by="dimension")
@@ -128,6 +153,7 @@ def show() -> ResponseReturnValue:
 
 @bp.get("/items")
 @guard(Act.USE)
+@answers_past
 def items() -> ResponseReturnValue:
     """Units by item."""
     return _matrix("board/items.html", by="item")
@@ -138,12 +164,14 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
     if cycle is None:
         return render_template("board/nothing.html")
     view, session, actor = look(cycle), db.session(), current_actor()
-    cells = board.matrix(session, actor, view.filters, by=Duty.dimension if by == "dimension" else Duty.item_id)
-    units = board.organizations_named(session, {unit for unit, _ in cells})
+    read, then = reads()
+    heading_of = Duty.dimension if by == "dimension" else Duty.item_id
+    cells = read.matrix(session, actor, view.filters, by=heading_of, **then)
+    units = read.organizations_named(session, {unit for unit, _ in cells}, **then)
     names = (
         {dimension.id: named(dimension) for dimension in view.checklist.dimensions}
         if by == "dimension"
-        else {item.id: item.title for item in items_of_year(session, cycle).values()}
+        else {item.id: item.title for item in items_of_year(session, cycle, as_of=known_at()).values()}
     )
     headings = [(key, name) for key, name in names.items() if any(heading == key for _, heading in cells)]
     return render_template(template, view=view, cells=cells, units=units, headings=headings, by=by, **_sums(cells))
@@ -160,6 +188,7 @@ def _sums(cells: Mapping[tuple[int, str], Cell]) -> dict[str, Any]:
 
 @bp.get("/units/<key>")
 @guard(Act.VIEW, Organization)
+@answers_past
 def unit(organization: Organization) -> ResponseReturnValue:
     """One unit: its organizations by dimension."""
     cycle = _chosen_cycle()
@@ -167,13 +196,15 @@ def unit(organization: Organization) -> ResponseReturnValue:
         return render_template("board/nothing.html")
     view = look(cycle)
     view = replace(view, filters=replace(view.filters, unit=organization.code))
-    cells = board.organizations_of_unit(db.session(), current_actor(), view.filters)
-    organizations = board.organizations_named(db.session(), {node for node, _ in cells})
+    read, then = reads()
+    cells = read.organizations_of_unit(db.session(), current_actor(), view.filters, **then)
+    organizations = read.organizations_named(db.session(), {node for node, _ in cells}, **then)
     headings = [(dimension.id, named(dimension)) for dimension in view.checklist.dimensions]
     return render_template(
         "board/unit.html",
         view=view,
         unit=organization,
+        name=_name_of(organization),
         cells=cells,
         units=organizations,
         headings=headings,
@@ -182,15 +213,26 @@ def unit(organization: Organization) -> ResponseReturnValue:
     )
 
 
+def _name_of(organization: Organization) -> str:
+    """What an organization is, or was, called. Raises NotFound for a day on which there was none."""
+    read, then = reads()
+    found: list[tuple[int, str, str]] = read.organizations_named(db.session(), {organization.id}, **then)
+    if not found:
+        refuse_unless_known(None)
+    return found[0][2]
+
+
 @bp.get("/duties")
 @guard(Act.USE)
+@answers_past
 def duties() -> ResponseReturnValue:
     """The list behind a number, page by page."""
     cycle = _chosen_cycle()
     if cycle is None:
         return render_template("board/nothing.html")
     view = look(cycle)
-    lines = board.duties_behind(db.session(), current_actor(), view.filters, after=_after())
+    read, then = reads()
+    lines = read.duties_behind(db.session(), current_actor(), view.filters, after=_after(), **then)
     following = ""
     if len(lines) == board.PAGE:
         following = view.link(after_due=lines[-1].due_on.isoformat(), after_key=lines[-1].key)
@@ -199,9 +241,9 @@ def duties() -> ResponseReturnValue:
         view=view,
         lines=lines,
         following=following,
-        total=board.totals(db.session(), current_actor(), view.filters).total,
+        total=read.totals(db.session(), current_actor(), view.filters, **then).total,
         scope=_scope(view),
-        items=items_of_year(db.session(), cycle),
+        items=items_of_year(db.session(), cycle, as_of=known_at()),
     )
 
 
@@ -209,8 +251,9 @@ def _scope(view: View) -> list[str]:
     """What the list is narrowed to beside the filters on the page: unit, organization, dimension, item."""
     codes = [code for code in (view.filters.unit, view.filters.organization) if code]
     dimension = view.checklist.dimension.get(view.filters.dimension or "")
-    item = items_of_year(db.session(), view.cycle).get(view.filters.item or "")
-    names = [*board.names_of_codes(db.session(), current_actor(), codes)]
+    item = items_of_year(db.session(), view.cycle, as_of=known_at()).get(view.filters.item or "")
+    read, then = reads()
+    names = [*read.names_of_codes(db.session(), current_actor(), codes, **then)]
     return names + ([named(dimension)] if dimension else []) + ([item.title] if item else [])
 
 
