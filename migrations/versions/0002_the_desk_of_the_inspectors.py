@@ -16,7 +16,7 @@ ACTIONS = (
     "action IN ('notify', 'receive', 'measure', 'ask_extension', 'grant_extension', 'refuse_extension', "
     "'attach', 'fix', 'report', 'return', 'close')"
 )
-FINDER = "action <> 'close' OR (finder_id IS NOT NULL AND person_id <> finder_id)"
+FINDER = "action <> 'close' OR (reporter_id IS NOT NULL AND finder_id IS NOT NULL AND person_id <> finder_id)"
 
 
 def _create_guards():
@@ -111,7 +111,7 @@ def _rebuild_rectification_step():
     sa.Column('deadline', sa.Date(), nullable=True),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('id', sa.Integer(), nullable=False),
-    sa.CheckConstraint("action <> 'close' OR (finder_id IS NOT NULL AND person_id <> finder_id)", name=op.f('ck_rectification_step_finder_does_not_close')),
+    sa.CheckConstraint("action <> 'close' OR (reporter_id IS NOT NULL AND finder_id IS NOT NULL AND person_id <> finder_id)", name=op.f('ck_rectification_step_finder_does_not_close')),
     sa.CheckConstraint("action NOT IN ('close', 'return') OR reporter_id IS NULL OR person_id <> reporter_id", name=op.f('ck_rectification_step_doer_does_not_close')),
     sa.ForeignKeyConstraint(['evidence_id'], ['evidence.id'], name=op.f('fk_rectification_step_evidence_id')),
     sa.ForeignKeyConstraint(['finder_id'], ['person.id'], name=op.f('fk_rectification_step_finder_id')),

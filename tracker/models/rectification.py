@@ -29,7 +29,8 @@ class RectificationStep(Numbered):
             name="doer_does_not_close",
         ),
         CheckConstraint(
-            "action <> 'close' OR (finder_id IS NOT NULL AND person_id <> finder_id)", name="finder_does_not_close"
+            "action <> 'close' OR (reporter_id IS NOT NULL AND finder_id IS NOT NULL AND person_id <> finder_id)",
+            name="finder_does_not_close",
         ),
     )
     finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id"))

@@ -42,6 +42,7 @@ from tracker.models import (
     Verdict,
 )
 from tracker.policy import Act, require
+from tracker.queries.assignments import items_of_year
 from tracker.queries.calendar import work_calendar
 from tracker.queries.evidence import Ids, doers_of
 from tracker.queries.history import SHANGHAI, known
@@ -87,7 +88,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a finding says. `basis` names the regulation and article; `post` is the post responsible."""
+    """What a finding says. `basis` names the regulation and article; `post` is the post responsible.
+
+    `item_id` names the item where no duty does.
+    """
 
     problem: str
     basis: str
@@ -95,6 +99,7 @@ class Problem:
     severity: Severity
     demand: str
     deadline: date
+    item_id: str | None = None
 
 
 def plan(session: Session, *, cycle: Cycle, plan: Plan, actor: Actor, now: datetime) -> Inspection:
@@ -439,7 +444,9 @@ def find(
     if elsewhere or organization.unit_id not in set(_units(session, inspection)):
         raise Invalid(_n("这个组织不属于本次检查的单位。"), field="organization")
     _check_problem(problem, now=now)
-    item_id = duty.item_id if duty else None
+    item_id = duty.item_id if duty else problem.item_id
+    if item_id is not None and item_id not in items_of_year(session, inspection.cycle):
+        raise Invalid(_n("本年度没有事项 %(item)s，请重新选择。"), field="item", item=item_id)
     last = session.scalar(select(func.max(Finding.number)).where(Finding.inspection_id == inspection.id)) or 0
     finding = Finding(
         key=f"{inspection.number}-{last + 1}",
