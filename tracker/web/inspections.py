@@ -1,8 +1,7 @@
-"""Supervision checks: plan one, work through its sample, note findings, look at scores, close it."""
+"""Supervision checks: work through the sample of one, note findings, look at scores, close it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -10,64 +9,29 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import DateField, DecimalField, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms import DecimalField, RadioField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
-from wtforms.widgets import CheckboxInput, ListWidget
 
 from tracker.db import db, transaction
-from tracker.domain.checklist import Checklist, Item
-from tracker.domain.inspection import KIND_NAMES, MEMBER_NAMES, SEVERITY_NAMES, InspectionKind, MemberRole, Severity
+from tracker.domain.inspection import KIND_NAMES, MEMBER_NAMES, SEVERITY_NAMES
 from tracker.domain.score import VERDICT_NAMES
 from tracker.domain.score import Verdict as VerdictValue
-from tracker.models import Duty, Inspection, Organization, Person
+from tracker.models import Duty, Inspection, Organization
 from tracker.policy import Act, can
 from tracker.queries import inspections as queries
 from tracker.queries.assignments import item_of, items_of_year
 from tracker.queries.checklists import checklist_of
-from tracker.queries.cycles import current_cycle
-from tracker.queries.duties import timeliness_of_duty
+from tracker.queries.duties import duties_named, timeliness_of_duty
 from tracker.queries.evidence import records_of
+from tracker.queries.sampling import draw_of
+from tracker.queries.self_check_tables import tables_of
 from tracker.services import inspections
 from tracker.tasks.papers import KINDS
-from tracker.web import clock
+from tracker.web import clock, findings
 from tracker.web.access import current_actor, guard, load
 from tracker.web.forms import Confirmation, Form, entered, page
-from tracker.web.language import named
 
 bp = Blueprint("inspections", __name__, url_prefix="/inspections")
-
-
-class ManyField(SelectMultipleField):
-    """Several of a list, as check boxes."""
-
-    widget = ListWidget(prefix_label=False)
-    option_widget = CheckboxInput()
-
-
-class PlanForm(Form):
-    """What a check is about."""
-
-    title = StringField(_l("名称"), validators=[InputRequired(), Length(max=100)])
-    basis = TextAreaField(_l("依据"), validators=[InputRequired(), Length(max=1000)])
-    kind = RadioField(_l("类型"), default=InspectionKind.REGULAR.value)
-    starts_on = DateField(_l("检查开始"), validators=[InputRequired()])
-    ends_on = DateField(_l("检查结束"), validators=[InputRequired()])
-    period_starts_on = DateField(_l("检查时段自"), validators=[InputRequired()])
-    period_ends_on = DateField(_l("检查时段至"), validators=[InputRequired()])
-    leader = SelectField(_l("组长"), validators=[InputRequired()])
-    members = ManyField(_l("成员"))
-    units = ManyField(_l("被检查单位"))
-    dimensions = ManyField(_l("检查维度（不选为全部）"))
-    sample = RadioField(_l("抽查方式"), default="all")
-
-    def offer(self, checklist: Checklist, people: Iterable[Person], units: Iterable[Organization]) -> None:
-        """Fill in what can be chosen."""
-        team = [(person.key, person.name) for person in people]
-        self.kind.choices = [(kind.value, _(name)) for kind, name in KIND_NAMES.items()]
-        self.leader.choices = self.members.choices = team
-        self.units.choices = [(unit.code, unit.name) for unit in units]
-        self.dimensions.choices = [(dimension.id, named(dimension)) for dimension in checklist.dimensions]
-        self.sample.choices = [("all", _("范围内全部任务")), ("hand", _("在任务清单中逐项挑选"))]
 
 
 class VerdictForm(Form):
@@ -75,18 +39,6 @@ class VerdictForm(Form):
 
     value = RadioField(_l("核查结论"), validators=[InputRequired(message=_l("请选择核查结论。"))])
     note = TextAreaField(_l("说明"), validators=[Length(max=inspections.NOTE_LIMIT)])
-
-
-class FindingForm(Form):
-    """A problem found."""
-
-    organization = SelectField(_l("组织"), validators=[InputRequired()])
-    problem = TextAreaField(_l("问题"), validators=[InputRequired(), Length(max=inspections.NOTE_LIMIT)])
-    basis = StringField(_l("依据（法规、条款）"), validators=[Length(max=500)])
-    post = SelectField(_l("责任岗位"), validators=[InputRequired()])
-    severity = RadioField(_l("程度"), default=Severity.ORDINARY.value)
-    demand = TextAreaField(_l("整改要求"), validators=[InputRequired(), Length(max=inspections.NOTE_LIMIT)])
-    deadline = DateField(_l("整改期限"), validators=[InputRequired()])
 
 
 def one_decimal(form: Form, field: DecimalField) -> None:  # noqa: ARG001  as WTForms calls it
@@ -111,67 +63,29 @@ def index() -> ResponseReturnValue:
     return render_template("inspections/index.html", found=found, may_plan=may_plan, kinds=KIND_NAMES)
 
 
-@bp.route("/new", methods=["GET", "POST"])
-@guard(Act.INSPECT)
-def new() -> ResponseReturnValue:
-    """Plan a check."""
-    cycle = current_cycle(db.session(), today=clock.today())
-    if cycle is None:
-        return render_template("board/nothing.html")
-    checklist = checklist_of(cycle.checklist_version)
-    form = PlanForm()
-    form.offer(checklist, queries.inspectors_to_choose(db.session()), queries.units_to_choose(db.session()))
-    if form.validate_on_submit():
-        with form.refusals(), transaction() as session:
-            plan = _plan(form, checklist)
-            made = inspections.plan(session, cycle=cycle, plan=plan, actor=current_actor(), now=clock.now())
-            number = made.number
-        if not form.errors:
-            flash(_("已建立第 %(number)s 号督查。", number=number), "good")
-            return redirect(url_for("inspections.show", number=number))
-    return page("inspections/new.html", form)
-
-
-def _plan(form: PlanForm, checklist: Checklist) -> inspections.Plan:
-    session = db.session()
-    people = {person.key: person for person in queries.inspectors_to_choose(session)}
-    units = {unit.code: unit for unit in queries.units_to_choose(session)}
-    members = [key for key in form.members.data or [] if key != form.leader.data]
-    chosen = set(form.dimensions.data or [])
-    return inspections.Plan(
-        title=entered(form.title),
-        basis=entered(form.basis),
-        kind=InspectionKind(form.kind.data),
-        starts_on=entered(form.starts_on),
-        ends_on=entered(form.ends_on),
-        period_starts_on=entered(form.period_starts_on),
-        period_ends_on=entered(form.period_ends_on),
-        team=[(people[form.leader.data], MemberRole.LEADER), *((people[key], MemberRole.MEMBER) for key in members)],
-        units=[units[code] for code in form.units.data or []],
-        items=[item.id for item in checklist.items if item.dimension in chosen],
-        picked=None if form.sample.data == "all" else [],
-    )
-
-
 @bp.get("/<int:number>")
 @guard(Act.VIEW, Inspection, param="number")
 def show(inspection: Inspection) -> ResponseReturnValue:
     """One check: what it is, how far it is, what was found."""
     session = db.session()
     sampled, judged = queries.progress_of(session, inspection)
+    fact, may_report = queries.fact_of(session, inspection), can(session, current_actor(), Act.REPORT, inspection)
+    asks = fact.self_check_due_on is not None
     return render_template(
         "inspections/show.html",
         inspection=inspection,
-        fact=queries.fact_of(session, inspection),
+        fact=fact,
         team=queries.team_of(session, inspection),
         units=queries.units_of(session, inspection),
         sampled=sampled,
         judged=judged,
+        draw=draw_of(session, inspection),
         pending=queries.next_pending(session, inspection),
         findings=queries.findings_of(session, inspection),
         may_judge=can(session, current_actor(), Act.INSPECT, inspection),
-        may_report=can(session, current_actor(), Act.REPORT, inspection),
-        papers=KINDS,
+        may_report=may_report,
+        tables=tables_of(session, inspection) if asks and may_report else [],
+        papers={name: kind for name, kind in KINDS.items() if asks or kind.act is not Act.READ_SELF_CHECK},
         **_words(inspection),
     )
 
@@ -272,11 +186,13 @@ def sample(inspection: Inspection) -> ResponseReturnValue:
     form = Confirmation()
     if form.validate_on_submit():
         with form.refusals(), transaction() as session:
-            for key in request.form.getlist("duty"):
-                duty = load(Duty, key)
-                inspections.add_to_sample(session, inspection, duty, actor=current_actor(), now=clock.now())
+            keys = set(request.form.getlist("duty"))
+            picked = duties_named(session, keys, actor=current_actor())
+            if len(picked) < len(keys):
+                abort(404)
+            added = inspections.add_many(session, inspection, picked, actor=current_actor(), now=clock.now())
         if not form.errors:
-            flash(_("已加入抽查。"), "good")
+            flash(_("已加入抽查 %(n)s 项。", n=len(added)), "good")
             return redirect(url_for("inspections.duties", number=inspection.number))
     candidates = queries.candidates_of(db.session(), inspection, unit=request.args.get("unit") or None)
     return page(
@@ -284,6 +200,7 @@ def sample(inspection: Inspection) -> ResponseReturnValue:
         form,
         inspection=inspection,
         candidates=candidates,
+        size=queries.PAGE,
         units=queries.units_of(db.session(), inspection),
         items=items_of_year(db.session(), inspection.cycle),
     )
@@ -294,58 +211,16 @@ def sample(inspection: Inspection) -> ResponseReturnValue:
 def find(inspection: Inspection) -> ResponseReturnValue:
     """Note a finding, about one duty of the sample or about an organization."""
     duty = _sampled_duty(inspection, request.args["duty"]) if request.args.get("duty") else None
-    form = _finding_form(inspection, duty)
+    form = findings.form_for(inspection, duty, item_id=request.args.get("item", ""))
     if form.validate_on_submit():
         with form.refusals(), transaction() as session:
-            organization = load(Organization, form.organization.data)
-            problem, actor = _problem(form), current_actor()
-            inspections.find(
-                session,
-                inspection,
-                organization=organization,
-                duty=duty,
-                problem=problem,
-                actor=actor,
-                now=clock.now(),
-            )
+            told = findings.note(session, inspection, duty, form)
         if not form.errors:
-            flash(_("已登记问题。"), "good")
+            flash(told, "good")
             if duty is not None:
                 return redirect(url_for("inspections.judge", number=inspection.number, key=duty.key))
             return redirect(url_for("inspections.show", number=inspection.number))
     return page("inspections/finding.html", form, inspection=inspection, duty=duty, **_words(inspection))
-
-
-def _problem(form: FindingForm) -> inspections.Problem:
-    return inspections.Problem(
-        problem=entered(form.problem),
-        basis=form.basis.data or "",
-        post=form.post.data,
-        severity=Severity(form.severity.data),
-        demand=entered(form.demand),
-        deadline=entered(form.deadline),
-    )
-
-
-def _finding_form(inspection: Inspection, duty: Duty | None) -> FindingForm:
-    session, checklist = db.session(), checklist_of(inspection.cycle.checklist_version)
-    items = items_of_year(session, inspection.cycle)
-    item = items.get(duty.item_id) if duty else None
-    form = FindingForm(
-        organization=duty.organization.code if duty else None,
-        post=duty.post if duty else None,
-        basis=_basis_of(item, checklist) if item else "",
-    )
-    units = [unit.id for unit in queries.units_of(session, inspection)]
-    form.organization.choices = [(node.code, node.name) for node in queries.organizations_in(session, units)]
-    form.post.choices = [(post.id, named(post)) for post in checklist.posts]
-    form.severity.choices = [(severity.value, _(name)) for severity, name in SEVERITY_NAMES.items()]
-    return form
-
-
-def _basis_of(item: Item, checklist: Checklist) -> str:
-    """The regulation and article that an item is founded on, as a first proposal for the finding."""
-    return "；".join(f"《{checklist.regulation[source.regulation].name}》{source.article}" for source in item.sources)
 
 
 @bp.get("/<int:number>/scores")
