@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, select
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tracker.domain.actor import Actor
 from tracker.domain.board import ASIDE, SOON_DAYS, STANDS, Cell, Column
 from tracker.domain.duty import State
-from tracker.models import Cycle, CycleState, Duty, Organization, Seat
+from tracker.domain.inspection import InspectionState
+from tracker.models import Cycle, CycleState, Duty, Inspection, InspectionFact, Organization, Seat, Verdict
 from tracker.policy import visible
+from tracker.queries.history import known
 
 PAGE = 100
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What the board is narrowed to; empty fields do not narrow. A duty's period must touch the days `period_…`."""
+    """What the board is narrowed to; empty fields do not narrow.
+
+    A duty's period must touch the days `period_…`, its due date lies within `due_…`. `judged` leaves those on which an
+    inspection gave a verdict.
+    """
 
     cycle_id: int
     today: date
@@ -36,6 +42,9 @@ class Filters:
     columns: tuple[Column, ...] = ()
     period_from: date | None = None
     period_to: date | None = None
+    due_from: date | None = None
+    due_to: date | None = None
+    judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,17 +81,19 @@ def column_expression(today: date, *, closed: bool) -> ColumnElement[str]:
     )
 
 
-def _shown_state() -> ColumnElement[str]:
+def shown_state_of() -> ColumnElement[str]:
     """The state that is shown and counted: a confirmed duty that changed since counts as submitted again."""
     changed = and_(Duty.state == State.CONFIRMED, Duty.is_changed.is_(True))
     return case((changed, State.SUBMITTED.value), else_=cast(Duty.state, String))
 
 
-def _is_closed(session: Session, cycle_id: int) -> bool:
+def is_closed(session: Session, cycle_id: int) -> bool:
+    """Whether the year was ended."""
     return session.get_one(Cycle, cycle_id).state is CycleState.CLOSED
 
 
-def _conditions(session: Session, actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
+def conditions_of(session: Session, actor: Actor, filters: Filters) -> list[ColumnElement[bool]]:
+    """What a duty must be to stand in this view."""
     conditions: list[ColumnElement[bool]] = [
         visible(actor, Duty),
         Duty.cycle_id == filters.cycle_id,
@@ -93,14 +104,16 @@ def _conditions(session: Session, actor: Actor, filters: Filters) -> list[Column
         (Duty.post, filters.post),
         (Duty.dimension, filters.dimension),
         (Duty.item_id, filters.item),
-        (_shown_state(), filters.state.value if filters.state else None),
+        (shown_state_of(), filters.state.value if filters.state else None),
     ):
         if value:
             conditions.append(column == value)
     conditions += _place_and_time(filters)
     if filters.columns:
-        stands_in = column_expression(filters.today, closed=_is_closed(session, filters.cycle_id))
+        stands_in = column_expression(filters.today, closed=is_closed(session, filters.cycle_id))
         conditions.append(stands_in.in_([column.value for column in filters.columns]))
+    if filters.judged:
+        conditions.append(Duty.id.in_(judged_duties(actor)))
     return conditions
 
 
@@ -115,14 +128,32 @@ def _place_and_time(filters: Filters) -> list[ColumnElement[bool]]:
         conditions.append(Duty.period_ends_on >= filters.period_from)
     if filters.period_to:
         conditions.append(Duty.period_starts_on <= filters.period_to)
+    if filters.due_from:
+        conditions.append(Duty.due_on >= filters.due_from)
+    if filters.due_to:
+        conditions.append(Duty.due_on <= filters.due_to)
     return conditions
+
+
+def judged_duties(actor: Actor, as_of: datetime | None = None) -> Select[int]:
+    """The duties (row numbers) on which an inspection gave a verdict.
+
+    What is judged in a check that goes on is known to its team alone: the sample is nobody else's to know before the
+    check has ended.
+    """
+    ended = select(InspectionFact.inspection_id).where(
+        known(InspectionFact, as_of), InspectionFact.state == InspectionState.CLOSED
+    )
+    own = select(Inspection.id).where(visible(actor, Inspection))
+    told = or_(Verdict.inspection_id.in_(ended), Verdict.inspection_id.in_(own))
+    return select(Verdict.duty_id).where(known(Verdict, as_of), told)
 
 
 def _counted(
     session: Session, actor: Actor, filters: Filters, *by: InstrumentedAttribute[Any]
 ) -> Iterable[tuple[Any, ...]]:
-    column = column_expression(filters.today, closed=_is_closed(session, filters.cycle_id)).label("stands_in")
-    query: Select[*tuple[Any, ...]] = select(*by, column, func.count()).where(*_conditions(session, actor, filters))
+    column = column_expression(filters.today, closed=is_closed(session, filters.cycle_id)).label("stands_in")
+    query: Select[*tuple[Any, ...]] = select(*by, column, func.count()).where(*conditions_of(session, actor, filters))
     return [tuple(row) for row in session.execute(query.group_by(*by, column))]
 
 
@@ -166,7 +197,7 @@ def duties_behind(
     session: Session, actor: Actor, filters: Filters, *, after: tuple[date, str] | None = None, size: int = PAGE
 ) -> list[Line]:
     """The list behind a number, by due date and key; `after` is the last line of the page before."""
-    closed = _is_closed(session, filters.cycle_id)
+    closed = is_closed(session, filters.cycle_id)
     query: Select[*tuple[Any, ...]] = (
         select(
             Duty.key,
@@ -185,7 +216,7 @@ def duties_behind(
         )
         .join(Organization, Organization.id == Duty.organization_id)
         .join(Seat, Seat.id == Duty.seat_id)
-        .where(*_conditions(session, actor, filters))
+        .where(*conditions_of(session, actor, filters))
         .order_by(Duty.due_on, Duty.key)
         .limit(size)
     )

@@ -1,0 +1,172 @@
+"""What pictures are made of: duties by month, duties by state, findings as they burn down; now, or as of a past day."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, case, extract, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from tracker.domain.actor import Actor
+from tracker.domain.board import Cell, Column
+from tracker.domain.duty import State
+from tracker.domain.inspection import STATE_AFTER, RectificationAction
+from tracker.domain.pictures import Flow, Life, month_in
+from tracker.models import Cycle, Duty, Finding, FindingFact, Inspection, RectificationStep
+from tracker.policy import visible
+from tracker.queries.board import Filters, column_expression, conditions_of, is_closed, judged_duties, shown_state_of
+from tracker.queries.board_as_of import Placed, placed
+from tracker.queries.history import SHANGHAI
+
+Row = int | str
+Months = dict[tuple[Row, int], Cell]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the pictures of a board are made of: where its duties stand, and when they are due.
+
+    `months` has one mapping for each attribute that was asked for: counts by its value and the month in which a duty is
+    due, by its number in the year; 0 is all the time before that year, 13 all behind it.
+    """
+
+    flow: Flow
+    months: Sequence[Months]
+
+
+def counted(
+    session: Session,
+    actor: Actor,
+    filters: Filters,
+    *by: InstrumentedAttribute[Any],
+    as_of: datetime | None = None,
+) -> Counted:
+    """The duties in view by state, and for each attribute in `by` (unit, organization, item) by month."""
+    if as_of is None:
+        states, dated = _states(session, actor, filters), _dated(session, actor, filters, by)
+    else:
+        found = placed(session, actor, filters, as_of=as_of)
+        states, dated = _states_then(found, set(session.scalars(judged_duties(actor, as_of)))), _dated_then(found, by)
+    return Counted(flow_of(states), _months(dated, year_of(session, filters), len(by)))
+
+
+def year_of(session: Session, filters: Filters) -> int:
+    """The year that is looked at."""
+    return session.get_one(Cycle, filters.cycle_id).year
+
+
+def flow_of(states: Iterable[tuple[str, int, int]]) -> Flow:
+    """The flow of rows of: state, number of duties, how many of them were judged."""
+    counts: Counter[State] = Counter()
+    judged = 0
+    for state, number, of_them in states:
+        counts[State(state)] += number
+        judged += of_them
+    return Flow(dict(counts), judged)
+
+
+def _months(dated: Iterable[Sequence[Any]], year: int, number_of_rows: int) -> list[Months]:
+    """Counts by row and month, of rows of: a value for each kind of row, year and month due, column, number."""
+    counts: list[defaultdict[tuple[Row, int], Counter[Column]]] = [defaultdict(Counter) for _ in range(number_of_rows)]
+    for *rows, due_year, due_month, column, number in dated:
+        month = month_in(year, int(due_year), int(due_month))
+        for found, row in zip(counts, rows, strict=True):
+            found[row, month][Column(column)] += number
+    return [{place: Cell(dict(numbers)) for place, numbers in found.items()} for found in counts]
+
+
+def _dated(
+    session: Session, actor: Actor, filters: Filters, by: Sequence[InstrumentedAttribute[Any]]
+) -> Iterable[Sequence[Any]]:
+    column = column_expression(filters.today, closed=is_closed(session, filters.cycle_id)).label("stands_in")
+    due = (extract("year", Duty.due_on).label("due_year"), extract("month", Duty.due_on).label("due_month"))
+    query: Select[*tuple[Any, ...]] = select(*by, *due, column, func.count())
+    query = query.where(*conditions_of(session, actor, filters)).group_by(*by, *due, column)
+    return [tuple(row) for row in session.execute(query)]
+
+
+def _dated_then(found: Iterable[Placed], by: Sequence[InstrumentedAttribute[Any]]) -> Iterable[Sequence[Any]]:
+    for one in found:
+        duty = one.duty
+        yield (*(getattr(duty, each.key) for each in by), duty.due_on.year, duty.due_on.month, one.column, 1)
+
+
+def _states(session: Session, actor: Actor, filters: Filters) -> Iterable[tuple[str, int, int]]:
+    state = shown_state_of().label("shown_state")
+    judged = func.sum(case((Duty.id.in_(judged_duties(actor)), 1), else_=0))
+    query = select(state, func.count(), judged).where(*conditions_of(session, actor, filters)).group_by(state)
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+
+def _states_then(found: Iterable[Placed], judged: Collection[int]) -> Iterable[tuple[str, int, int]]:
+    return [(one.duty.shown, 1, int(one.duty.id in judged)) for one in found]
+
+
+def lives(
+    session: Session,
+    *,
+    inspection: int,
+    as_of: datetime | None = None,
+    units: Collection[int] | None = None,
+    actor: Actor | None = None,
+) -> list[Life]:
+    """What is recorded of the findings of a check (its number), of these units, that this person may see.
+
+    Without `actor`, of all of them: for papers, which were asked for by somebody who may.
+    """
+    chosen = select(Finding.id).join(Inspection, Inspection.id == Finding.inspection_id)
+    chosen = chosen.where(Inspection.number == inspection)
+    if units is not None:
+        chosen = chosen.where(Finding.unit_id.in_(units))
+    if actor is not None:
+        chosen = chosen.where(visible(actor, Finding))
+    if as_of is not None:
+        chosen = chosen.where(Finding.created_at <= as_of)
+    facts, steps = _facts(session, chosen, as_of), _steps(session, chosen, as_of)
+    return [_life(facts[number], steps.get(number, [])) for number in sorted(facts)]
+
+
+def _facts(session: Session, chosen: Select[int], as_of: datetime | None) -> Mapping[int, list[Any]]:
+    """Deadlines that findings were given, oldest first, by finding; with the moment at which the finding was made."""
+    query = (
+        select(FindingFact.finding_id, Finding.created_at, FindingFact.recorded_at, FindingFact.deadline)
+        .join(Finding, Finding.id == FindingFact.finding_id)
+        .where(FindingFact.finding_id.in_(chosen))
+        .order_by(FindingFact.finding_id, FindingFact.id)
+    )
+    return _grouped(session, query if as_of is None else query.where(FindingFact.recorded_at <= as_of))
+
+
+def _steps(session: Session, chosen: Select[int], as_of: datetime | None) -> Mapping[int, list[Any]]:
+    """The steps on findings, oldest first, by finding."""
+    query = (
+        select(RectificationStep.finding_id, RectificationStep.at, RectificationStep.action, RectificationStep.deadline)
+        .where(RectificationStep.finding_id.in_(chosen))
+        .order_by(RectificationStep.finding_id, RectificationStep.number)
+    )
+    return _grouped(session, query if as_of is None else query.where(RectificationStep.at <= as_of))
+
+
+def _grouped(session: Session, query: Select[*tuple[Any, ...]]) -> Mapping[int, list[Any]]:
+    found: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in session.execute(query):
+        found[row[0]].append(row)
+    return found
+
+
+def _life(facts: Sequence[Any], steps: Sequence[Any]) -> Life:
+    """One finding. Once more time was granted, that decides, whatever is corrected in the finding afterwards."""
+    granted = [step for step in steps if step.action is RectificationAction.GRANT_EXTENSION and step.deadline]
+    before = [fact for fact in facts if not granted or fact.recorded_at < granted[0].at]
+    return Life(
+        began_on=facts[0].created_at.astimezone(SHANGHAI).date(),
+        deadlines=(
+            *((fact.recorded_at.astimezone(SHANGHAI).date(), fact.deadline) for fact in before),
+            *((step.at.astimezone(SHANGHAI).date(), step.deadline) for step in granted),
+        ),
+        states=tuple((step.at.astimezone(SHANGHAI).date(), STATE_AFTER[step.action]) for step in steps),
+    )
