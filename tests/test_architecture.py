@@ -35,7 +35,7 @@ EVERYTHING = {"app", "config", "db", "domain", "models", "policy", "queries", "r
 ALLOWED["web"] = EVERYTHING - {"cli"}
 ALLOWED["cli"] = EVERYTHING - {"web"}
 ALLOWED["app"] = EVERYTHING - {"cli"}  # wiring
-ALLOWED["config"] = {"config"}
+ALLOWED["config"] = {"config", "domain"}
 ALLOWED["db"] = {"models", "domain"}
 ALLOWED[""] = {"app"}  # the package itself
 

@@ -25,7 +25,7 @@ from tracker.cli.verify import gc, verify
 from tracker.cli.worker import worker
 from tracker.config import SettingsError
 from tracker.db import OldSqlite
-from tracker.domain.errors import RuleError
+from tracker.domain.errors import RuleError, Unavailable
 
 WRONG_USE, ENVIRONMENT = 2, 3
 
@@ -44,6 +44,9 @@ def main() -> None:
     """Run the command that was given, and say in one line what stands in its way."""
     try:
         cli.main(prog_name="tracker")
+    except Unavailable as error:
+        click.echo(f"tracker: {error}", err=True)
+        sys.exit(ENVIRONMENT)
     except RuleError as error:
         click.echo(f"tracker: {error}", err=True)
         sys.exit(WRONG_USE)
