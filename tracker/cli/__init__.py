@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from tracker.app import create_app
 from tracker.cli.bench.command import bench
 from tracker.cli.checklist import checklist
+from tracker.cli.copy import copy
 from tracker.cli.cycle import cycle
 from tracker.cli.demo.command import demo
 from tracker.cli.fonts import fonts
@@ -35,7 +36,8 @@ cli = FlaskGroup(
     create_app=create_app,
     add_version_option=False,
 )
-for command in (bench, checklist, cycle, demo, fonts, gc, log, packet, report, roster, seal, user, verify, worker):
+COMMANDS = (bench, checklist, copy, cycle, demo, fonts, gc, log, packet, report, roster, seal, user, verify, worker)
+for command in COMMANDS:
     cli.add_command(command)
 checklist.add_command(publish)
 

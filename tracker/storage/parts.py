@@ -62,6 +62,11 @@ class Part:
         self._hash.update(chunk)
         self.size += len(chunk)
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what has arrived so far."""
+        return self._hash.hexdigest()
+
     def reread(self) -> None:
         """Hash the part anew, after its bytes were edited in place through `path`."""
         with self.path.open("rb") as file:
@@ -70,7 +75,7 @@ class Part:
 
     def keep(self) -> Blob:
         """Make the bytes durable under their digest and return it; the same bytes twice are one blob."""
-        blob = Blob(self._hash.hexdigest(), self.size)
+        blob = Blob(self.digest, self.size)
         with full_disk_refused():
             os.fsync(self._file.fileno())
             self._store.adopt(self.path, blob)

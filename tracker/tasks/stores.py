@@ -8,10 +8,12 @@ from tracker.config import Settings
 from tracker.domain.store_place import is_bucket
 from tracker.storage.store import Store, open_store
 
+EVIDENCE = "evidence/"  # the prefix in a bucket
+
 
 def evidence_store(settings: Settings) -> Store:
     """Where the bytes of evidence are: a folder of the data folder, or what `TRACKER_STORE_URL` names."""
-    return _opened(settings, settings.store_dir, "evidence/", settings.store_url)
+    return _opened(settings, settings.store_dir, EVIDENCE, settings.store_url)
 
 
 def roster_store(settings: Settings) -> Store:
