@@ -134,6 +134,12 @@ def test_only_one_place_commits():
     assert wrong == []
 
 
+def test_nobody_but_the_store_knows_where_bytes_lie():
+    """They may be on another machine: callers open them, or have them staged."""
+    at_home = TRACKER / "storage" / "blobs.py"
+    assert [place for path in SOURCES for place in calls(path, "path") if path != at_home] == []
+
+
 def test_pages_and_commands_send_no_sql_of_their_own():
     """Signing in reads accounts where Flask-Security asks for them; loading by key is the one helper of all views."""
     at_home = {TRACKER / "web" / "access.py", TRACKER / "web" / "security.py"}

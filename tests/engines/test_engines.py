@@ -163,7 +163,7 @@ def test_a_session_an_upload_and_a_document_hold_on_every_machine(running: Runni
 
     with running.cluster.worker("worker1"), running.cluster.worker("worker2"):
         key = ask(running, asha)
-        until(lambda: is_done(running, key), seconds=60, what=lambda: running.cluster.log("worker1"))
+        until(lambda: is_done(running, key), seconds=120, what=lambda: running.cluster.log("worker1"))
     job = running.job(key)
     assert job.attempts == 1
     for web in (second, first):
@@ -177,14 +177,14 @@ def test_a_job_whose_worker_is_killed_in_the_middle_is_done_once(running: Runnin
     with running.cluster.worker("worker3") as worker:
         key = ask(running, asha)
         until(
-            lambda: running.job(key).state is JobState.RUNNING, seconds=40, what=lambda: running.cluster.log("worker3")
+            lambda: running.job(key).state is JobState.RUNNING, seconds=90, what=lambda: running.cluster.log("worker3")
         )
         worker.kill()
     assert (running.job(key).state, running.job(key).attempts) == (JobState.RUNNING, 1)
     with Session(running.engine) as session, writing(session):  # ninety seconds later
         session.execute(update(Job).where(Job.key == key).values(lease_until=datetime.now(UTC) - timedelta(seconds=1)))
     with running.cluster.worker("worker1"), running.cluster.worker("worker2"):
-        until(lambda: is_done(running, key), seconds=60, what=lambda: running.cluster.log("worker1"))
+        until(lambda: is_done(running, key), seconds=120, what=lambda: running.cluster.log("worker1"))
     assert running.job(key).attempts == 2
     status, content, _ = asha.at(running.webs[1]).get(f"/documents/{key}/file")
     assert (status, hashlib.sha256(content).hexdigest()) == (200, running.job(key).result_sha256)
@@ -199,7 +199,7 @@ def test_a_queue_in_postgresql_brings_jobs_to_workers_too(running: Running, asha
         queue=running.cluster.database,
     )
     with same.worker("worker4"):
-        until(lambda: is_done(running, key), seconds=60, what=lambda: same.log("worker4"))
+        until(lambda: is_done(running, key), seconds=120, what=lambda: same.log("worker4"))
     assert running.job(key).attempts == 1
     with running.engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM huey_task")) == 0
@@ -216,7 +216,7 @@ def test_without_redis_everything_goes_on_and_jobs_wait_until_it_is_back(running
         key = ask(running, visitor)
         assert running.job(key).state is JobState.WAITING
         running.start_redis()
-        until(lambda: is_done(running, key), seconds=100, what=lambda: running.cluster.log("worker1"))
+        until(lambda: is_done(running, key), seconds=150, what=lambda: running.cluster.log("worker1"))
     assert running.job(key).attempts == 1
 
 
