@@ -87,9 +87,7 @@ def copy(settings: Settings, *arguments: str, code: int = 0) -> Any:
 
 def note(session: Session, key: str) -> None:
     """Write an entry into the log."""
-    record(
-        session, actor=operator(), now=NOW, verb="record", kind="evidence", key=key, chains=("system",), after={}
-    )
+    record(session, actor=operator(), now=NOW, verb="record", kind="evidence", key=key, chains=("system",), after={})
 
 
 def files_of(engine: Engine) -> list[str]:

@@ -211,9 +211,7 @@ def test_a_server_that_keeps_versions_is_refused(moto: Server, tmp_path: Path) -
     [("overwrites", "the store overwrites"), ("other bytes", "does not give back"), ("500", "with 500")],
 )
 def test_a_server_that_lies_is_refused_at_start(liar: Liar, tmp_path: Path, fault: str, said: str) -> None:
-    settings = load_settings(
-        data_dir=tmp_path, store_url=store_url(liar.url), store_key_id=KEY_ID, store_secret=SECRET
-    )
+    settings = load_settings(data_dir=tmp_path, store_url=store_url(liar.url), store_key_id=KEY_ID, store_secret=SECRET)
     create_app(settings)
     liar.fault = fault
     with pytest.raises(SettingsError, match=said) as caught:
@@ -224,9 +222,7 @@ def test_a_server_that_lies_is_refused_at_start(liar: Liar, tmp_path: Path, faul
 # ---------------------------------------------------------------- faults on the way
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind"), [("500", Unavailable), ("slow", Unavailable), ("other bytes", OtherBytes)]
-)
+@pytest.mark.parametrize(("fault", "kind"), [("500", Unavailable), ("slow", Unavailable), ("other bytes", OtherBytes)])
 def test_a_fault_of_the_server_is_said_in_a_sentence_and_nothing_is_lost(
     liar: Liar, swift: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: str, kind: type[Exception]
 ) -> None:
