@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,32 @@ from tracker.domain.log import entry_digest
 from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization
 from tracker.queries.history import SHANGHAI
 from tracker.queries.log import HEADS, SYSTEM
+from tracker.services.bulk import insert_rows, row_numbers
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something that happened, as `record` tells it. `by` and `at` are those of the whole, where they are not given."""
+
+    verb: str
+    kind: str
+    key: str
+    chains: Sequence[str] = (SYSTEM,)
+    before: Any = None
+    after: Any = None
+    appointment: str | None = None
+    by: str | None = None
+    at: datetime | None = None
+
+
+@dataclass
+class Tail:
+    """The end of a chain: the last entry's number and digest, to which the next ones are put."""
+
+    chain_id: int
+    key: str
+    length: int
+    head: str | None
 
 
 def chain_of(organization: Organization) -> str:
@@ -41,34 +68,72 @@ def record(
     `before` and `after` are canonical values (see `domain.canonical`): stable keys, dates as text, no floats.
     Heads are locked in the order of their keys, so that two acts on the same units never wait for each other in a ring.
     """
-    body = canonical_json({"before": before, "after": after})
-    payload_digest = digest(body)
+    told = Told(verb, kind, key, tuple(chains), before, after, appointment)
+    return record_all(session, [told], actor=actor, now=now)[0]
+
+
+def record_all(session: Session, told: Sequence[Told], *, actor: Actor, now: datetime) -> list[str]:
+    """Append many things that happened, in their order, and return their act ids: the same entries as one by one.
+
+    All heads are locked before the first entry is written, in the order of their keys.
+    """
     session.flush()
-    act_id = ""
-    for chain in [_locked_chain(session, name) for name in sorted(set(chains))]:
-        act_id = act_id or f"{chain.key}:{chain.length + 1}"
-        entry: dict[str, Any] = {
-            "seq": chain.length + 1,
-            "at": now,
-            "act_id": act_id,
-            "actor": actor.person_key,
-            "appointment": appointment,
-            "verb": verb,
-            "object_kind": kind,
-            "object_key": key,
-            "request_id": actor.request_id,
-            "payload_digest": payload_digest,
-            "previous": chain.head,
-        }
-        head = entry_digest(chain=chain.key, **entry)
-        payload_id = session.scalars(insert(LogPayload).returning(LogPayload.id), [{"body": body}]).one()
-        session.execute(insert(LogEntry).values(chain_id=chain.id, payload_id=payload_id, digest=head, **entry))
+    tails = {name: tail_of(session, name) for name in sorted({chain for one in told for chain in one.chains})}
+    act_ids, payloads, entries = entry_rows(told, tails, actor=actor, now=now)
+    write_entries(session, tails.values(), payloads, entries)
+    return act_ids
+
+
+def entry_rows(
+    told: Iterable[Told], tails: Mapping[str, Tail], *, actor: Actor, now: datetime
+) -> tuple[list[str], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of payloads and of entries, without their row numbers, and the act ids; the tails move on."""
+    act_ids, payloads, entries = [], [], []
+    for one in told:
+        body = canonical_json({"before": one.before, "after": one.after})
+        payload_digest, act_id = digest(body), ""
+        for tail in [tails[name] for name in sorted(set(one.chains))]:
+            act_id = act_id or f"{tail.key}:{tail.length + 1}"
+            entry: dict[str, Any] = {
+                "seq": tail.length + 1,
+                "at": one.at or now,
+                "act_id": act_id,
+                "actor": one.by or actor.person_key,
+                "appointment": one.appointment,
+                "verb": one.verb,
+                "object_kind": one.kind,
+                "object_key": one.key,
+                "request_id": actor.request_id,
+                "payload_digest": payload_digest,
+                "previous": tail.head,
+            }
+            tail.length, tail.head = tail.length + 1, entry_digest(chain=tail.key, **entry)
+            payloads.append({"body": body})
+            entries.append({"chain_id": tail.chain_id, "digest": tail.head} | entry)
+        act_ids.append(act_id)
+    return act_ids, payloads, entries
+
+
+def write_entries(
+    session: Session, tails: Iterable[Tail], payloads: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]
+) -> None:
+    """Insert payloads and entries of chains that are locked, and move the heads of the chains."""
+    numbers = row_numbers(session, LogPayload, len(payloads))
+    insert_rows(session, LogPayload, [{"id": n} | row for n, row in zip(numbers, payloads, strict=True)])
+    insert_rows(session, LogEntry, [row | {"payload_id": n} for n, row in zip(numbers, entries, strict=True)])
+    for tail in tails:
         session.execute(
-            update(LogChain).where(LogChain.id == chain.id).values(length=chain.length + 1, head=head),
+            update(LogChain).where(LogChain.id == tail.chain_id).values(length=tail.length, head=tail.head),
             execution_options={"synchronize_session": False},
         )
-        session.expire(chain)
-    return act_id
+
+
+def tail_of(session: Session, key: str) -> Tail:
+    """The end of a chain, locked."""
+    chain = _locked_chain(session, key)
+    tail = Tail(chain.id, chain.key, chain.length, chain.head)
+    session.expire(chain)
+    return tail
 
 
 def _locked_chain(session: Session, key: str) -> LogChain:
