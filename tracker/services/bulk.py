@@ -18,6 +18,7 @@ from tracker.models import Base
 
 Row = Mapping[str, Any]
 COPY_FROM = 20  # rows from which on COPY is quicker than statement after statement
+MOST_VALUES = 30_000  # of one statement
 _REPEATED = 4096  # different days and moments that are kept as bound
 _NUMBERS = text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)")
 
@@ -61,14 +62,38 @@ def update_rows(session: Session, model: type[Base], rows: Sequence[Row], *, key
         return 0
     session.flush()
     connection, table = session.connection(), table_of(model)
-    names = [*(name for name in rows[0] if name not in key), *key]
-    place = _place(connection)
-    changes = ", ".join(f'"{name}" = {place}' for name in names[: -len(key)])
-    version = ", version = version + 1" if "version" in key else ""
-    which = " AND ".join(f'"{name}" = {place}' for name in key)
-    values = list(_bound(table, names, rows, connection.dialect))
-    statement = f"UPDATE {table.name} SET {changes}{version} WHERE {which}"  # noqa: S608  names of our own
+    changed = [name for name in rows[0] if name not in key]
+    if connection.dialect.name == "postgresql":
+        at_once = MOST_VALUES // (len(changed) + len(key))
+        chunks = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
+        return sum(_update_from(connection, table, changed, key, chunk) for chunk in chunks)
+    changes = ", ".join([f'"{name}" = ?' for name in changed] + _raised(key))
+    which = " AND ".join(f'"{name}" = ?' for name in key)
+    values = list(_bound(table, [*changed, *key], rows, connection.dialect))
+    statement = f"UPDATE {table.name} SET {changes} WHERE {which}"  # noqa: S608  names of our own
     return connection.exec_driver_sql(statement, values).rowcount
+
+
+def _update_from(
+    connection: Connection, table: Table, changed: Sequence[str], key: Sequence[str], rows: Sequence[Row]
+) -> int:
+    """One statement for all of them, so that what the database does after a change is done once."""
+    names = [*changed, *key]
+    kinds = [table.c[name].type.compile(connection.dialect) for name in names]
+    first = ", ".join(f"CAST(%s AS {kind})" for kind in kinds)
+    others = f", ({', '.join(['%s'] * len(names))})" * (len(rows) - 1)
+    changes = ", ".join([f'"{name}" = given."{name}"' for name in changed] + _raised(key, f"{table.name}."))
+    which = " AND ".join(f'{table.name}."{name}" = given."{name}"' for name in key)
+    statement = (
+        f"UPDATE {table.name} SET {changes} "  # noqa: S608  names of our own
+        f"FROM (VALUES ({first}){others}) AS given ({_listed(names)}) WHERE {which}"
+    )
+    values = tuple(value for row in _bound(table, names, rows, connection.dialect) for value in row)
+    return connection.exec_driver_sql(statement, values).rowcount
+
+
+def _raised(key: Sequence[str], table: str = "") -> list[str]:
+    return [f"version = {table}version + 1"] if "version" in key else []
 
 
 def table_of(model: type[Base]) -> Table:
