@@ -15,6 +15,9 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
+_as_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_AS_THEY_ARE = frozenset({int, bool, type(None)})
+
 
 def canonical_json(value: object) -> bytes:
     """Return the canonical form of None, bool, int, str, date, aware datetime, and lists, tuples and dicts of these.
@@ -22,8 +25,7 @@ def canonical_json(value: object) -> bytes:
     Raises TypeError for anything else (floats above all) and for keys that are not strings; ValueError for a naive
     datetime, for keys that are equal once normalized, and for text that is not valid Unicode.
     """
-    text = json.dumps(_plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8")
+    return _as_text(_plain(value)).encode("utf-8")
 
 
 def digest(data: bytes) -> str:
@@ -33,7 +35,7 @@ def digest(data: bytes) -> str:
 
 def normalized(text: str) -> str:
     """Unicode normal form C: the same letters typed in two ways become the same text."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def moment(at: datetime) -> str:
@@ -44,8 +46,11 @@ def moment(at: datetime) -> str:
 
 
 def _plain(value: object) -> object:
-    """Return the value with normalized strings and nothing that JSON does not know."""
-    if value is None or isinstance(value, bool):
+    """Return the value with normalized strings and nothing that JSON does not know; the usual types come first."""
+    kind = type(value)
+    if kind is str:
+        return normalized(value)  # type: ignore[arg-type]
+    if kind in _AS_THEY_ARE:
         return value
     if isinstance(value, Mapping):
         return _plain_object(value)
@@ -71,8 +76,8 @@ def _plain_object(members: Mapping[object, object]) -> dict[str, object]:
     for key, member in members.items():
         if not isinstance(key, str):
             raise TypeError(f"a key must be a string: {key!r}")
-        name = normalized(key)
+        name = key if key.isascii() else normalized(key)
         if name in plain:
             raise ValueError(f"two keys are the same once normalized: {key!r}")
-        plain[name] = _plain(member)
+        plain[name] = member if type(member) is str and member.isascii() else _plain(member)
     return plain
