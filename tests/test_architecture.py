@@ -28,6 +28,7 @@ ALLOWED = {
     "tasks": {"domain", "models", "policy", "queries", "services", "storage", "reporting", "tasks", "db", "config"},
 }
 EVERYTHING = {"app", "config", "db", "domain", "models", "policy", "queries", "reporting", "services", "storage"} | {
+    "logs",
     "tasks",
     "web",
     "cli",
@@ -35,6 +36,7 @@ EVERYTHING = {"app", "config", "db", "domain", "models", "policy", "queries", "r
 ALLOWED["web"] = EVERYTHING - {"cli"}
 ALLOWED["cli"] = EVERYTHING - {"web"}
 ALLOWED["app"] = EVERYTHING - {"cli"}  # wiring
+ALLOWED["logs"] = set()
 ALLOWED["config"] = {"config", "domain"}
 ALLOWED["db"] = {"models", "domain"}
 ALLOWED[""] = {"app"}  # the package itself

@@ -17,7 +17,7 @@ from tracker.domain.store_place import is_bucket, place_of
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SECRETS = ("secret_key", "password_salt")  # made on first use where nothing gives them
-GIVEN_SECRETS = ("signing_passphrase", "store_secret")
+GIVEN_SECRETS = ("signing_passphrase", "store_secret", "metrics_token")
 
 
 class SettingsError(Exception):
@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     trusted_certificates: Path | None = None
     packet_limit: int = Field(default=200 * 1024**2, gt=0)
     packet_sm3: bool = False
+    metrics_token: SecretStr = SecretStr("")
     demo: bool = False
     allow_old_sqlite: bool = False
 

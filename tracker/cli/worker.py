@@ -9,6 +9,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
+from tracker import logs
 from tracker.config import Settings
 from tracker.db import db
 from tracker.queries.history import SHANGHAI
@@ -27,6 +28,7 @@ def worker(workers: int) -> None:
     """Make documents in the background. Stops on SIGTERM; what was begun is taken up again by the next worker."""
     queue: Queue = current_app.extensions["tracker_queue"]
     settings: Settings = current_app.config["TRACKER"]
+    logs.configure(quiet=settings.demo)
     engine, does = db.engine, Worker(db.engine, settings, WORKS)
     days: set[date] = set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,8 @@ from tracker.storage.s3 import S3Store, sha256_header, status_in
 
 _FIRST, _SECOND = b"the first bytes", b"other bytes"
 _FAULTS = (BotoCoreError, HTTPClientError, ConnectionError, TimeoutError)
+
+logger = logging.getLogger(__name__)
 
 
 def faults_of(store: S3Store) -> list[str]:
@@ -25,6 +28,16 @@ def faults_of(store: S3Store) -> list[str]:
     except _FAULTS as error:
         name = type(error).__name__
         return [f"TRACKER_STORE_URL: the store does not answer ({name}); correct the endpoint, or start the store"]
+
+
+def answers(store: S3Store) -> bool:
+    """Whether the bucket is there and lets us in, at this moment."""
+    try:
+        store.client.head_bucket(Bucket=store.bucket)
+    except (ClientError, *_FAULTS) as error:
+        logger.error("the store does not answer: %s", error)
+        return False
+    return True
 
 
 def _refused(store: S3Store, error: ClientError) -> str:

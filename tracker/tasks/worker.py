@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -65,6 +66,10 @@ class _Task:
     kind: str
     arguments: Mapping[str, Any]
 
+    def told(self) -> dict[str, Any]:
+        """What logs say of it."""
+        return {"job": self.key, "kind": self.kind, "attempt": self.attempt}
+
 
 class Worker:
     """Does jobs of the kinds in `works`, each in a session of its own on `engine`."""
@@ -113,6 +118,8 @@ class Worker:
 
     def _make(self, task: _Task, since: str) -> None:
         """Do the work in a folder of its own, and finish the job, unless it is another's by now."""
+        began = time.monotonic()
+        logger.info("job begun", extra=task.told())
         result = result_path(self._settings, task.key)
         result.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         remove_dead(result.parent.glob(f"{task.key}.*{PART}"))
@@ -125,6 +132,7 @@ class Worker:
                 job = jobs.held(session, task.key, attempt=task.attempt)
                 self._put_in_place(task.key, digest, out, since)
                 jobs.finish(job, sha256=digest, now=_now())
+        logger.info("job done", extra={**task.told(), "seconds": round(time.monotonic() - began, 1)})
         remove(self._settings.result_dir / (task.key + KEPT))
 
     def _put_in_place(self, key: str, digest: str, out: Path, since: str) -> None:
@@ -185,6 +193,7 @@ class Worker:
                 job = jobs.held(session, task.key, attempt=task.attempt)
                 change(job)
                 has_failed = job.state is JobState.FAILED
+            logger.info("job failed" if has_failed else "job put back", extra=task.told())
             if has_failed:
                 remove(self._settings.result_dir / (task.key + KEPT))
 

@@ -20,11 +20,13 @@ from tracker.web import (
     good_practice,
     handovers,
     headers,
+    health,
     inspections,
     jobs,
     language,
     layout,
     log,
+    measuring,
     organizations,
     packets,
     papers,
@@ -44,6 +46,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     evidence.bp,
     good_practice.bp,
     handovers.bp,
+    health.bp,
     inspections.bp,
     jobs.bp,
     log.bp,
@@ -61,6 +64,7 @@ def init_app(app: Flask) -> None:
     app.config.update(BOOTSTRAP_SERVE_LOCAL=True, WTF_CSRF_TIME_LIMIT=12 * 3600)
     Bootstrap5(app)
     headers.init_app(app)
+    measuring.init_app(app)
     CSRFProtect(app)
     language.init_app(app)
     security.init_app(app)
