@@ -16,6 +16,7 @@ from tracker.config import Settings
 from tracker.db import db, transaction
 from tracker.domain.actor import operator
 from tracker.services import log
+from tracker.services.board_counts import verify_counts
 from tracker.services.recount import Difference, verify_caches, verify_sign_offs, verify_texts
 from tracker.services.recount_checks import verify_checks
 from tracker.services.verification import (
@@ -52,7 +53,7 @@ def verify(*, as_json: bool) -> None:
         files = list(verify_files(session, evidence_store(current_app.config["TRACKER"]), now=now, progress=progress))
     with bar("duties", quiet=as_json) as progress:
         rows = [*verify_sign_offs(session), *verify_texts(session), *verify_caches(session, now=now, progress=progress)]
-        rows += verify_checks(session)
+        rows += [*verify_checks(session), *verify_counts(session)]
     if as_json:
         click.echo(json.dumps({"files": [*_files(files)], "rows": [*_rows(rows)]}, ensure_ascii=False, indent=2))
     else:

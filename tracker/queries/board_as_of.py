@@ -83,6 +83,8 @@ def _lasting(actor: Actor, filters: Filters) -> Iterator[ColumnElement[bool]]:
     for number, code in ((Duty.unit_id, filters.unit), (Duty.organization_id, filters.organization)):
         if code:
             yield number.in_(select(Organization.id).where(Organization.code == code))
+    if filters.units:
+        yield Duty.unit_id.in_(filters.units)
     if filters.period_from:
         yield Duty.period_ends_on >= filters.period_from
     if filters.period_to:
