@@ -33,7 +33,9 @@ def test_counters_that_are_right_are_silent(app):
 
 def test_a_wrong_counter_is_a_finding_until_it_is_counted_anew(app):
     with transaction() as session:
-        session.execute(update(DutyCount).where(DutyCount.kind == "unit", DutyCount.state == "submitted").values(number=7))
+        session.execute(
+            update(DutyCount).where(DutyCount.kind == "unit", DutyCount.state == "submitted").values(number=7)
+        )
     place = "2026/D1/unit//submitted/in_time/2026-06-05"
     result = run(app, board, "check")
     assert (result.exit_code, result.stdout) == (1, f"{place}: counted 7, and there are 1\n")

@@ -139,6 +139,17 @@ def totals(session: Session, actor: Actor, filters: Filters, *, as_of: datetime)
     return sum(_cells(placed(session, actor, filters, as_of=as_of), lambda _: (0, "")).values(), Cell())
 
 
+def units_of_page(
+    session: Session, actor: Actor, filters: Filters, *, as_of: datetime, after: str = "", size: int = PAGE
+) -> tuple[list[tuple[int, str, str]], bool]:
+    """Number, code and name of units behind `after` (a code) in the order of that day, and whether more follow."""
+    units = session.scalars(select(Duty.unit_id).where(*_lasting(actor, filters)).distinct()).all()
+    named = organizations_named(session, units, as_of=as_of)
+    codes = [code for _, code, _ in named]
+    first = codes.index(after) + 1 if after in codes else 0
+    return named[first : first + size], len(named) > first + size
+
+
 def organizations_named(session: Session, ids: Iterable[int], *, as_of: datetime) -> list[tuple[int, str, str]]:
     """Number, code and name of organizations as they were called then, in the official order of that day."""
     wanted = set(ids)

@@ -12,6 +12,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
+from sqlalchemy.orm import InstrumentedAttribute
 from wtforms import DateField, SelectField
 from wtforms.validators import Optional
 
@@ -163,18 +164,42 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
     cycle = _chosen_cycle()
     if cycle is None:
         return render_template("board/nothing.html")
-    view, session, actor = look(cycle), db.session(), current_actor()
-    read, then = reads()
-    heading_of = Duty.dimension if by == "dimension" else Duty.item_id
-    cells = read.matrix(session, actor, view.filters, by=heading_of, **then)
-    units = read.organizations_named(session, {unit for unit, _ in cells}, **then)
+    view = look(cycle)
+    page = _page(view, Duty.dimension if by == "dimension" else Duty.item_id)
+    cells, units, session = page.cells, page.units, db.session()
     names = (
         {dimension.id: named(dimension) for dimension in view.checklist.dimensions}
         if by == "dimension"
         else {item.id: item.title for item in items_of_year(session, cycle, as_of=known_at()).values()}
     )
     headings = [(key, name) for key, name in names.items() if any(heading == key for _, heading in cells)]
-    return render_template(template, view=view, cells=cells, units=units, headings=headings, by=by, **_sums(cells))
+    sums = _sums(cells) | {"page_total": page.total, "following": page.following}
+    return render_template(template, view=view, cells=cells, units=units, headings=headings, by=by, **sums)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The units of one page and their cells; `total` is that of all units where there are more pages than one."""
+
+    units: list[tuple[int, str, str]]
+    cells: Mapping[tuple[int, str], Cell]
+    total: Cell | None
+    following: str
+
+
+def _page(view: View, by: InstrumentedAttribute[Any]) -> Page:
+    """The part of the units that the address asks for: those behind the code `after_unit`."""
+    after = request.args.get("after_unit", "")
+    read, then = reads()
+    asks = (db.session(), current_actor())
+    units, more = read.units_of_page(*asks, view.filters, after=after, **then)
+    paged = more or bool(after)
+    filters = replace(view.filters, units=tuple(number for number, _, _ in units)) if paged else view.filters
+    cells = read.matrix(*asks, filters, by=by, **then) if units else {}
+    seen = {unit for unit, _ in cells}
+    total = read.totals(*asks, view.filters, **then) if paged else None
+    following = view.link(after_unit=units[-1][1]) if more else ""
+    return Page([unit for unit in units if unit[0] in seen], cells, total, following)
 
 
 def _sums(cells: Mapping[tuple[int, str], Cell]) -> dict[str, Any]:
