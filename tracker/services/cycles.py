@@ -25,7 +25,7 @@ from tracker.queries.cycles import Progress, cycle_of, open_cycles, state_counts
 from tracker.queries.history import SHANGHAI
 from tracker.queries.log import SYSTEM
 from tracker.services import log
-from tracker.services.duty_plans import Layer, Relaid
+from tracker.services.duty_plans import Layer, Relaid, opened
 
 EARLIEST, LATEST = 2000, 2199
 WHAT_LENGTH = 300
@@ -74,8 +74,8 @@ def open_cycle(
         if progress:
             progress(len(counts), len(found))
     laid, organizations = sum(counts), sum(map(bool, counts))
-    after = {"checklist": version.sha256, "organizations": organizations, "duties": laid}
-    log.record(session, actor=actor, now=now, verb="open", kind="cycle", key=str(year), after=after)
+    told = opened(cycle, organizations=organizations, duties=laid)
+    log.record_all(session, [told], actor=actor, now=now)
     return Opened(cycle, True, organizations, laid)
 
 

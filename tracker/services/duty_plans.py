@@ -299,6 +299,12 @@ def plan_row(plan: Plan, *, reason: str, now: datetime) -> dict[str, Any]:
     }
 
 
+def opened(cycle: Cycle, *, organizations: int, duties: int) -> log.Told:
+    """What the log tells of a year that was opened."""
+    after = {"checklist": cycle.checklist_version.sha256, "organizations": organizations, "duties": duties}
+    return log.Told("open", "cycle", str(cycle.year), after=after)
+
+
 def laid_out(year: int, held: Held, planned: Sequence[PlannedDuty]) -> log.Told:
     """What the log tells of the year of an organization."""
     after = {"cycle": year, "duties": _summary(planned)}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor
 from tracker.domain.canonical import canonical_json, digest
@@ -48,6 +48,13 @@ class Tail:
 def chain_of(organization: Organization) -> str:
     """The chain an organization's entries belong to today: that of its unit."""
     return organization.unit.code
+
+
+def chains_of(session: Session, organizations: Collection[int]) -> dict[int, str]:
+    """The chains of several organizations by their row numbers: one query."""
+    unit = aliased(Organization)
+    chains = select(Organization.id, unit.code).join(unit, unit.id == Organization.unit_id)
+    return dict(session.execute(chains.where(Organization.id.in_(organizations))).all())
 
 
 def record(

@@ -372,6 +372,7 @@ def _sign(session: Session, ruled: Sequence[tuple[_Case, Signing]], *, actor: Ac
     """Write what the rules allowed: rows, what the duties show, and the log, all of them in bulk."""
     today = now.astimezone(SHANGHAI).date()
     waiting = _waiting_seats(session, ruled, actor)
+    chains = log.chains_of(session, {case.duty.organization_id for case, _ in ruled})
     numbers = row_numbers(session, SignOff, len(ruled))
     rows: list[dict[str, Any]] = []
     doers: list[dict[str, Any]] = []
@@ -381,7 +382,7 @@ def _sign(session: Session, ruled: Sequence[tuple[_Case, Signing]], *, actor: Ac
         before, row = Shown.of(case.duty), sign_off_row(number, signing, now=now)
         rows.append(row)
         doers += doer_rows(number, signing)
-        told.append(told_of(log.chain_of(case.duty.organization), signing, row, before=before.state))
+        told.append(told_of(chains[case.duty.organization_id], signing, row, before=before.state))
         changes.append((case.duty, shown_after(before, signing, row, now=now, today=today)))
     insert_rows(session, SignOff, rows)
     insert_rows(session, SignOffDoer, doers)

@@ -16,6 +16,7 @@ from tracker.cli.bench.cases import CASES, QUICK, Course, Result, Sizes
 from tracker.cli.bench.floors import demand_engines
 from tracker.cli.bench.folder import Bench
 from tracker.cli.bench.measure import BenchError
+from tracker.cli.bench.seed import seed
 
 MISSED, ENVIRONMENT = 1, 3
 
@@ -23,6 +24,9 @@ MISSED, ENVIRONMENT = 1, 3
 @click.group()
 def bench() -> None:
     """Measure how fast this installation is."""
+
+
+bench.add_command(seed)
 
 
 @bench.command()
