@@ -76,4 +76,4 @@ def test_the_units_go_on_behind_the_first_page(client_of: ClientOf, monkeypatch:
 
 
 def _tally(page: str) -> str:
-    return page.split("<tbody>")[1].split("</tbody>")[0]
+    return page.split("<tbody>")[1].split("</tbody>", maxsplit=1)[0]
