@@ -20,6 +20,11 @@ def is_empty(session: Session) -> bool:
     return not any(session.scalar(select(exists().where(model.id > 0))) for model in (Organization, Person, Cycle))
 
 
+def is_there(session: Session, code: str) -> bool:
+    """Whether there is an organization of that code."""
+    return bool(session.scalar(select(exists().where(Organization.code == code))))
+
+
 def units(session: Session) -> dict[str, int]:
     """The units' row numbers by code."""
     return dict(session.execute(select(Organization.code, Organization.id).where(Organization.is_unit.is_(True))).all())

@@ -22,7 +22,7 @@ from tracker.storage.intake import Accepted
 
 ROOT = "BENCH"
 SINCE = date(2010, 1, 1)
-MEMBERS = 3
+MEMBERS = 5
 FIRST_WORK = 5  # day of January from which on people hand in
 LAST_WORK = 3  # day of January by which the year before is done with
 STEP = timedelta(days=1)
@@ -98,7 +98,7 @@ class Roster:
     def _add(
         self, part: Part, code: str, name: str, parent: str, level: str, *, position: int, is_unit: bool = False
     ) -> None:
-        tags = tuple(tag for tag in self._tags[level] if crc32(f"{code}{tag}".encode()) % 3)
+        tags = tuple(tag for tag in self._tags[level] if crc32(f"{code}{tag}".encode()) % 16)
         facts = OrganizationFacts(name, parent, level, tags, is_unit, position, SINCE)
         part.statements.append(Statement(code, facts, SINCE))
 
