@@ -12,10 +12,12 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from tracker.app import create_app
 from tracker.cli.bench.command import bench
 from tracker.cli.board import board
+from tracker.cli.bundle import bundle
 from tracker.cli.checklist import checklist
 from tracker.cli.copy import copy
 from tracker.cli.cycle import cycle
 from tracker.cli.demo.command import demo
+from tracker.cli.export import export
 from tracker.cli.fonts import fonts
 from tracker.cli.log import log
 from tracker.cli.packet import packet
@@ -32,7 +34,7 @@ from tracker.domain.errors import RuleError, Unavailable
 from tracker.tasks.readiness import BEHIND, standing_of
 
 WRONG_USE, ENVIRONMENT = 2, 3
-ON_ANY_DATABASE = frozenset({"bundle", "db", "fonts", "limiter", "routes", "run", "shell"})
+ON_ANY_DATABASE = frozenset({"db", "fonts", "limiter", "routes", "run", "shell"})
 
 
 class Behind(Exception):
@@ -57,7 +59,7 @@ cli = FlaskGroup(
     add_version_option=False,
 )
 COMMANDS = (
-    *(bench, board, checklist, copy, cycle, demo, fonts, gc),
+    *(bench, board, bundle, checklist, copy, cycle, demo, export, fonts, gc),
     *(log, packet, report, roster, seal, user, verify, worker),
 )
 for command in COMMANDS:
