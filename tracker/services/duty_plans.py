@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, select, update
@@ -317,16 +318,19 @@ def _appointment(actor: Actor, seat: Seat) -> str | None:
 
 
 def _empty_content(duty: PlannedDuty, version: str) -> str:
-    return digest(
-        duty_content(
-            duty_key=duty.key,
-            item_id=duty.item.id,
-            item_digest=version,
-            period=duty.slot.period.code,
-            occurrence=duty.slot.occurrence,
-            evidence=(),
-        )
+    head, tail = _around_key(duty.item.id, version, duty.slot.period.code, duty.slot.occurrence)
+    return digest(head + canonical_json(duty.key) + tail)
+
+
+@lru_cache(maxsize=4096)
+def _around_key(item_id: str, version: str, period: str, occurrence: int) -> tuple[bytes, bytes]:
+    """The content of a duty without evidence before and after its key: all that is the same for a whole city."""
+    key = "key-of-the-duty"
+    content = duty_content(
+        duty_key=key, item_id=item_id, item_digest=version, period=period, occurrence=occurrence, evidence=()
     )
+    head, _, tail = content.partition(canonical_json(key))
+    return head, tail
 
 
 def _summary(planned: Sequence[PlannedDuty]) -> dict[str, object]:
