@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm.util import identity_key
 
 from tracker.domain.actor import Actor
 from tracker.domain.canonical import canonical_json, digest
@@ -17,7 +18,7 @@ from tracker.domain.log import entry_digest
 from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization
 from tracker.queries.history import SHANGHAI
 from tracker.queries.log import HEADS, SYSTEM
-from tracker.services.bulk import insert_rows, row_numbers
+from tracker.services.bulk import insert_rows, row_numbers, update_rows
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def record_all(session: Session, told: Sequence[Told], *, actor: Actor, now: dat
     All heads are locked before the first entry is written, in the order of their keys.
     """
     session.flush()
-    tails = {name: tail_of(session, name) for name in sorted({chain for one in told for chain in one.chains})}
+    tails = _tails(session, {chain for one in told for chain in one.chains})
     act_ids, payloads, entries = entry_rows(told, tails, actor=actor, now=now)
     write_entries(session, tails.values(), payloads, entries)
     return act_ids
@@ -122,39 +123,41 @@ def entry_rows(
 
 
 def write_entries(
-    session: Session, tails: Iterable[Tail], payloads: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]
+    session: Session, tails: Collection[Tail], payloads: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]
 ) -> None:
     """Insert payloads and entries of chains that are locked, and move the heads of the chains."""
     numbers = row_numbers(session, LogPayload, len(payloads))
     insert_rows(session, LogPayload, [{"id": n} | row for n, row in zip(numbers, payloads, strict=True)])
     insert_rows(session, LogEntry, [row | {"payload_id": n} for n, row in zip(numbers, entries, strict=True)])
+    moved = [{"id": tail.chain_id, "length": tail.length, "head": tail.head} for tail in tails]
+    update_rows(session, LogChain, moved, key=("id",))
     for tail in tails:
-        session.execute(
-            update(LogChain).where(LogChain.id == tail.chain_id).values(length=tail.length, head=tail.head),
-            execution_options={"synchronize_session": False},
-        )
+        loaded = session.identity_map.get(identity_key(LogChain, tail.chain_id))
+        if loaded is not None:
+            session.expire(loaded)
 
 
-def tail_of(session: Session, key: str) -> Tail:
-    """The end of a chain, locked."""
-    chain = _locked_chain(session, key)
-    tail = Tail(chain.id, chain.key, chain.length, chain.head)
-    session.expire(chain)
-    return tail
+def _tails(session: Session, keys: Collection[str]) -> dict[str, Tail]:
+    """The ends of chains, locked in the order of their keys; made where there are none, before anything is locked."""
+    if len(keys) > 1:
+        _ensure(session, keys)
+    query = select(LogChain.id, LogChain.key, LogChain.length, LogChain.head).where(LogChain.key.in_(keys))
+    locking = query.order_by(LogChain.key).with_for_update()
+    rows = session.execute(locking).all()
+    if len(rows) < len(keys):
+        _ensure(session, keys)
+        rows = session.execute(locking).all()
+    return {key: Tail(number, key, length, head) for number, key, length, head in rows}
 
 
-def _locked_chain(session: Session, key: str) -> LogChain:
-    """The chain, locked; made if there is none, also when two acts need it for the first time at once."""
-    query = select(LogChain).where(LogChain.key == key).with_for_update()
-    chain = session.scalar(query.execution_options(populate_existing=True))
-    if chain is not None:
-        return chain
-    row = {"key": key, "length": 0, "head": None}
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(postgresql.insert(LogChain).on_conflict_do_nothing(), row)
-    else:
-        session.execute(sqlite.insert(LogChain).on_conflict_do_nothing(), row)
-    return session.scalars(query.execution_options(populate_existing=True)).one()
+def _ensure(session: Session, keys: Collection[str]) -> None:
+    """Make the chains that are missing, also when two acts need one for the first time at once."""
+    there = set(session.scalars(select(LogChain.key).where(LogChain.key.in_(keys))))
+    rows = [{"key": key, "length": 0, "head": None} for key in sorted(set(keys) - there)]
+    if rows and session.get_bind().dialect.name == "postgresql":
+        session.execute(postgresql.insert(LogChain).on_conflict_do_nothing(), rows)
+    elif rows:
+        session.execute(sqlite.insert(LogChain).on_conflict_do_nothing(), rows)
 
 
 def record_heads(session: Session, *, actor: Actor, now: datetime) -> bool:
@@ -163,7 +166,7 @@ def record_heads(session: Session, *, actor: Actor, now: datetime) -> bool:
     A tail that somebody cuts off later, with the chain's own row, shows against them. The day is that of Asia/Shanghai.
     """
     day = now.astimezone(SHANGHAI).date().isoformat()
-    _locked_chain(session, SYSTEM)
+    _tails(session, [SYSTEM])
     written = select(LogEntry.id).where(LogEntry.object_kind == "log", LogEntry.object_key == day)
     if session.scalar(written.where(LogEntry.verb == HEADS).limit(1)) is not None:
         return False

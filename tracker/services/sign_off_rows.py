@@ -140,25 +140,25 @@ def doer_rows(number: int, signing: Signing) -> Iterable[dict[str, Any]]:
 
 def shown_after(before: Shown, signing: Signing, row: dict[str, Any], *, now: datetime, today: date) -> Shown:
     """What the duty shows once the row is written. No later submission improves the day of the act or of the first."""
-    shown = replace(before, state=signing.target, last_sign_off_id=row["id"])
-    content = row["content_digest"]
+    content, changes = row["content_digest"], {"state": signing.target, "last_sign_off_id": row["id"]}
     if signing.action in BY_HOLDER:
-        shown = replace(
-            shown,
-            signed_digest=content,
-            submitted_by_id=signing.signer.person_id,
-            submitted_at=now,
-            waiting_seat_id=signing.waiting_seat_id,
-            content_digest=content,
-        )
+        changes |= {
+            "signed_digest": content,
+            "submitted_by_id": signing.signer.person_id,
+            "submitted_at": now,
+            "waiting_seat_id": signing.waiting_seat_id,
+            "content_digest": content,
+        }
     if signing.action is Action.SUBMIT and signing.done_on is not None:
         earlier = [Submission(today, before.act_on)] if before.act_on else []
-        act_on = fixed_act_on([*earlier, Submission(today, signing.done_on)])
-        shown = replace(shown, act_on=act_on, first_submitted_on=min(before.first_submitted_on or today, today))
+        changes["act_on"] = fixed_act_on([*earlier, Submission(today, signing.done_on)])
+        changes["first_submitted_on"] = min(before.first_submitted_on or today, today)
     if signing.target in UNSIGNED:
-        shown = replace(shown, waiting_seat_id=None, content_digest=signing.bare)
-    changed = is_changed(signing.target, content=shown.content_digest, signed=shown.signed_digest)
-    return replace(shown, is_changed=changed)
+        changes |= {"waiting_seat_id": None, "content_digest": signing.bare}
+    covered = changes.get("content_digest", before.content_digest)
+    signed = changes.get("signed_digest", before.signed_digest)
+    changes["is_changed"] = is_changed(signing.target, content=covered, signed=signed)
+    return replace(before, **changes)
 
 
 def told(chain: str, signing: Signing, row: dict[str, Any], *, before: State) -> Told:

@@ -7,7 +7,7 @@ duty shows, and writes its log entry, in the transaction of the caller.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -74,7 +74,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Case:
-    """A duty, locked, with everything that a sign-off on it depends on. `doers` are person keys by row number."""
+    """A duty, locked, with everything that a sign-off on it depends on. `doers` are person keys by row number.
+
+    `found` keeps who decides, for all duties of a place whose doers are the same people.
+    """
 
     duty: Duty
     item: Item
@@ -84,6 +87,7 @@ class _Case:
     doers: Mapping[int, str]
     chain: tuple[PlaceAbove, ...]
     last: Last | None
+    found: dict[tuple[int, str | None, frozenset[str]], str | None] = field(default_factory=dict)
 
     @property
     def stands_alone(self) -> bool:
@@ -93,7 +97,12 @@ class _Case:
     def confirming_seat(self, *doers: str) -> str | None:
         """The key of the seat that decides, with `doers` among those who may not."""
         people = frozenset((*self.doers.values(), *doers))
-        return confirming_seat(checklist=self.checklist, confirmer=self.item.confirmer, chain=self.chain, doers=people)
+        place = self.duty.organization_id, self.item.confirmer, people
+        if place not in self.found:
+            self.found[place] = confirming_seat(
+                checklist=self.checklist, confirmer=self.item.confirmer, chain=self.chain, doers=people
+            )
+        return self.found[place]
 
 
 def submit(
@@ -303,6 +312,7 @@ def _cases(session: Session, duties: Sequence[Duty] | Sequence[int], *, now: dat
     last = {number: Last(row.number, row.digest) for number, row in last_of(session, ids).items()}
     today = now.astimezone(SHANGHAI).date()
     chains = chains_of(session, {duty.organization_id for duty in found}, today=today)
+    seats: dict[tuple[int, str | None, frozenset[str]], str | None] = {}
     return [
         _Case(
             duty=duty,
@@ -313,6 +323,7 @@ def _cases(session: Session, duties: Sequence[Duty] | Sequence[int], *, now: dat
             doers=doers.get(duty.id, {}),
             chain=chains.get(duty.organization_id, ()),
             last=last.get(duty.id),
+            found=seats,
         )
         for duty in found
     ]
@@ -378,7 +389,8 @@ def _sign(session: Session, ruled: Sequence[tuple[_Case, Signing]], *, actor: Ac
     doers: list[dict[str, Any]] = []
     told, changes = [], []
     for number, (case, allowed) in zip(numbers, ruled, strict=True):
-        signing = replace(allowed, waiting_seat_id=waiting.get(case.duty.id))
+        seat = waiting.get(case.duty.id)
+        signing = replace(allowed, waiting_seat_id=seat) if seat else allowed
         before, row = Shown.of(case.duty), sign_off_row(number, signing, now=now)
         rows.append(row)
         doers += doer_rows(number, signing)
