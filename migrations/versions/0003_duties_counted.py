@@ -10,6 +10,19 @@ down_revision = '0002'
 branch_labels = None
 depends_on = None
 
+INDEXES = (
+    ('duty', 'cycle_id', 'due_on', 'key'),  # a list of a year, page by page, for whoever sees many units
+    ('log_entry', 'digest'),  # the page of one entry
+    ('access_log', 'at', 'id'),  # the newest first
+    ('verdict', 'duty_id', 'inspection_id'),  # what was said of a duty, revised or not
+    ('finding', 'organization_id'),
+    ('finding', 'duty_id'),
+    ('finding', 'repeats'),
+    ('handover', 'incoming_id'),
+    ('look_back_verdict', 'inspection_id'),  # revised or not
+    ('self_check_line', 'inspection_id', 'unit_id'),  # revised or not
+)
+
 
 def _run(name):
     """Run the statements of a file that lies beside this one."""
@@ -33,6 +46,8 @@ def upgrade():
     sa.PrimaryKeyConstraint('cycle_id', 'kind', 'unit_id', 'heading', 'state', 'timing', 'due_on', name=op.f('pk_duty_count')),
     sqlite_with_rowid=False
     )
+    for table, *columns in INDEXES:
+        op.create_index('_'.join(('ix', table, *columns)), table, columns, unique=False)
     _run('0003_counts.sql')
     _run(f'0003_counts.{op.get_bind().dialect.name}.sql')
 
@@ -45,3 +60,5 @@ def downgrade():
         for name in ('duty_is_counted', 'duty_leaves_its_count', 'duty_enters_its_count'):
             op.execute(f'DROP TRIGGER {name}')
     op.drop_table('duty_count')
+    for table, *columns in INDEXES:
+        op.drop_index('_'.join(('ix', table, *columns)), table)

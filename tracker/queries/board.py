@@ -90,7 +90,7 @@ def conditions_of(session: Session, actor: Actor, filters: Filters) -> list[Colu
         stands_in = column_expression(filters.today, closed=is_closed(session, filters.cycle_id))
         conditions.append(stands_in.in_([column.value for column in filters.columns]))
     if filters.judged:
-        conditions.append(Duty.id.in_(judged_duties(actor)))
+        conditions.append(Duty.id.in_(judged_duties(actor, cycle_id=filters.cycle_id)))
     return conditions
 
 
@@ -114,8 +114,8 @@ def _place_and_time(filters: Filters) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def judged_duties(actor: Actor, as_of: datetime | None = None) -> Select[int]:
-    """The duties (row numbers) on which an inspection gave a verdict.
+def judged_duties(actor: Actor, as_of: datetime | None = None, *, cycle_id: int) -> Select[int]:
+    """The duties (row numbers) of a year on which an inspection gave a verdict.
 
     What is judged in a check that goes on is known to its team alone: the sample is nobody else's to know before the
     check has ended.
@@ -125,7 +125,8 @@ def judged_duties(actor: Actor, as_of: datetime | None = None) -> Select[int]:
     )
     own = select(Inspection.id).where(visible(actor, Inspection))
     told = or_(Verdict.inspection_id.in_(ended), Verdict.inspection_id.in_(own))
-    return select(Verdict.duty_id).where(known(Verdict, as_of), told)
+    of_year = Verdict.inspection_id.in_(select(Inspection.id).where(Inspection.cycle_id == cycle_id))
+    return select(Verdict.duty_id).where(known(Verdict, as_of), of_year, told)
 
 
 def _counted(

@@ -64,7 +64,7 @@ def placed(session: Session, actor: Actor, filters: Filters, *, as_of: datetime)
     found = duties_as_of(session, cycle=cycle, as_of=as_of, organizations=organizations)
     closed = was_closed(cycle, as_of)
     seen = (_placed(duty, lasting[duty.id], today=filters.today, closed=closed) for duty in found if duty.id in lasting)
-    judged = set(session.scalars(judged_duties(actor, as_of))) if filters.judged else set()
+    judged = set(session.scalars(judged_duties(actor, as_of, cycle_id=filters.cycle_id))) if filters.judged else set()
     return [one for one in seen if _passes(one, filters) and (not filters.judged or one.duty.id in judged)]
 
 

@@ -46,12 +46,17 @@ def counted(
     *by: InstrumentedAttribute[Any],
     as_of: datetime | None = None,
 ) -> Counted:
-    """The duties in view by state, and for each attribute in `by` (unit, organization, item) by month."""
+    """The duties in view by state, and for each attribute in `by` (unit, organization, item) by month.
+
+    The months are those of one page of units, if the filters name it; the flow is that of all pages.
+    """
+    everywhere = replace(filters, units=())
     if as_of is None:
-        states, dated = _states(session, actor, filters), _dated(session, actor, filters, by)
+        states, dated = _states(session, actor, everywhere), _dated(session, actor, filters, by)
     else:
-        found = placed(session, actor, filters, as_of=as_of)
-        states, dated = _states_then(found, set(session.scalars(judged_duties(actor, as_of)))), _dated_then(found, by)
+        found = placed(session, actor, everywhere, as_of=as_of)
+        states = _states_then(found, set(session.scalars(judged_duties(actor, as_of, cycle_id=filters.cycle_id))))
+        dated = _dated_then((one for one in found if not filters.units or one.duty.unit_id in filters.units), by)
     return Counted(flow_of(states), _months(dated, year_of(session, filters), len(by)))
 
 
@@ -109,7 +114,7 @@ def _states(session: Session, actor: Actor, filters: Filters) -> Iterable[tuple[
         judged_ones = select(func.count()).where(*conditions_of(session, actor, replace(filters, judged=True)))
         of_them = session.scalar(judged_ones) or 0
         return [(shown, number, 0 if place else of_them) for place, (shown, number) in enumerate(numbers)]
-    judged = func.sum(case((Duty.id.in_(judged_duties(actor)), 1), else_=0))
+    judged = func.sum(case((Duty.id.in_(judged_duties(actor, cycle_id=filters.cycle_id)), 1), else_=0))
     query = select(state, func.count(), judged).where(*conditions_of(session, actor, filters)).group_by(state)
     return [(row[0], row[1], row[2]) for row in session.execute(query)]
 
