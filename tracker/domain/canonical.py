@@ -14,6 +14,7 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from json.encoder import encode_basestring
 
 _as_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _AS_THEY_ARE = frozenset({int, bool, type(None)})
@@ -26,6 +27,11 @@ def canonical_json(value: object) -> bytes:
     datetime, for keys that are equal once normalized, and for text that is not valid Unicode.
     """
     return _as_text(_plain(value)).encode("utf-8")
+
+
+def canonical_text(value: str | None) -> str:
+    """Return the canonical form of one string, or of None, as text. Raises TypeError for anything else."""
+    return "null" if value is None else encode_basestring(value if value.isascii() else normalized(value))
 
 
 def digest(data: bytes) -> str:
@@ -42,7 +48,8 @@ def moment(at: datetime) -> str:
     """Return an aware datetime as text in UTC, always with six digits of a second."""
     if at.tzinfo is None:
         raise ValueError(f"a moment without a time zone: {at!r}")
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _plain(value: object) -> object:
