@@ -139,6 +139,14 @@ def test_what_was_interrupted_goes_on_and_ends_the_same(app):
     assert {report.chain: report.head for report in verify_log(db.session())} == heads
 
 
+def test_a_year_that_has_not_begun_is_laid_out_and_nothing_is_done_in_it(app):
+    fill(TINY, first=LAST, last=LAST, day=date(LAST, 1, 2))
+
+    assert count(Duty) > 0
+    assert (count(Evidence), count(SignOff), count(Inspection)) == (0, 0, 0)
+    assert [report for report in verify_log(db.session()) if report.broken] == []
+
+
 def test_the_same_day_gives_the_same_signatures(tmp_path):
     seen = []
     for name in ("one", "two"):

@@ -37,6 +37,7 @@ from tracker.services.bulk_year import BulkYear
 
 LIST = CHECKOUT / "checklists" / "sanji-sigang.yaml"
 WRONG_USE = 2
+MOST_YEARS = 10
 AT_ONCE = 2  # units that are written at the same time
 SAMPLED, JUDGED = 300, 60  # duties of the check of each year
 Progress = Callable[[int, int], None]
@@ -44,8 +45,13 @@ Progress = Callable[[int, int], None]
 
 @click.command()
 @click.option("--scale", type=click.Choice(list(SCALES)), required=True, help="How large.")
-@click.option("--years", type=click.IntRange(1, 10), default=1, show_default=True, help="How many years.")
-@click.option("--until", "last", type=int, help="The last of the years; by default this one.")
+@click.option("--years", type=click.IntRange(1, MOST_YEARS), default=1, show_default=True, help="How many years.")
+@click.option(
+    "--until",
+    "last",
+    type=click.IntRange(cycles.EARLIEST + 10, cycles.LATEST),
+    help="The last of the years; by default this one.",
+)
 @click.option(
     "--day",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -214,7 +220,8 @@ def _end(cycle_id: int, diary: Diary) -> None:
         bulk_year.finish(
             session, cycle, organizations=organizations, duties=duties, actor=operator(), now=_opened_at(cycle.year)
         )
-        _inspect(session, cycle, now=now)
+        if diary.has_begun:
+            _inspect(session, cycle, now=now)
         if diary.is_over:
             cycles.close_cycle(session, cycle, actor=operator(), now=at(diary.last, 18))
         log.record_heads(session, actor=operator(), now=at(diary.last, 18))

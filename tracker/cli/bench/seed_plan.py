@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from zlib import crc32
 
 from tracker.cli.demo.town import Ladder
@@ -117,7 +117,12 @@ class Diary:
         self.last = min(day, date(year + 1, 1, LAST_WORK))
         self._counts = lru_cache(maxsize=None)(self._counts_of)
 
-    @cached_property
+    @property
+    def has_begun(self) -> bool:
+        """Whether people have worked in the year at all."""
+        return self.first <= self.last
+
+    @property
     def is_over(self) -> bool:
         """Whether the whole year has been worked through."""
         return self.last.year > self.first.year
@@ -125,7 +130,7 @@ class Diary:
     def work(self, duty: PlannedDuty) -> Work | None:
         """What is done about a duty; None: nothing."""
         slot, chance = duty.slot, crc32(duty.key.encode())
-        if slot.starts_on > self.last or chance % 4 == 0:
+        if not self.has_begun or slot.starts_on > self.last or chance % 4 == 0:
             return None
         span = (min(slot.ends_on, self.last) - slot.starts_on).days
         act_on = slot.starts_on + STEP * (chance // 4 % (span + 1))
