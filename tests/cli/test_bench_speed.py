@@ -13,10 +13,11 @@ from openpyxl import load_workbook
 
 from tests.storage.cabinet import EVERY_KIND
 from tracker.cli.bench import acts, stored
-from tracker.cli.bench.case import MEASURES, Amounts, main, measure, order
+from tracker.cli.bench.case import MEASURES, Amounts, measure, order
 from tracker.cli.bench.command import bench
 from tracker.cli.bench.ground import Ground, visitors
 from tracker.cli.bench.measure import BenchError
+from tracker.cli.bench.one import main
 from tracker.cli.bench.pages import pages_of, served
 from tracker.cli.bench.performance_page import LANGUAGES, write_pages
 from tracker.cli.bench.replay import connect, counted, overhearing, replay

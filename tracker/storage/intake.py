@@ -56,7 +56,8 @@ def take_in(stream: Readable, *, name: str, store: Store, limits: Limits, clamd:
     kind = kind_of(name)
     with store.part() as part:
         _copy(stream, part, name=name, limits=limits)
-        facts = _inspected(part, kind, name=name, limits=limits)
+        with part.settling():
+            facts = _inspected(part, kind, name=name, limits=limits)
         location_removed = bool(facts.pop("location_removed", False))
         facts["scan"] = _scanned(part, name=name, clamd=clamd).value
         blob = _kept(part, kind)

@@ -9,6 +9,7 @@ import shutil
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,6 +73,15 @@ class Part:
         with self.path.open("rb") as file:
             self._hash = hashlib.file_digest(file, "sha256")
             self.size = file.tell()
+
+    @contextmanager
+    def settling(self) -> Iterator[None]:
+        """Bring what has arrived to the disk while the block does something else, such as looking into it."""
+        with ThreadPoolExecutor(1) as pool:
+            settled = pool.submit(os.fsync, self._file.fileno())
+            yield
+        with full_disk_refused():
+            settled.result()
 
     def keep(self) -> Blob:
         """Make the bytes durable under their digest and return it; the same bytes twice are one blob."""

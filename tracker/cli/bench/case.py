@@ -1,16 +1,13 @@
-"""Measures one thing in a process of its own and tells its rows as JSON: `python -m tracker.cli.bench.case NAME …`."""
+"""What can be measured, how much of it is done, and what a process that measures one thing is told (see `one`)."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from tracker.cli.bench import acts, pages, stored
 from tracker.cli.bench.ground import Ground
-from tracker.cli.bench.measure import BenchError
 from tracker.cli.bench.table import Row
 
 
@@ -53,19 +50,3 @@ def order(name: str, ground: Ground, much: Amounts, *, small: Ground | None = No
     """What a process is told, to measure one thing."""
     grounds = [[str(one.root), one.url] for one in (ground, small) if one]
     return json.dumps({"name": name, "grounds": grounds, "amounts": asdict(much)})
-
-
-def main(told: str) -> None:
-    """Do what `order` wrote, and print the rows as the last line."""
-    asked = json.loads(told)
-    ground, *small = (Ground(Path(root), url=url) for root, url in asked["grounds"])
-    much = Amounts(**asked["amounts"])
-    rows = list(measure(asked["name"], ground, much, small=small[0] if small else None))
-    sys.stdout.write(json.dumps({"rows": [row.facts() for row in rows]}, ensure_ascii=False) + "\n")
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1])
-    except BenchError as error:
-        sys.exit(str(error))

@@ -96,7 +96,7 @@ class Course:
         """Measure one thing after the other, each in a process of its own."""
         for name in names:
             ground, small = self._grounds(name)
-            words = [sys.executable, "-m", "tracker.cli.bench.case", order(name, ground, self.much, small=small)]
+            words = [sys.executable, "-m", "tracker.cli.bench.one", order(name, ground, self.much, small=small)]
             done = measured(words, environment=ground.environment(), folder=CHECKOUT)
             for facts in done.told["rows"]:
                 yield row_of(facts)

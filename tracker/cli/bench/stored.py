@@ -15,7 +15,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import pikepdf
 import xlsxwriter
 from sqlalchemy.orm import Session
 
@@ -88,18 +87,35 @@ def sizes_of(megabytes: int) -> list[int]:
 
 
 def _papers(folder: Path, megabytes: int) -> list[Path]:
-    """Papers as scanners make them: a page with a picture that cannot be compressed."""
+    """Papers as scanners make them, each of a size."""
     folder.mkdir()
-    made = []
-    for number, size in enumerate(sizes_of(megabytes)):
-        path = folder / f"{number}.pdf"
-        with pikepdf.new() as pdf:
-            pdf.add_blank_page()
-            pdf.pages[0].Contents = pdf.make_stream(b"")
-            pdf.pages[0].obj["/Scan"] = pdf.make_stream(Random(number).randbytes(size * MEGABYTE))  # noqa: S311
-            pdf.save(path)
-        made.append(path)
+    made = [folder / f"{number}.pdf" for number, _ in enumerate(sizes_of(megabytes))]
+    for number, (path, size) in enumerate(zip(made, sizes_of(megabytes), strict=True)):
+        _write_paper(path, size * MEGABYTE, Random(number))  # noqa: S311  nothing secret
     return made
+
+
+def _write_paper(path: Path, length: int, random: Random) -> None:
+    """A PDF of one page with a picture that cannot be compressed, written piece by piece: memory is measured here."""
+    parts = (
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Scan 4 0 R >>",
+    )
+    with path.open("wb") as file:
+        file.write(b"%PDF-1.7\n")
+        places = []
+        for number, part in enumerate(parts, start=1):
+            places.append(file.tell())
+            file.write(b"%d 0 obj\n%b\nendobj\n" % (number, part))
+        places.append(file.tell())
+        file.write(b"4 0 obj\n<< /Length %d >>\nstream\n" % length)
+        for start in range(0, length, CHUNK):
+            file.write(random.randbytes(min(CHUNK, length - start)))
+        file.write(b"\nendstream\nendobj\n")
+        begin = file.tell()
+        file.write(b"xref\n0 5\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places))
+        file.write(b"trailer\n<< /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % begin)
 
 
 def _taken_in(file: Path, store: BlobStore, memory: _Memory) -> float:
