@@ -262,8 +262,7 @@ def _lines(ranked: Any) -> Select[Any]:  # noqa: ANN401  a subquery
 @cache
 def _first_lines() -> Select[Any]:
     """The first lines of every section."""
-    ranked = _ranked()
-    return _lines(ranked).where(ranked.c.place <= bindparam("most"))
+    return _lines(_ranked()).where(_ranked().c.place <= bindparam("most"))
 
 
 def _items(session: Session, cycles: Collection[int]) -> dict[int, Mapping[str, Item]]:
