@@ -18,6 +18,7 @@ import pysqlite3
 from tracker.cli.bench.measure import BenchError
 
 WORSE = 0.8  # of the earlier ratio: less is told as a step back
+_LEAST = 0.01  # what is less is as good as nothing
 _HEAD = f"{'what':<58} {'ours':>11} {'floor':>11} {'unit':<6} {'ratio':>7}   {'demand':<7} {'verdict':<7}"
 
 
@@ -138,7 +139,8 @@ def against(rows: Iterable[Row], earlier: Iterable[Row]) -> Iterator[str]:
         if old is None:
             yield f"{row.name:<58} {'–':>8} {row.ratio:>8.3f} {'new':>8}"
             continue
-        step = old.ratio / row.ratio if row.at_most else row.ratio / old.ratio
+        then, now = max(old.ratio, _LEAST), max(row.ratio, _LEAST)
+        step = then / now if row.at_most else now / then
         yield f"{row.name:<58} {old.ratio:>8.3f} {row.ratio:>8.3f} {step - 1:>+8.0%}{' WORSE' if step < WORSE else ''}"
     for row in before.values():
         yield f"{row.name:<58} {row.ratio:>8.3f} {'–':>8} {'not now':>8}"
