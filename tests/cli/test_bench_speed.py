@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import closing
+from contextlib import closing, suppress
 from io import StringIO
 from pathlib import Path
 
@@ -92,6 +92,19 @@ def test_the_floor_of_a_page_shows_the_same_page(ground: Ground) -> None:
             shown, floor = (body_of(port, visited.page.path, visited.cookie) for port in (there.port, there.floor))
             assert len(shown) > 2_000, visited.page
             assert DIFFERENT.sub("", shown) == DIFFERENT.sub("", floor), visited.page
+
+
+def test_nothing_goes_on_serving(ground: Ground) -> None:
+    with served(ground) as there:
+        ports = there.port, there.floor
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            body_of(port, "/", "")
+    alive = b""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has just ended
+            alive += path.read_bytes()
+    assert not [port for port in ports if f"--port\0{port}\0".encode() in alive]
 
 
 def test_a_page_that_is_refused_is_no_measurement(ground: Ground) -> None:

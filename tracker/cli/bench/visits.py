@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import html
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from http.cookies import SimpleCookie
@@ -17,13 +19,14 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlencode
 
-from tracker.cli.bench.measure import BenchError
+from tracker.cli.bench.measure import BenchError, tree_of
 from tracker.cli.bench.page_floor import AGENT
 from tracker.config import CHECKOUT
 
 HOST = "127.0.0.1"
 CONNECTIONS = 8
 PATIENCE = 90.0  # seconds that a server may take to begin, and an answer to come
+PATIENCE_AT_END = 10.0
 _TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
 
@@ -53,12 +56,21 @@ def serving(target: str, environment: Mapping[str, str], log: Path, *more: str) 
             _await(process, port, log)
             yield port
         finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server, and every process below it that outlives it."""
+    below = tree_of(process.pid)[1:]
+    process.terminate()
+    try:
+        process.wait(PATIENCE_AT_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pid in below:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _free_port() -> int:
