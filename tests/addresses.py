@@ -79,7 +79,7 @@ def _by_model(scene: Scene) -> Mapping[type, Any]:
 
 
 def _named(scene: Scene) -> dict[str, Any]:
-    return {"year": 2026, "digest": scene.photo, "number": 1, "record": scene.record}
+    return {"year": 2026, "digest": scene.photo, "number": 1, "record": scene.record, "paper": "circular"}
 
 
 def _special(scene: Scene) -> dict[str, list[dict[str, Any]]]:
@@ -101,6 +101,7 @@ def _special(scene: Scene) -> dict[str, list[dict[str, Any]]]:
         "inspections.judge": [{"number": 1, "key": key} for key in (scene.waiting, scene.confirmed)],
         "inspections.find": [{"number": 1, "duty": scene.waiting}],
         "inspections.overrule": [{"number": 1, "code": "D1-B1", "item_id": "L3-02"}],
+        "self_checks.show": [{"number": 1, "code": "D1"}],
         "seals.show": [{"kind": "evidence_text", "key": scene.free_record}],
     }
 

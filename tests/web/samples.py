@@ -137,6 +137,8 @@ class Maker:
         judge = self.city.actor(inspector)
         inspections.judge(self.session, inspection, duty, value=Verdict.PARTLY, note="缺签到表", actor=judge, now=NOW)
         self.extras("papers", place, number=inspection.number)
+        self.extras("self_checks", place, number=inspection.number)
+        self.extras("circulars", place, paper="circular")
         return inspection
 
     def finding(self, place: str) -> Finding:

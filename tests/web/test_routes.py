@@ -69,6 +69,7 @@ MAY_BE_MISSING = {
     "jobs.download": "the document is not ready",
     "jobs.packet_quarter": "quarterly volumes are those of units, and the sample is a branch",
     "jobs.self_check": "reports are those of units, and the sample is a branch",
+    "self_checks.show": "self-check tables are those of units, and the sample is a branch",
     "roster.carry": "no file was looked at before",
 }
 
@@ -108,6 +109,7 @@ MAY: dict[tuple[Act, type[Any] | None], tuple[set[str], set[str]]] = {
     (Act.REPORT, Inspection): ({"Ines"}, set()),
     (Act.DECIDE, Organization): ({"Chen", "Adam"}, {"Adam"}),
     (Act.INSPECT, Inspection): ({"Ines"}, set()),
+    (Act.ADMINISTER, Inspection): ({"Adam"}, {"Adam"}),
     (Act.CONFIRM, GoodPractice): (set(), set()),
     (Act.WITHDRAW, GoodPractice): ({"Ines"}, set()),
 }

@@ -57,7 +57,11 @@ def draft(checked: CheckThen) -> Words:
     words = checked.setting.words
     verdicts = Counter(checked.verdicts[duty.id].value for duty in checked.duties if duty.id in checked.verdicts)
     severities = Counter(fact.severity for _, fact in checked.findings)
-    practices = of_inspection(checked.setting.session, checked.inspection, as_of=checked.setting.as_of)
+    practices = [
+        one
+        for one in of_inspection(checked.setting.session, checked.inspection, as_of=checked.setting.as_of)
+        if one.state is GoodPracticeState.AGREED
+    ]
     numbers = {
         "units": len(checked.units),
         "sampled": len(checked.duties),
@@ -66,7 +70,8 @@ def draft(checked: CheckThen) -> Words:
         "partly": verdicts[Verdict.PARTLY],
         "missing": verdicts[Verdict.MISSING],
         "not_applicable": verdicts[Verdict.NOT_APPLICABLE],
-        "agreed": sum(practice.state is GoodPracticeState.AGREED for practice in practices),
+        "agreed": len(practices),
+        "named": "；".join(f"{one.unit}“{one.title}”" for one in practices),
         "findings": len(checked.findings),
         "on_the_spot": severities[Severity.ON_THE_SPOT],
         "ordinary": severities[Severity.ORDINARY],
@@ -74,7 +79,7 @@ def draft(checked: CheckThen) -> Words:
     }
     return Words(
         overall=words(_OVERALL) % numbers,
-        good_practice=words(_GOOD_PRACTICE) % numbers,
+        good_practice=words(_GOOD_PRACTICE if practices else _NO_GOOD_PRACTICE) % numbers,
         problems=words(_PROBLEMS) % numbers,
         demands=words(_DEMANDS),
         recorded_at=None,
@@ -85,6 +90,7 @@ _OVERALL = _n(
     "本次督查检查%(units)s个单位，抽查任务%(sampled)s项，已核查%(judged)s项：落实%(met)s项，"
     "部分落实%(partly)s项，未落实%(missing)s项，不适用%(not_applicable)s项。"
 )
-_GOOD_PRACTICE = _n("经单位同意交流的亮点做法%(agreed)s项。")
+_GOOD_PRACTICE = _n("经单位同意交流的亮点做法%(agreed)s项：%(named)s。")
+_NO_GOOD_PRACTICE = _n("经单位同意交流的亮点做法%(agreed)s项。")
 _PROBLEMS = _n("登记问题%(findings)s项，其中立行立改%(on_the_spot)s项，一般问题%(ordinary)s项，突出问题%(serious)s项。")
 _DEMANDS = _n("请有关单位对照问题清单，在规定期限内完成整改，并按要求报告整改结果。")

@@ -13,6 +13,7 @@ from tracker.web import (
     assignments,
     board,
     checklists,
+    circulars,
     cycles,
     duties,
     errors,
@@ -20,6 +21,7 @@ from tracker.web import (
     good_practice,
     handovers,
     headers,
+    inspection_plans,
     inspections,
     jobs,
     language,
@@ -31,6 +33,7 @@ from tracker.web import (
     roster,
     seals,
     security,
+    self_checks,
     sign_offs,
 )
 
@@ -39,11 +42,13 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     assignments.bp,
     board.bp,
     checklists.bp,
+    circulars.bp,
     cycles.bp,
     duties.bp,
     evidence.bp,
     good_practice.bp,
     handovers.bp,
+    inspection_plans.bp,
     inspections.bp,
     jobs.bp,
     log.bp,
@@ -52,6 +57,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     papers.bp,
     roster.bp,
     seals.bp,
+    self_checks.bp,
     sign_offs.bp,
 )
 
