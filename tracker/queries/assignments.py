@@ -150,10 +150,10 @@ def items_of_year(session: Session, cycle: Cycle, *, as_of: datetime | None = No
     return checklist_of(cycle.checklist_version).item | own_items(session, cycle, as_of=as_of)
 
 
-def item_of(session: Session, duty: Duty) -> Item:
-    """The item of a duty, whether it stands in the checklist or is an organization's own."""
+def item_of(session: Session, duty: Duty, *, as_of: datetime | None = None) -> Item:
+    """The item of a duty as worded at `as_of`, whether it stands in the checklist or is an organization's own."""
     found = checklist_of(duty.cycle.checklist_version).item.get(duty.item_id)
-    return found or own_items(session, duty.cycle)[duty.item_id]
+    return found or own_items(session, duty.cycle, as_of=as_of)[duty.item_id]
 
 
 def posts_of(checklist: Checklist, level: str) -> list[str]:

@@ -17,6 +17,8 @@ from wtforms import DateField, Field, IntegerField, RadioField, StringField, Tex
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from tracker.db import db, transaction
+from tracker.domain.actor import AppointmentKind
+from tracker.domain.appointment import KIND_NAMES
 from tracker.domain.checklist import Checklist, CountKind, Item
 from tracker.domain.duty import Action, ClaimKind, Standing, State
 from tracker.domain.errors import Conflict, Invalid, RuleError
@@ -38,9 +40,11 @@ from tracker.models import Duty, Evidence
 from tracker.policy import Act, can
 from tracker.queries.assignments import item_of
 from tracker.queries.checklists import checklist_of
+from tracker.queries.cycles import was_closed
 from tracker.queries.duties import (
     SENT_BACK,
     UNSIGNED,
+    DutyThen,
     Section,
     Suggestion,
     duties_named,
@@ -51,11 +55,16 @@ from tracker.queries.duties import (
     to_do,
     with_surroundings,
 )
+from tracker.queries.duty_as_of import decider_then, duty_then
 from tracker.queries.evidence import Record, contents_of, earlier_records, evidence_named, records_of
+from tracker.queries.organizations import names_of as names_of_places
+from tracker.queries.seats import Holder, holders_of
+from tracker.queries.self_check_tables import open_tables
 from tracker.queries.sign_offs import Signed, history_of, prospect_of, waiting_count
 from tracker.services import evidence, sign_offs
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.as_of import Past, answers_past, asked, refuse_unless_known
 from tracker.web.errors import sentence_of
 from tracker.web.forms import Form, entered, page
 from tracker.web.language import listed, named, unit_of
@@ -92,12 +101,12 @@ class TickForm(UploadForm):
     def validate_act_on(self, field: Field) -> None:
         """Refuse a day that has not come."""
         if field.data:
-            with _told():
+            with _refused():
                 check_act(field.data, today=clock.today())
 
     def validate_sentence(self, field: Field) -> None:
         """Refuse no sentence, and one that is too long."""
-        with _told():
+        with _refused():
             checked_sentence(field.data or "")
 
     def tell_all(self, asked: Iterable[tuple[Item, Sequence[EvidenceContent]]], checklist: Checklist) -> None:
@@ -124,7 +133,7 @@ class TickForm(UploadForm):
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _refused() -> Iterator[None]:
     """Turn a refusal by a rule into one that a field takes."""
     try:
         yield
@@ -166,6 +175,7 @@ def home() -> ResponseReturnValue:
         sections=found,
         names=SECTION_NAMES,
         waiting=waiting,
+        tables=open_tables(session, actor, today=clock.today()),
         events=_event_links(),
         several=_several(),
     )
@@ -186,9 +196,11 @@ def section() -> ResponseReturnValue:
 
 @bp.get("/duties/<key>")
 @guard(Act.VIEW, Duty)
+@answers_past
 def show(duty: Duty) -> ResponseReturnValue:
     """One duty: what is asked, what was done, who signed what."""
-    return shown(duty, ReasonForm())
+    past = asked()
+    return shown(duty, ReasonForm()) if past is None else _shown_then(duty, past)
 
 
 def shown(duty: Duty, form: Form) -> ResponseReturnValue:
@@ -201,21 +213,56 @@ def shown(duty: Duty, form: Form) -> ResponseReturnValue:
         "duties/show.html",
         form,
         duty=duty,
+        **_around(duty, duty.organization.name, holders_of(session, [duty.seat_id], on=today)),
+        **_told(duty, records, history),
         item=item,
         checklist=checklist,
-        records=records,
-        history=history,
-        sent_back=_sent_back(duty, history),
-        added=_added(records, history) if Standing(duty.state, duty.is_changed).changed_after_signing else [],
         prospect=prospect_of(session, duty, item=item, checklist=checklist, actor=actor, today=today),
         timeliness=timeliness_of_duty(duty, today=today),
         may_prepare=can(session, actor, Act.PREPARE, duty),
-        claims=CLAIM_NAMES,
-        Action=Action,
     )
 
 
-def _sent_back(duty: Duty, history: Iterable[Signed]) -> Signed | None:
+def _shown_then(duty: Duty, past: Past) -> ResponseReturnValue:
+    """The page of a duty as it was at the end of a past day: nothing can be done on it."""
+    refuse_unless_known(duty.created_at)
+    session, at, then = db.session(), past.at, duty_then(db.session(), duty, as_of=past.at)
+    assert then is not None  # noqa: S101  it was laid out by then
+    item, checklist = item_of(session, duty, as_of=at), checklist_of(duty.cycle.checklist_version)
+    name = names_of_places(session, [duty.organization_id], as_of=at)[duty.organization_id]
+    return page(
+        "duties/show.html",
+        ReasonForm(formdata=None),
+        duty=then,
+        **_around(duty, name, holders_of(session, [duty.seat_id], on=past.day, as_of=at)),
+        **_told(then, records_of(session, duty.id, as_of=at), history_of(session, duty.id, as_of=at)),
+        item=item,
+        checklist=checklist,
+        prospect=decider_then(session, duty, item=item, checklist=checklist, as_of=at),
+        timeliness=then.timeliness(today=past.day, closed=was_closed(duty.cycle, at)),
+        may_prepare=False,
+    )
+
+
+def _around(duty: Duty, organization: str, holders: Mapping[int, list[Holder]]) -> dict[str, Any]:
+    """Whose the duty is: the organization, the year, who holds the seat, and what happened where it was reported."""
+    sitting = [one for one in holders.get(duty.seat_id, []) if one.kind is not AppointmentKind.CLERK]
+    return {"organization": organization, "year": duty.cycle.year, "holders": sitting, "happening": duty.happening}
+
+
+def _told(duty: Duty | DutyThen, records: list[Record], history: list[Signed]) -> dict[str, Any]:
+    """What was done and signed, and what that makes of the duty."""
+    return {
+        "records": records,
+        "history": history,
+        "sent_back": _sent_back(duty, history),
+        "added": _added(records, history) if Standing(duty.state, duty.is_changed).changed_after_signing else [],
+        "claims": CLAIM_NAMES,
+        "kinds": KIND_NAMES,
+    }
+
+
+def _sent_back(duty: Duty | DutyThen, history: Iterable[Signed]) -> Signed | None:
     """The last sign-off that gave a duty back to its holder, while it waits to be handed in."""
     found = [row for row in history if row.action in SENT_BACK] if duty.state in UNSIGNED else []
     return found[-1] if found else None

@@ -17,12 +17,14 @@ from tracker.policy import Act, can
 from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.duties import UNSIGNED
+from tracker.queries.duty_as_of import served_then
 from tracker.queries.evidence import Attached, Record, duties_served, file_of, record_of
 from tracker.queries.good_practice import checks_to_mark
 from tracker.services import evidence, log
 from tracker.storage.preview import MEDIA_TYPE, NotShown, Size
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.as_of import Past, answers_past, asked, refuse_unless_known
 from tracker.web.duties import ReasonForm
 from tracker.web.forms import Confirmation, Form, entered, page
 from tracker.web.language import named
@@ -46,9 +48,11 @@ class WithdrawForm(ReasonForm):
 
 @bp.get("/<key>")
 @guard(Act.VIEW, Evidence)
+@answers_past
 def show(found: Evidence) -> ResponseReturnValue:
     """One record: what it says, its files, what it serves."""
-    answer = _shown(found, UploadForm())
+    past = asked()
+    answer = _shown(found, UploadForm()) if past is None else _shown_then(found, past)
     _note(found, "evidence.open", found.key)
     return answer
 
@@ -74,6 +78,22 @@ def _shown(found: Evidence, form: Form) -> ResponseReturnValue:
         request_limit=settings().request_limit,
         accept=accept_attribute(),
         endings=accepted_endings(),
+    )
+
+
+def _shown_then(found: Evidence, past: Past) -> ResponseReturnValue:
+    """The page of a record as it was at the end of a past day: nothing can be done on it."""
+    refuse_unless_known(found.entered_at)
+    session, cycle = db.session(), db.session().get_one(Cycle, found.cycle_id)
+    return page(
+        "evidence/show.html",
+        ReasonForm(formdata=None),
+        found=found,
+        record=record_of(session, found, as_of=past.at),
+        served=served_then(session, found, actor=current_actor(), as_of=past.at),
+        items=items_of_year(session, cycle, as_of=past.at),
+        counts=checklist_of(cycle.checklist_version).count_kind,
+        may_prepare=False,
     )
 
 
