@@ -182,6 +182,7 @@ class Author:
                 period_ends_on=date(2026, 6, 30),
                 team=[(self.city.person("Ines"), MemberRole.LEADER), (self.city.person("Ivan"), MemberRole.MEMBER)],
                 units=[self.city.organizations["D1"]],
+                self_check_due_on=date(2026, 5, 18),
             ),
             actor=ines,
             now=NOW,

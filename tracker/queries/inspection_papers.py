@@ -1,20 +1,26 @@
-"""Papers of a check made of what is recorded: the notice before it, and the order to put right what was found."""
+"""Papers of a check made of what is recorded: notice and self-check table before it, the order to put right after."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
+from tracker.domain.errors import WrongState
 from tracker.domain.inspection import KIND_NAMES, MEMBER_NAMES, SEVERITY_NAMES
-from tracker.domain.paper import Block, Heading, Paper, Paragraph, Signatures, Slip, Table
+from tracker.domain.paper import Block, Cell, Heading, Paper, Paragraph, Signatures, Slip, Table
+from tracker.domain.score import VERDICT_NAMES
+from tracker.domain.self_check_table import Line
 from tracker.domain.text import _n
 from tracker.models import Finding, FindingFact, Inspection, InspectionFact, Organization
 from tracker.queries import inspections
+from tracker.queries.history import SHANGHAI
 from tracker.queries.inspection_report import CheckThen, check_then
 from tracker.queries.people import names_of
-from tracker.queries.reports import Setting, Translate, provenance_of, span
+from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
+from tracker.queries.self_check_tables import HandedIn, handed_in, table_of
 
 _WIDTHS = (5, 10, 5, 18, 12, 8, 6, 18, 8)
 
@@ -112,6 +118,100 @@ def rectification_notice(
     return _paper(
         checked, title=words(_n("整改通知书")), blocks=blocks, addressee=name, software_version=software_version
     )
+
+
+def self_check_table(
+    session: Session,
+    inspection: Inspection,
+    unit: Organization,
+    *,
+    as_of: datetime,
+    words: Translate,
+    software_version: str,
+    drafts: bool = False,
+) -> Paper:
+    """The self-check table of a unit: what is counted, and beside it what the unit said when it handed the table in.
+
+    Before that the unit's side is blank, to be filled in with a pen; with `drafts` it holds what the unit has saved.
+    """
+    fact = inspections.fact_of(session, inspection, as_of=as_of)
+    if fact.self_check_due_on is None:
+        raise WrongState(_n("第 %(number)s 号督查没有要求报送自查表。"), number=inspection.number)
+    setting = setting_of(session, inspection.cycle, as_of=as_of, words=words)
+    sent = next(iter(handed_in(session, inspection, unit, as_of=as_of)), None)
+    told_at = as_of if sent is None or drafts else sent.row.at
+    lines = table_of(session, inspection, unit, as_of=told_at)
+    name = setting.nodes[unit.id].name
+    given = {"unit": name, "title": fact.title, "period": span(fact.period_starts_on, fact.period_ends_on)}
+    due = {"day": fact.self_check_due_on.isoformat()}
+    blocks: list[Block] = [
+        Paragraph(words(_n("督查：%(title)s。检查时段：%(period)s。")) % given),
+        Paragraph(_handing_in(sent, told_at, words) or words(_n("请于 %(day)s 前填写报送。")) % due),
+        _line_table(setting, lines, answered=drafts or sent is not None),
+        Signatures((words(_n("填报人：")), words(_n("单位主要负责人（签字）：")), words(_n("日期：")))),
+    ]
+    return Paper(
+        title=words(_n("%(unit)s自查表")) % given,
+        blocks=tuple(blocks),
+        provenance=provenance_of(setting, chains=[unit.code], software_version=software_version),
+        issuer=name,
+        wide=True,
+    )
+
+
+def _handing_in(sent: HandedIn | None, told_at: datetime, words: Translate) -> str:
+    """Which handing in it was, whether it came late, and whether the table was changed since; empty before any."""
+    if sent is None:
+        return ""
+    at = sent.row.at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+    message = _n("第 %(n)s 次报送：%(at)s（逾期）。") if sent.late else _n("第 %(n)s 次报送：%(at)s。")
+    said = words(message) % {"n": sent.row.number, "at": at}
+    if not sent.changed:
+        return said
+    more = _n("下表含报送后改动、尚未重新报送的内容。") if told_at > sent.row.at else _n("报送后有改动，尚未重新报送。")
+    return said + words(more)
+
+
+def _line_table(setting: Setting, lines: Sequence[Line], *, answered: bool) -> Table:
+    words, levels = setting.words, setting.checklist.level
+    columns = (
+        (_n("编号"), 8),
+        (_n("事项"), 26),
+        (_n("层级"), 11),
+        (_n("分值"), 5),
+        (_n("应办"), 5),
+        (_n("按期"), 5),
+        (_n("逾期办理"), 6),
+        (_n("逾期未办"), 6),
+        (_n("未到期"), 6),
+        (_n("自评结论"), 9),
+        (_n("自评得分"), 6),
+        (_n("说明"), 28),
+    )
+    rows = tuple(
+        (
+            line.item_id,
+            line.title,
+            levels[line.level].name if line.level in levels else line.level,
+            line.points,
+            line.counts.required,
+            line.counts.in_time,
+            line.counts.late,
+            line.counts.missing,
+            line.counts.not_due,
+            *(_answered(line, words) if answered else (None, None, None)),
+        )
+        for line in lines
+    )
+    headings = tuple(words(heading) for heading, _ in columns)
+    return Table(words(_n("自查内容")), headings, rows, tuple(width for _, width in columns))
+
+
+def _answered(line: Line, words: Translate) -> tuple[Cell, Cell, Cell]:
+    answer = line.answer
+    value = words(VERDICT_NAMES[answer.value]) if answer.value else None
+    points = Decimal(answer.tenths) / 10 if answer.tenths is not None else None
+    return value, points, answer.statement or None
 
 
 def _problem_table(setting: Setting, findings: Sequence[tuple[Finding, FindingFact]]) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor
@@ -137,21 +137,32 @@ def handed_in(
     due_on = fact_of(session, inspection, as_of=as_of).self_check_due_on
     written = [row.recorded_at for row in answers_of(session, inspection, unit, as_of=as_of).values()]
     last_change = max(written, default=None)
-    return [
-        HandedIn(
-            row,
-            is_late(row.at.astimezone(SHANGHAI).date(), due_on=due_on),
-            last_change is not None and last_change > row.at,
-        )
-        for row in rows
-    ]
+    return [_as_told(row, last_change, due_on=due_on) for row in rows]
+
+
+def _as_told(row: SelfCheckHandIn, last_change: datetime | None, *, due_on: date | None) -> HandedIn:
+    late = is_late(row.at.astimezone(SHANGHAI).date(), due_on=due_on)
+    return HandedIn(row, late, last_change is not None and last_change > row.at)
 
 
 def tables_of(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> list[UnitTable]:
     """The units of the check in their official order, each with its last handing in."""
+    units = units_of(session, inspection, as_of=as_of)
+    due_on = fact_of(session, inspection, as_of=as_of).self_check_due_on
+    sent = select(SelfCheckHandIn).where(SelfCheckHandIn.inspection_id == inspection.id)
+    if as_of is not None:
+        sent = sent.where(SelfCheckHandIn.at <= as_of)
+    rows = session.scalars(sent.order_by(SelfCheckHandIn.number).options(joinedload(SelfCheckHandIn.person)))
+    last = {row.unit_id: row for row in rows}
+    written = session.execute(
+        select(SelfCheckLine.unit_id, func.max(SelfCheckLine.recorded_at).label("at"))
+        .where(SelfCheckLine.inspection_id == inspection.id, known(SelfCheckLine, as_of))
+        .group_by(SelfCheckLine.unit_id)
+    )
+    changed = {row.unit_id: row.at for row in written}
     return [
-        UnitTable(unit, next(iter(handed_in(session, inspection, unit, as_of=as_of)), None))
-        for unit in units_of(session, inspection, as_of=as_of)
+        UnitTable(unit, _as_told(last[unit.id], changed.get(unit.id), due_on=due_on) if unit.id in last else None)
+        for unit in units
     ]
 
 

@@ -13,7 +13,7 @@ from tracker.db import db, transaction
 from tracker.domain.errors import Invalid
 from tracker.domain.text import _n
 from tracker.models import Inspection, Organization
-from tracker.policy import Act
+from tracker.policy import Act, UnitOfCheck, can
 from tracker.queries.inspections import inspection_named, units_of
 from tracker.reporting.spreadsheet import spreadsheet
 from tracker.services import log
@@ -63,25 +63,28 @@ def _unit_of(inspection: Inspection, code: str) -> Organization:
     raise Invalid(_n("请在本次督查的被检查单位中选择。"), field="unit")
 
 
-def _answer(
-    job: str, name: str, kind: Kind, inspection: Inspection, unit: Organization | None
-) -> ResponseReturnValue:
+def _answer(job: str, name: str, kind: Kind, inspection: Inspection, unit: Organization | None) -> ResponseReturnValue:
+    session, actor = db.session(), current_actor()
+    if kind.act and unit and not can(session, actor, kind.act, UnitOfCheck(inspection, unit)):
+        abort(404)
     title = _("第%(number)s号督查%(paper)s", number=inspection.number, paper=_(kind.name))
     if unit is not None:
         title = _("%(title)s-%(unit)s", title=title, unit=unit.name)
     arguments = {"paper": name, "number": inspection.number, "unit": unit.code if unit else None}
     if request.form.get("as") != "xlsx":
         return start(job, arguments, title=title, unit=unit)
-    return _sent(inspection, unit, name=name, title=told_apart(title), as_of=as_of_asked())
+    own = job == "unit_paper"
+    return _sent(inspection, unit, name=name, title=told_apart(title), as_of=as_of_asked(), own=own)
 
 
 def _sent(
-    inspection: Inspection, unit: Organization | None, *, name: str, title: str, as_of: datetime
+    inspection: Inspection, unit: Organization | None, *, name: str, title: str, as_of: datetime, own: bool
 ) -> ResponseReturnValue:
     """The spreadsheet, after noting for every unit in it who took it along."""
     language, session = current_language(), db.session()
     code = unit.code if unit else None
-    paper = paper_values(session, paper=name, number=inspection.number, unit=code, as_of=as_of, language=language)
+    number = inspection.number
+    paper = paper_values(session, paper=name, number=number, unit=code, as_of=as_of, language=language, own=own)
     units = [unit.id] if unit else [one.id for one in units_of(session, inspection, as_of=as_of)]
     content = spreadsheet(paper, translate=translator(language))
     actor, now, key = current_actor(), clock.now(), str(inspection.number)
