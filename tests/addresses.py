@@ -25,7 +25,10 @@ NO_PAGES = {
 }
 STATIC = {"static", "bootstrap.static", "security.static"}
 # Who looks at what first; whoever may see a page at all comes after.
-FIRST = {"board": "ines", "inspections": "ines", "sign_offs": "chen", "jobs": "dong", "log": "ada"}
+FIRST = {
+    **dict.fromkeys(("board", "inspection_plans", "inspections"), "ines"),
+    **{"sign_offs": "chen", "jobs": "dong", "log": "ada"},
+}
 PEOPLE = ("asha", "adam", "chen", "ines", "ada", "dong", "yue", "stranger")
 
 

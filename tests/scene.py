@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from io import BytesIO
 
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from tracker.domain.applicability import DecisionKind
 from tracker.domain.duty import ClaimKind
 from tracker.domain.inspection import InspectionKind, MemberRole, Severity
 from tracker.domain.media import Limits
+from tracker.domain.sampling import Draw, Rule, Trait
 from tracker.domain.score import Verdict
 from tracker.domain.seal import SealKind
 from tracker.models import Appointment, Base, ChecklistVersion, Cycle, Duty, Evidence, Inspection, LogEntry
@@ -183,6 +185,8 @@ class Author:
                 team=[(self.city.person("Ines"), MemberRole.LEADER), (self.city.person("Ivan"), MemberRole.MEMBER)],
                 units=[self.city.organizations["D1"]],
                 self_check_due_on=date(2026, 5, 18),
+                draw=Draw("20260518", Rule(by=(Trait.LEVEL,), percent=Decimal(100))),
+                notice=replace(self.file("pdf"), name="督查通知.pdf"),
             ),
             actor=ines,
             now=NOW,

@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tracker.domain.actor import AppointmentKind, operator
 from tracker.domain.applicability import DecisionKind
 from tracker.domain.inspection import InspectionKind, MemberRole, Severity
 from tracker.domain.media import Limits
+from tracker.domain.sampling import Draw, Rule
 from tracker.domain.score import Verdict
 from tracker.domain.seal import SealKind
 from tracker.models import (
@@ -113,7 +115,7 @@ class Maker:
         return branch
 
     def inspection(self, place: str) -> Inspection:
-        """A check of the unit by one inspector, who has judged the duty."""
+        """A check of the unit by one inspector, with a notice and a drawn sample, in which the duty is judged."""
         inspector = INSPECTORS[place]
         duty: Duty = self.made.things[Duty][place]
         self.extras(Inspection, place, key=duty.key, code=f"{place}-B1", item_id=ITEM)
@@ -130,6 +132,8 @@ class Maker:
                 period_ends_on=date(2026, 5, 31),
                 team=[(self.city.people[inspector], MemberRole.LEADER)],
                 units=[self.city.organizations[place]],
+                draw=Draw("20260518", Rule(percent=Decimal(100))),
+                notice=take_in(io.BytesIO(sample_png(2)), name="通知.png", store=self.store, limits=Limits()),
             ),
             actor=self.city.actor(inspector),
             now=NOW,
@@ -137,6 +141,7 @@ class Maker:
         judge = self.city.actor(inspector)
         inspections.judge(self.session, inspection, duty, value=Verdict.PARTLY, note="缺签到表", actor=judge, now=NOW)
         self.extras("papers", place, number=inspection.number)
+        self.extras("rectification", place, number=inspection.number)
         self.extras("self_checks", place, number=inspection.number)
         self.extras("circulars", place, paper="circular")
         return inspection

@@ -338,7 +338,7 @@ def test_the_record_of_a_draw_says_everything_that_drawing_again_takes(drawn: Fl
     draw = session.scalars(select(InspectionDraw)).one()
 
     assert "结果与建立督查时的样本相同" in page
-    for said in ("20261128", draw.population_sha256, draw.picked_sha256, "新成立的支部", "怎样重抽", "按数量：每层 3 项"):
+    for said in (draw.seed, draw.population_sha256, draw.picked_sha256, "新成立的支部", "怎样重抽", "按数量：每层 3 项"):
         assert said in page
     assert all(key in page for key in saved_sample(session))
     shown = drawn.get("/inspections/1").text
