@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.domain.errors import Invalid
-from tracker.domain.score import VERDICT_NAMES, Verdict, item_score, level_score, shown, unit_level_score
+from tracker.domain.score import (
+    VERDICT_NAMES,
+    Verdict,
+    item_score,
+    level_score,
+    recorded_score,
+    shown,
+    unit_level_score,
+)
 
 MET, PARTLY, MISSING, NOT_APPLICABLE = Verdict.MET, Verdict.PARTLY, Verdict.MISSING, Verdict.NOT_APPLICABLE
 VERDICTS = st.lists(st.sampled_from(Verdict), max_size=12)
@@ -100,3 +108,11 @@ def test_a_better_verdict_never_lowers_the_score(points, verdicts):
 def test_a_level_lies_between_nothing_and_a_hundred(rows):
     score = level_score(item_score(points, verdicts) for points, verdicts in rows)
     assert score is None or 0 <= score.value <= 100
+
+
+def test_a_recorded_number_lapses_once_nothing_is_judged_any_more():
+    met, lapsed = [MET], [NOT_APPLICABLE]
+    assert recorded_score(5, met, overruled=Fraction(2)).value == 2
+    assert recorded_score(5, lapsed, overruled=Fraction(2)).value is None
+    with pytest.raises(Invalid):
+        item_score(5, lapsed, overruled=Fraction(2))

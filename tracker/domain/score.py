@@ -112,6 +112,13 @@ def item_score(
     return score
 
 
+def recorded_score(points: int, verdicts: Iterable[Verdict], *, overruled: Fraction | None) -> ItemScore:
+    """Score one item with the number that an inspector once gave; it lapses once nothing is judged any more."""
+    given = tuple(verdicts)
+    judged = any(verdict is not Verdict.NOT_APPLICABLE for verdict in given)
+    return item_score(points, given, overruled=overruled if judged else None)
+
+
 def level_score(items: Iterable[ItemScore]) -> LevelScore | None:
     """Add up the items of one organization; None if nothing was judged that carries points."""
     judged = [(item, item.value, item.worked_out) for item in items]

@@ -17,7 +17,7 @@ from tracker.domain.checklist import Item
 from tracker.domain.duty import State
 from tracker.domain.errors import NotFound
 from tracker.domain.inspection import MemberRole
-from tracker.domain.score import ItemScore, LevelScore, item_score, level_score
+from tracker.domain.score import ItemScore, LevelScore, level_score, recorded_score
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.domain.text import _n
 from tracker.models import (
@@ -363,7 +363,7 @@ def _scored(
     for item_id in sorted(verdicts):
         overrule = overrules.get((organization.id, item_id))
         number = None if overrule is None or overrule.tenths is None else Fraction(overrule.tenths, 10)
-        score = item_score(items[item_id].points, verdicts[item_id], overruled=number)
+        score = recorded_score(items[item_id].points, verdicts[item_id], overruled=number)
         scored.append(ScoredItem(item_id, score, overrule.reason if overrule else ""))
     return ScoredOrganization(organization, tuple(scored), level_score([item.score for item in scored]))
 

@@ -13,8 +13,8 @@ from tracker.domain.score import (
     ItemScore,
     LevelScore,
     Verdict,
-    item_score,
     level_score,
+    recorded_score,
     shown,
     unit_level_score,
 )
@@ -67,8 +67,9 @@ def scores_in(
     for (organization, item_id), duty in first.items():
         overrule = overrules.get((organization, item_id))
         number = None if overrule is None or overrule.tenths is None else Fraction(overrule.tenths, 10)
-        score = item_score(setting.items[item_id].points, grouped[organization, item_id], overruled=number)
-        found[organization][item_id] = ScoredItem(duty.post, duty.dimension, score, overrule.reason if overrule else "")
+        score = recorded_score(setting.items[item_id].points, grouped[organization, item_id], overruled=number)
+        reason = overrule.reason if overrule and score.overruled is not None else ""
+        found[organization][item_id] = ScoredItem(duty.post, duty.dimension, score, reason)
     return found
 
 
