@@ -22,7 +22,7 @@ from tracker.queries.people import names_of
 from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
 from tracker.queries.self_check_tables import HandedIn, handed_in, table_of
 
-_WIDTHS = (5, 10, 5, 18, 12, 8, 6, 18, 8)
+_WIDTHS = (6, 11, 8, 17, 12, 8, 6, 15, 13)
 
 
 def inspection_notice(
