@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor, RoleName
 from tracker.domain.checklist import Item
@@ -39,6 +39,7 @@ from tracker.models import (
 )
 from tracker.policy import visible
 from tracker.queries.history import known
+from tracker.queries.people import name_of
 
 PAGE = 200
 
@@ -193,7 +194,6 @@ def inspectors_to_choose(session: Session) -> list[Person]:
 
 
 def _queue(inspection: Inspection, *, as_of: datetime | None) -> Select[*tuple[Any, ...]]:
-    judge = aliased(Person)
     return (
         select(
             Duty.key,
@@ -214,7 +214,7 @@ def _queue(inspection: Inspection, *, as_of: datetime | None) -> Select[*tuple[A
             Duty.unit_id,
             Verdict.value,
             Verdict.note,
-            judge.name,
+            name_of(Verdict.person_id, as_of=as_of),
         )
         .join(InspectionDuty, InspectionDuty.duty_id == Duty.id)
         .join(Organization, Organization.id == Duty.organization_id)
@@ -227,7 +227,6 @@ def _queue(inspection: Inspection, *, as_of: datetime | None) -> Select[*tuple[A
                 known(Verdict, as_of),
             ),
         )
-        .outerjoin(judge, judge.id == Verdict.person_id)
         .where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty, as_of))
         .order_by(Organization.place, Duty.level, Duty.item_id, Duty.period_starts_on, Duty.key)
     )
@@ -383,10 +382,10 @@ def scored_item(
     return None
 
 
-def progress_of(session: Session, inspection: Inspection) -> tuple[int, int]:
-    """How many duties are in the sample, and how many of them have a verdict."""
-    sampled = select(func.count()).where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty))
-    judged = select(func.count()).where(Verdict.inspection_id == inspection.id, known(Verdict))
+def progress_of(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> tuple[int, int]:
+    """How many duties were in the sample by then, and how many of them had a verdict."""
+    sampled = select(func.count()).where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty, as_of))
+    judged = select(func.count()).where(Verdict.inspection_id == inspection.id, known(Verdict, as_of))
     return session.scalar(sampled) or 0, session.scalar(judged) or 0
 
 
