@@ -35,16 +35,15 @@ class Band(StrEnum):
 
 MOST_FROM, PART_FROM = 80, 50  # per cent
 BAND_NAMES: Mapping[Band, str] = {
-    Band.ALL: _n("全部办理"),
-    Band.MOST: _n("八成以上"),
-    Band.PART: _n("五成至八成"),
-    Band.FEW: _n("不足五成"),
-    Band.AHEAD: _n("未到期（只写总数）"),
+    Band.ALL: _n("到期的全部办理"),
+    Band.MOST: _n("办理八成以上"),
+    Band.PART: _n("办理五成至八成"),
+    Band.FEW: _n("办理不足五成"),
+    Band.AHEAD: _n("未到期（写任务数）"),
     Band.ASIDE: _n("不适用或准予免办"),
     Band.NOTHING: _n("没有任务"),
 }
-# What a legend explains; a cell without duties explains itself.
-EXPLAINED = (Band.ALL, Band.MOST, Band.PART, Band.FEW, Band.AHEAD)
+DUE_BANDS = (Band.ALL, Band.MOST, Band.PART, Band.FEW)
 
 
 def ahead_of(cell: Cell) -> int:
@@ -76,8 +75,9 @@ def label_of(cell: Cell) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One place in a grid: its band and what stands in it."""
+    """One place in a grid: in which column (from 0), its band, and what stands in it."""
 
+    column: int
     band: Band
     label: str
 
@@ -104,7 +104,7 @@ class Grid:
     @property
     def patches(self) -> list[list[Patch]]:
         """What is drawn, row by row."""
-        return [[Patch(band_of(cell), label_of(cell)) for cell in row] for row in self.cells]
+        return [[Patch(at, band_of(cell), label_of(cell)) for at, cell in enumerate(row)] for row in self.cells]
 
     @property
     def total(self) -> Cell:
@@ -116,9 +116,14 @@ class Grid:
         return sum(patch.band == band for row in self.patches for patch in row)
 
     @property
+    def legend(self) -> tuple[tuple[str, str], ...]:
+        """What a legend explains, with its name; a patch without duties explains itself."""
+        return tuple((band.value, BAND_NAMES[band]) for band in (*DUE_BANDS, Band.AHEAD))
+
+    @property
     def filled(self) -> int:
         """How many patches have something that has fallen due: those whose share is drawn."""
-        return sum(self.banded(band) for band in (Band.ALL, Band.MOST, Band.PART, Band.FEW))
+        return sum(self.banded(band) for band in DUE_BANDS)
 
     @property
     def lines(self) -> tuple[tuple[str, ...], ...]:
@@ -152,6 +157,7 @@ class Flow:
     """How many duties stand in each state; every one in exactly one. `judged`: how many of all an inspection judged."""
 
     kind: ClassVar[str] = "flow"
+    legend: ClassVar[tuple[tuple[str, str], ...]] = ()
     counts: Mapping[State, int] = field(default_factory=dict)
     judged: int = 0
 
@@ -204,12 +210,13 @@ class Life:
         return next((deadline for since, deadline in reversed(self.deadlines) if since <= day), self.deadlines[0][1])
 
 
+CLOSED = _n("已销号")
 PARTS = ("overdue", "under_way", "reported")
 PART_NAMES: Mapping[str, str] = {
     "overdue": _n("逾期未整改"),
     "under_way": _n("未整改或整改中"),
     "reported": _n("已整改待核"),
-    "closed": _n("已销号"),
+    "closed": CLOSED,
 }
 
 
@@ -251,6 +258,11 @@ class BurnDown:
     every: int = 1
 
     @property
+    def legend(self) -> tuple[tuple[str, str], ...]:
+        """The parts of what is open, with their names."""
+        return tuple((part, PART_NAMES[part]) for part in PARTS)
+
+    @property
     def peak(self) -> int:
         """The most that were open at a point."""
         return max((point.open for point in self.points), default=0)
@@ -284,7 +296,7 @@ def _part(state: RectificationState, *, late: bool) -> str:
 def burn_down(lives: Sequence[Life], *, today: date) -> BurnDown:
     """The findings from the first one on until today: by days, or by as many weeks as leave few enough points.
 
-    Where all are closed, it ends on the day of the last closing. Today is always the last point, whatever the step.
+    Where all are closed, it ends on the day of the last closing. The last day is always a point, whatever the step.
     """
     if not lives:
         return BurnDown(())

@@ -166,7 +166,7 @@ def _environment(templates: Path, translate: Translate) -> Environment:
         millimetres=words.millimetres,
         listed=translate(_n("、")).join,
     )
-    env.globals.update(share=words.share, days=words.days, hatching=hatching)
+    env.globals.update(share=words.share, days=words.days, hatching=hatching, wrapped=words.wrapped)
     return env
 
 
