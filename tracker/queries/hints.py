@@ -171,7 +171,7 @@ def _in_other_period(duty: Duty, as_of: datetime | None) -> ColumnElement[bool]:
         .where(link.evidence_id == Evidence.id, _known_link(link, as_of))
         .correlate(Evidence)
     )
-    outside = EvidenceFact.act_on.not_between(duty.period_starts_on, duty.period_ends_on)
+    outside = ~EvidenceFact.act_on.between(duty.period_starts_on, duty.period_ends_on)
     return and_(~served.where(meets).exists(), or_(served.exists(), outside))
 
 
