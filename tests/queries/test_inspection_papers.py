@@ -100,7 +100,7 @@ def test_a_unit_is_told_why_what_when_by_whom_how_and_until_when(session, check,
         "清单全部事项",
         "2026-05-20—2026-05-29",
         "Ines（组长）",
-        "请于2026-05-19前完成自查",
+        "请于2026-05-19前在系统中填写并报送自查表",
         "联系电话：清河市直机关2026年5月20日",
     )
     assert "清河市水务局" not in text

@@ -80,7 +80,7 @@ def _self_check(fact: InspectionFact, words: Translate) -> str:
     if fact.self_check_due_on is None:
         return words(_n("请对照责任清单自查。系统中已有的内容不必重复填报。"))
     due = {"day": fact.self_check_due_on.isoformat()}
-    return words(_n("请于 %(day)s 前完成自查。系统中已有的内容不必重复填报。")) % due
+    return words(_n("请于 %(day)s 前在系统中填写并报送自查表。系统中已有的内容不必重复填报。")) % due
 
 
 def rectification_notice(
@@ -177,7 +177,7 @@ def _line_table(setting: Setting, lines: Sequence[Line], *, answered: bool) -> T
     columns = (
         (_n("编号"), 8),
         (_n("事项"), 26),
-        (_n("层级"), 11),
+        (_n("层级"), 13),
         (_n("分值"), 5),
         (_n("应办"), 5),
         (_n("按期"), 5),
@@ -186,7 +186,7 @@ def _line_table(setting: Setting, lines: Sequence[Line], *, answered: bool) -> T
         (_n("未到期"), 6),
         (_n("自评结论"), 9),
         (_n("自评得分"), 6),
-        (_n("说明"), 28),
+        (_n("说明"), 26),
     )
     rows = tuple(
         (

@@ -50,7 +50,7 @@ def save_lines(
             continue
         if stands != known_then:
             raise Conflict(
-                _n("%(item)s 已由本单位其他人员改动，请刷新页面核对后再填。"), field=answer.item_id, item=answer.item_id
+                _n("%(item)s 已由本单位其他人员改动，请核对后再保存。"), field=answer.item_id, item=answer.item_id
             )
         changed.append(answer)
     _write(session, inspection, unit, changed, current, person_id=actor.person_id, now=now)
