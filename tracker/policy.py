@@ -326,6 +326,8 @@ def _may_report(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: AN
 
 def rectifies(session: Session, actor: Actor, finding: Finding) -> frozenset[bool]:
     """How the person sits at the organization of a finding, or above it in its unit: True for a seat that signs."""
+    if not actor.sittings:
+        return frozenset()
     inside = (
         select(OrganizationAncestor.ancestor_id)
         .join(Organization, Organization.id == OrganizationAncestor.ancestor_id)

@@ -43,7 +43,7 @@ from tracker.models import (
     Person,
     Seat,
 )
-from tracker.services import good_practice, handovers, inspections, jobs, seats, sign_offs
+from tracker.services import desk, good_practice, handovers, inspections, jobs, seats, sign_offs
 from tracker.storage.blobs import BlobStore
 from tracker.storage.intake import take_in
 from tracker.storage.samples import sample_png
@@ -140,11 +140,18 @@ class Maker:
         )
         judge = self.city.actor(inspector)
         inspections.judge(self.session, inspection, duty, value=Verdict.PARTLY, note="缺签到表", actor=judge, now=NOW)
+        self.reason(place)
         self.extras("papers", place, number=inspection.number)
         self.extras("rectification", place, number=inspection.number)
         self.extras("self_checks", place, number=inspection.number)
         self.extras("circulars", place, paper="circular")
         return inspection
+
+    def reason(self, place: str) -> None:
+        """A frequent reason of the desk."""
+        actor = self.city.actor(INSPECTORS[place])
+        made = desk.add_reason(self.session, value=Verdict.PARTLY, text=f"缺签到表（{place}）", actor=actor, now=NOW)
+        self.extras("desk", place, reason=made.key)
 
     def finding(self, place: str) -> Finding:
         """A problem found at the branch."""

@@ -9,14 +9,29 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, and_, case, func, or_, select, union
 from sqlalchemy.orm import Session, joinedload
 
-from tracker.domain.actor import Actor
+from tracker.domain.actor import Actor, AppointmentKind
 from tracker.domain.inspection import STATE_AFTER, RectificationAction, RectificationState
 from tracker.domain.rectification import DOING, SETTLING, UNFINISHED, Part, Standing, is_overdue
-from tracker.models import Evidence, EvidenceFact, Finding, FindingFact, Inspection, Organization, RectificationStep
+from tracker.models import (
+    Appointment,
+    Evidence,
+    EvidenceFact,
+    Finding,
+    FindingFact,
+    Inspection,
+    InspectionMember,
+    Organization,
+    OrganizationAncestor,
+    Person,
+    PersonFact,
+    RectificationStep,
+    Seat,
+)
 from tracker.policy import Act, can, findings_to, rectifies, visible
+from tracker.queries.actors import in_force_on
 from tracker.queries.history import known
 from tracker.queries.people import names_of
 
@@ -140,10 +155,16 @@ def finders_of(session: Session, finding: Finding) -> list[int]:
 
 def doers_on(session: Session, finding: Finding) -> set[int]:
     """Everyone with a hand in putting it right: who took a step for the unit, or entered evidence that was attached."""
-    steps = steps_of(session, finding)
-    attached = [step.evidence_id for step in steps if step.evidence_id is not None]
-    entered = session.scalars(select(EvidenceFact.entered_by_id).where(EvidenceFact.evidence_id.in_(attached)))
-    return {step.person_id for step in steps if step.action in DOING} | set(entered)
+    return set(session.scalars(_doers(finding)))
+
+
+def _doers(finding: Finding) -> CompoundSelect[int]:
+    of_finding = RectificationStep.finding_id == finding.id
+    took = select(RectificationStep.person_id).where(of_finding, RectificationStep.action.in_(DOING))
+    entered = select(EvidenceFact.entered_by_id).join(
+        RectificationStep, RectificationStep.evidence_id == EvidenceFact.evidence_id
+    )
+    return union(took, entered.where(of_finding))
 
 
 def parts_of(session: Session, finding: Finding, actor: Actor) -> frozenset[Part]:
@@ -163,6 +184,51 @@ def parts_of(session: Session, finding: Finding, actor: Actor) -> frozenset[Part
     elif actor.person_id not in doers_on(session, finding):
         parts.add(Part.RECHECKER)
     return frozenset(parts)
+
+
+def signers_of(session: Session, finding: Finding, *, today: date) -> list[tuple[str, str, str]]:
+    """Who may answer for the unit today: organization, post and name; those of the finding's organization in front."""
+    query = (
+        select(Organization.name, Seat.post, PersonFact.name)
+        .join(Seat, Seat.organization_id == Organization.id)
+        .join(Appointment, Appointment.seat_id == Seat.id)
+        .join(PersonFact, and_(PersonFact.person_id == Appointment.person_id, known(PersonFact)))
+        .join(
+            OrganizationAncestor,
+            and_(
+                OrganizationAncestor.ancestor_id == Organization.id,
+                OrganizationAncestor.descendant_id == finding.organization_id,
+            ),
+        )
+        .where(
+            Organization.unit_id == finding.unit_id,
+            in_force_on(today),
+            Appointment.kind != AppointmentKind.CLERK,
+        )
+        .order_by(OrganizationAncestor.distance, Seat.post, Seat.number, Appointment.id)
+    )
+    return [(organization, post, name) for organization, post, name in session.execute(query)]
+
+
+def recheckers_of(session: Session, finding: Finding) -> list[str]:
+    """Who of the team may look at it: neither worded it nor had a hand in putting it right."""
+    finders = select(FindingFact.entered_by_id).where(FindingFact.finding_id == finding.id)
+    query = _team(finding).where(Person.id.not_in(finders), Person.id.not_in(_doers(finding)))
+    return list(session.scalars(query))
+
+
+def team_names(session: Session, finding: Finding) -> list[str]:
+    """The team of the check that found it, its leader in front."""
+    return list(session.scalars(_team(finding)))
+
+
+def _team(finding: Finding) -> Select[str]:
+    return (
+        select(Person.name)
+        .join(InspectionMember, InspectionMember.person_id == Person.id)
+        .where(InspectionMember.inspection_id == finding.inspection_id, known(InspectionMember))
+        .order_by(InspectionMember.role, Person.key)
+    )
 
 
 def deadline_of(session: Session, finding: Finding) -> date:
@@ -378,3 +444,45 @@ def units_with_findings(session: Session, actor: Actor) -> list[Organization]:
     """The units in the ledger of this person, in their official order."""
     units = select(Finding.unit_id).where(visible(actor, Finding))
     return list(session.scalars(select(Organization).where(Organization.id.in_(units)).order_by(Organization.place)))
+
+
+def checks_with_findings(session: Session, actor: Actor) -> list[int]:
+    """The numbers of the checks in the ledger of this person, the newest first."""
+    checks = select(Finding.inspection_id).where(visible(actor, Finding))
+    return list(
+        session.scalars(select(Inspection.number).where(Inspection.id.in_(checks)).order_by(Inspection.number.desc()))
+    )
+
+
+def kindred_of(session: Session, finding: Finding, *, actor: Actor) -> list[str]:
+    """The keys of the finding that this one repeats and of those that repeat it, as far as this person sees them."""
+    if finding.item_id is None:
+        return []
+    query = select(Finding.key).where(
+        or_(Finding.key == finding.repeats, Finding.repeats == finding.key), visible(actor, Finding)
+    )
+    return list(session.scalars(query.order_by(Finding.id)))
+
+
+def without_notice(session: Session, inspection: Inspection, *, unit: str = "") -> list[Finding]:
+    """The findings of a check, or of one unit of it (a code), on which no step was taken yet."""
+    query = select(Finding).where(Finding.inspection_id == inspection.id, _last_action(None).is_(None))
+    if unit:
+        query = query.where(Finding.unit_id.in_(select(Organization.id).where(Organization.code == unit)))
+    return list(session.scalars(query.order_by(Finding.number)))
+
+
+def seated_for(session: Session, finding: Finding, actor: Actor) -> Organization:
+    """Where the person sits who answers for a finding: its organization, else the nearest above it in its unit."""
+    seats = {sitting.organization_id for sitting in actor.sittings}
+    query = (
+        select(Organization)
+        .join(OrganizationAncestor, OrganizationAncestor.ancestor_id == Organization.id)
+        .where(
+            OrganizationAncestor.descendant_id == finding.organization_id,
+            Organization.unit_id == finding.unit_id,
+            Organization.id.in_(seats),
+        )
+        .order_by(OrganizationAncestor.distance)
+    )
+    return session.scalars(query).first() or finding.organization

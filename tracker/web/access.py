@@ -61,6 +61,11 @@ KEYS: dict[type[Any], InstrumentedAttribute[Any]] = {
 WITH: dict[type[Any], tuple[ExecutableOption, ...]] = {
     Duty: (joinedload(Duty.organization), joinedload(Duty.cycle).joinedload(Cycle.checklist_version)),
     GoodPractice: (joinedload(GoodPractice.evidence), joinedload(GoodPractice.inspection)),
+    Finding: (
+        joinedload(Finding.organization).joinedload(Organization.unit),
+        joinedload(Finding.duty),
+        joinedload(Finding.inspection).joinedload(Inspection.cycle).joinedload(Cycle.checklist_version),
+    ),
     Handover: (
         joinedload(Handover.outgoing).joinedload(Appointment.person),
         joinedload(Handover.incoming).joinedload(Appointment.person),

@@ -58,6 +58,7 @@ from tracker.queries.duties import (
 from tracker.queries.duty_as_of import decider_then, duty_then
 from tracker.queries.evidence import Record, contents_of, earlier_records, evidence_named, records_of
 from tracker.queries.organizations import names_of as names_of_places
+from tracker.queries.rectification import waiting_for
 from tracker.queries.seats import Holder, holders_of
 from tracker.queries.self_check_tables import open_tables
 from tracker.queries.sign_offs import Signed, history_of, prospect_of, waiting_count
@@ -69,6 +70,7 @@ from tracker.web.errors import sentence_of
 from tracker.web.forms import Form, entered, page
 from tracker.web.language import listed, named, unit_of
 from tracker.web.layout import first_page, navigation
+from tracker.web.readers import Readers, note_opening, readers_shown
 from tracker.web.uploads import UploadForm, allowance, settings
 
 bp = Blueprint("duties", __name__)
@@ -175,6 +177,7 @@ def home() -> ResponseReturnValue:
         sections=found,
         names=SECTION_NAMES,
         waiting=waiting,
+        findings=waiting_for(session, actor, today=clock.today()),
         tables=open_tables(session, actor, today=clock.today()),
         events=_event_links(),
         several=_several(),
@@ -200,7 +203,9 @@ def section() -> ResponseReturnValue:
 def show(duty: Duty) -> ResponseReturnValue:
     """One duty: what is asked, what was done, who signed what."""
     past = asked()
-    return shown(duty, ReasonForm()) if past is None else _shown_then(duty, past)
+    answer = shown(duty, ReasonForm()) if past is None else _shown_then(duty, past)
+    note_opening(duty, "duty.open")
+    return answer
 
 
 def shown(duty: Duty, form: Form) -> ResponseReturnValue:
@@ -215,6 +220,7 @@ def shown(duty: Duty, form: Form) -> ResponseReturnValue:
         duty=duty,
         **_around(duty, duty.organization.name, holders_of(session, [duty.seat_id], on=today)),
         **_told(duty, records, history),
+        readers=_readers(duty, records),
         item=item,
         checklist=checklist,
         prospect=prospect_of(session, duty, item=item, checklist=checklist, actor=actor, today=today),
@@ -230,18 +236,25 @@ def _shown_then(duty: Duty, past: Past) -> ResponseReturnValue:
     assert then is not None  # noqa: S101  it was laid out by then
     item, checklist = item_of(session, duty, as_of=at), checklist_of(duty.cycle.checklist_version)
     name = names_of_places(session, [duty.organization_id], as_of=at)[duty.organization_id]
+    records = records_of(session, duty.id, as_of=at)
     return page(
         "duties/show.html",
         ReasonForm(formdata=None),
         duty=then,
         **_around(duty, name, holders_of(session, [duty.seat_id], on=past.day, as_of=at)),
-        **_told(then, records_of(session, duty.id, as_of=at), history_of(session, duty.id, as_of=at)),
+        **_told(then, records, history_of(session, duty.id, as_of=at)),
+        readers=_readers(duty, records),
         item=item,
         checklist=checklist,
         prospect=decider_then(session, duty, item=item, checklist=checklist, as_of=at),
         timeliness=then.timeliness(today=past.day, closed=was_closed(duty.cycle, at)),
         may_prepare=False,
     )
+
+
+def _readers(duty: Duty, records: Iterable[Record]) -> Readers | None:
+    """Who has read the duty or one of its records."""
+    return readers_shown(duty.unit_id, [duty.key, *(record.key for record in records)])
 
 
 def _around(duty: Duty, organization: str, holders: Mapping[int, list[Holder]]) -> dict[str, Any]:
