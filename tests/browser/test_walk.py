@@ -217,7 +217,6 @@ def plan_a_check(ines: Visitor) -> None:
     ines.page.get_by_label("在任务清单中逐项挑选").check()
     ines.press("建立")
     ines.reads("已建立第 1 号督查")
-    ines.follow("挑选任务")
     for key in (DAY, LECTURE):
         ines.page.locator(f'input[name="duty"][value="{key}"]').check()
     ines.press("加入抽查")
