@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor
@@ -16,12 +16,12 @@ from tracker.domain.hints import (
     FileSeen,
     Hint,
     alike,
-    bands,
     burst,
     burst_window,
     camera_days,
     distance,
     far_acts,
+    near_bands,
     thin_documents,
     usual_window,
 )
@@ -40,7 +40,7 @@ from tracker.policy import Act, can, visible
 from tracker.queries.history import SHANGHAI, known
 from tracker.queries.inspections import fact_of, is_sampled
 
-CANDIDATES = 2_000  # pictures of which a band agrees; most of them turn out to be different
+PICTURES = 400  # of one duty that are compared; with more, the numbers would not fit into one question
 PLACES = 60  # other records with the same or nearly the same files
 
 
@@ -181,32 +181,18 @@ def _known_link(link: Any, as_of: datetime | None) -> ColumnElement[bool]:  # no
 
 def _near_files(session: Session, files: Sequence[FileSeen]) -> set[int]:
     """Files with nearly the same picture as one of these: a band of the hash agrees, then the whole is compared."""
-    mine = {file.picture for file in files if file.picture}
+    mine = sorted({file.picture for file in files if file.picture})[:PICTURES]
     if not mine:
         return set()
-    rows = session.execute(
-        select(FileTrait.stored_file_id, FileTrait.picture)
-        .where(FileTrait.picture.is_not(None), or_(*_band_agrees(mine)))
-        .order_by(FileTrait.stored_file_id.desc())
-        .limit(CANDIDATES)
-    )
+    columns = (FileTrait.band_1, FileTrait.band_2, FileTrait.band_3, FileTrait.band_4, FileTrait.band_5)
+    agrees = (column.in_(sorted(values)) for column, values in zip(columns, near_bands(mine), strict=True))
+    rows = session.execute(select(FileTrait.stored_file_id, FileTrait.picture).where(or_(*agrees)))
     own = {file.file for file in files}
     return {
         number
         for number, picture in rows
         if number not in own and picture and any(distance(picture, one) <= NEAR for one in mine)
     }
-
-
-def _band_agrees(pictures: Collection[str]) -> list[ColumnElement[bool]]:
-    parts: dict[int, set[str]] = {}
-    for picture in pictures:
-        for start, figures in bands(picture):
-            parts.setdefault(start, set()).add(figures)
-    return [
-        func.substr(FileTrait.picture, literal(start), literal(len(min(figures)))).in_(sorted(figures))
-        for start, figures in parts.items()
-    ]
 
 
 def _burst(
