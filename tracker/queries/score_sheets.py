@@ -150,8 +150,9 @@ def _rows(
         .order_by(unit.place, Organization.place, Duty.item_id, Duty.period_starts_on, Duty.key)
     )
     found: dict[int, tuple[Organization, Organization, dict[str, list[DutyLine]]]] = {}
-    for node, above, item_id, *line in session.execute(query):
-        found.setdefault(node.id, (node, above, defaultdict(list)))[2][item_id].append(DutyLine(*line))
+    for node, above, item_id, key, post, period, occurrence, verdict in session.execute(query):
+        line = DutyLine(key, post, period, occurrence, verdict)
+        found.setdefault(node.id, (node, above, defaultdict(list)))[2][item_id].append(line)
     return list(found.values())
 
 

@@ -20,7 +20,7 @@ from tracker.queries.duties import UNSIGNED
 from tracker.queries.duty_as_of import served_then
 from tracker.queries.evidence import Attached, Record, duties_served, file_of, record_of
 from tracker.queries.good_practice import checks_to_mark
-from tracker.services import evidence, log
+from tracker.services import evidence
 from tracker.storage.preview import MEDIA_TYPE, NotShown, Size
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
@@ -28,6 +28,7 @@ from tracker.web.as_of import Past, answers_past, asked, refuse_unless_known
 from tracker.web.duties import ReasonForm
 from tracker.web.forms import Confirmation, Form, entered, page
 from tracker.web.language import named
+from tracker.web.readers import note_opening, readers_shown
 from tracker.web.uploads import UploadForm, allowance, previews, settings, store
 
 bp = Blueprint("evidence", __name__, url_prefix="/evidence")
@@ -53,7 +54,7 @@ def show(found: Evidence) -> ResponseReturnValue:
     """One record: what it says, its files, what it serves."""
     past = asked()
     answer = _shown(found, UploadForm()) if past is None else _shown_then(found, past)
-    _note(found, "evidence.open", found.key)
+    note_opening(found, "evidence.open")
     return answer
 
 
@@ -67,6 +68,7 @@ def _shown(found: Evidence, form: Form) -> ResponseReturnValue:
         form,
         found=found,
         record=record_of(session, found),
+        readers=readers_shown(found.unit_id, [found.key]),
         served=served,
         items=items_of_year(session, cycle),
         counts=checklist_of(cycle.checklist_version).count_kind,
@@ -90,6 +92,7 @@ def _shown_then(found: Evidence, past: Past) -> ResponseReturnValue:
         ReasonForm(formdata=None),
         found=found,
         record=record_of(session, found, as_of=past.at),
+        readers=readers_shown(found.unit_id, [found.key]),
         served=served_then(session, found, actor=current_actor(), as_of=past.at),
         items=items_of_year(session, cycle, as_of=past.at),
         counts=checklist_of(cycle.checklist_version).count_kind,
@@ -177,7 +180,7 @@ def download(found: Evidence, digest: str) -> ResponseReturnValue:
     path = store().path(file.sha256)
     if file.sealed_at or not path.exists():
         abort(404)
-    _note(found, "file.download", f"{found.key}/{digest}")
+    note_opening(found, "file.download", f"{found.key}/{digest}")
     return send_file(path, mimetype=file.media_type, as_attachment=True, download_name=file.name)
 
 
@@ -193,7 +196,7 @@ def preview(found: Evidence, digest: str, number: int) -> ResponseReturnValue:
     if isinstance(shown, NotShown):
         return Response(_(shown.reason), 404, mimetype="text/plain")
     if size is Size.LARGE:
-        _note(found, "file.view", f"{found.key}/{digest}")
+        note_opening(found, "file.view", f"{found.key}/{digest}")
     answer = send_file(shown.path, mimetype=MEDIA_TYPE)
     answer.headers["X-Evidence"] = "1"
     return answer
@@ -204,10 +207,3 @@ def _file(found: Evidence, digest: str) -> Attached:
     if file is None:
         abort(404)
     return file
-
-
-def _note(found: Evidence, verb: str, key: str) -> None:
-    """Write into the access log, which the unit can read, who looked at what."""
-    actor, unit_id = current_actor(), found.unit_id
-    with transaction() as session:
-        log.record_access(session, actor=actor, now=clock.now(), verb=verb, kind="evidence", key=key, unit_id=unit_id)

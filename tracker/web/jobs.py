@@ -170,11 +170,11 @@ def download(job: Job) -> ResponseReturnValue:
 
 
 def _note_export(job: Job, thing: Any, key: str) -> None:  # noqa: ANN401  a check or an organization
-    actor, now = current_actor(), clock.now()
+    actor, now, kind = current_actor(), clock.now(), str(job.arguments.get("paper", job.kind))
     with transaction() as session:
         for unit_id in _units_in(session, job, thing):
             log.record_access(
-                session, actor=actor, now=now, verb="document.export", kind=job.kind, key=key, unit_id=unit_id
+                session, actor=actor, now=now, verb="document.export", kind=kind, key=key, unit_id=unit_id
             )
 
 
