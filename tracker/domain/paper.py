@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, ClassVar
 
+from tracker.domain.pictures import Picture
 from tracker.domain.report import Provenance, Report
 from tracker.domain.text import _n
 
@@ -63,7 +65,7 @@ class Slip:
     lines: Annotated[tuple[str, ...], _n("签字栏")]
 
 
-Block = Heading | Paragraph | Table | Signatures | Slip
+Block = Heading | Paragraph | Table | Picture | Signatures | Slip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,16 @@ class Paper:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """The tables in their order."""
-        return tuple(block for block in self.blocks if isinstance(block, Table))
+        """The tables in their order, those behind pictures among them."""
+        return tuple(_tables(self.blocks))
+
+
+def _tables(blocks: Iterable[Block]) -> Iterator[Table]:
+    for block in blocks:
+        if isinstance(block, Table):
+            yield block
+        elif isinstance(block, Picture):
+            yield Table(block.title, block.headings, block.rows, block.widths)
 
 
 Document = Report | Paper

@@ -31,6 +31,7 @@ from tracker.queries.report_scores import (
     scores_in,
 )
 from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
+from tracker.queries.result_pictures import Sample, pictures_of
 from tracker.queries.sampling import description, draw_of
 
 FORMULA = _n(
@@ -112,7 +113,13 @@ def report_of(checked: CheckThen, *, software_version: str) -> printed.Inspectio
         evidence=evidence_index(setting, duties),
         findings=tuple(_finding(setting, key.key, key.organization_id, fact) for key, fact in findings),
         provenance=provenance_of(setting, chains=[unit.code for unit in units], software_version=software_version),
+        pictures=pictures_of(sample_of(checked)),
     )
+
+
+def sample_of(checked: CheckThen) -> Sample:
+    """What is drawn of a check."""
+    return Sample(checked.setting, checked.inspection.number, checked.units, checked.duties, checked.verdicts)
 
 
 def _sampled(setting: Setting, inspection: Inspection, units: Sequence[int]) -> list[DutyThen]:

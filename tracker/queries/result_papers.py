@@ -17,9 +17,10 @@ from tracker.models import Inspection, Organization
 from tracker.queries import inspections
 from tracker.queries.circulars import words_of
 from tracker.queries.good_practice import of_inspection
-from tracker.queries.inspection_report import FORMULA, CheckThen, check_then
+from tracker.queries.inspection_report import FORMULA, CheckThen, check_then, sample_of
 from tracker.queries.report_scores import Scores, rounded, score_lines, scores_in
 from tracker.queries.reports import Translate, provenance_of, span
+from tracker.queries.result_pictures import pictures_of
 
 
 def unit_report(
@@ -47,6 +48,7 @@ def unit_report(
         _problems(checked),
         Heading(words(_n("五、亮点做法"))),
         _practices(checked),
+        *_drawn(checked, _n("六、图示")),
     ]
     title = words(_n("%(unit)s督查结果报告")) % {"unit": checked.setting.nodes[unit.id].name}
     return _paper(checked, title, blocks, software_version)
@@ -58,7 +60,8 @@ def team_summary(
     """The team's own summary: its words, the numbers of each unit, and the sums behind the scores."""
     checked = check_then(session, inspection, as_of=as_of, words=words)
     scores = scores_in(checked.setting, inspection, checked.duties, checked.verdicts)
-    blocks = [*_facts(checked), *_said(checked, "summary"), _counts(checked), _score_sums(checked, scores)]
+    numbers = [_counts(checked), _score_sums(checked, scores)]
+    blocks = [*_facts(checked), *_said(checked, "summary"), *numbers, *_drawn(checked, _n("五、图示"))]
     return _paper(checked, words(_n("检查组工作小结")), blocks, software_version)
 
 
@@ -150,6 +153,12 @@ def _counts(checked: CheckThen) -> Table:
     verdicts = [(VERDICT_NAMES[value], 2) for value in Verdict]
     columns = [(_n("单位"), 5), (_n("抽查任务数"), 2), *verdicts, (_n("问题数"), 2)]
     return _table(checked, _n("各单位核查情况"), columns, rows)
+
+
+def _drawn(checked: CheckThen, heading: str) -> list[Block]:
+    """The pictures under their heading; nothing where nothing was sampled."""
+    pictures = pictures_of(sample_of(checked))
+    return [Heading(checked.setting.words(heading)), *pictures] if pictures else []
 
 
 def _score_sums(checked: CheckThen, scores: Scores, *, sums: bool = True) -> Table:
