@@ -29,11 +29,13 @@ from tracker.services import (
     calendar,
     checklists,
     cycles,
+    desk,
     evidence,
     good_practice,
     handovers,
     inspections,
     jobs,
+    rectification,
     seals,
     seats,
     sign_offs,
@@ -191,11 +193,13 @@ class Author:
             actor=ines,
             now=NOW,
         )
+        desk.add_reason(self.session, value=Verdict.PARTLY, text="记录不全，缺签到表", actor=ines, now=NOW)
+        desk.add_reason(self.session, value=Verdict.MISSING, text="没有会议记录", actor=ines, now=NOW)
         values = (Verdict.MET, Verdict.PARTLY, Verdict.MISSING)
         for duty, value in zip(duties, values, strict=True):
             inspections.add_to_sample(self.session, check, duty, actor=ines, now=NOW)
             inspections.judge(self.session, check, duty, value=value, note="看了记录", actor=ines, now=NOW)
-        inspections.find(
+        finding = inspections.find(
             self.session,
             check,
             organization=self.city.organizations["D1-B1"],
@@ -211,6 +215,8 @@ class Author:
             actor=ines,
             now=NOW,
         )
+        rectification.notify(self.session, finding, actor=ines, now=NOW)
+        rectification.receive(self.session, finding, actor=self.actor("Asha"), now=NOW)
         return check
 
     def praise(self, record: Evidence) -> None:

@@ -64,7 +64,9 @@ def form_for(inspection: Inspection, duty: Duty | None, *, item_id: str = "") ->
     units = [unit.id for unit in queries.units_of(session, inspection)]
     form.organization.choices = [(node.code, node.name) for node in queries.organizations_in(session, units)]
     form.item.choices = _items_to_choose(items, duty)
-    form.post.choices = [(post.id, named(post)) for post in checklist.posts]
+    blank = [] if duty else [("", _("请选择"))]
+    levels = {level.id for level in checklist.levels}
+    form.post.choices = [*blank, *((post.id, named(post)) for post in checklist.posts if post.level in levels)]
     form.severity.choices = [(severity.value, _(name)) for severity, name in SEVERITY_NAMES.items()]
     return form
 
