@@ -57,14 +57,15 @@ def test_the_draft_equals_a_recount(session, city, check, record):
         now=NOW,
     )
     made = mark(session, city, check, record)
-    said = draft(check_then(session, check, as_of=LATER, words=str))
+    said = draft(session, check, words=str)
     assert "检查1个单位，抽查任务1项，已核查1项：落实0项，部分落实1项" in said.overall
     assert said.good_practice == "经单位同意交流的亮点做法0项。"
     assert said.problems == "登记问题1项，其中立行立改0项，一般问题1项，突出问题0项。"
 
     good_practice.agree(session, made, actor=city.actor("Dong"), now=NOW)
-    said = draft(check_then(session, check, as_of=LATER, words=str))
+    said = draft(session, check, words=str)
     assert said.good_practice == "经单位同意交流的亮点做法1项：清河市林业局“流动课堂”。"
+    assert draft(session, check, words=str, as_of=NOW - timedelta(hours=1)).problems.startswith("登记问题0项")
 
 
 def test_what_is_saved_is_printed_then_and_the_earlier_words_are_kept(session, city, check):

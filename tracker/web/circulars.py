@@ -18,8 +18,7 @@ from tracker.domain.errors import Invalid
 from tracker.domain.text import _n
 from tracker.models import Inspection
 from tracker.policy import Act
-from tracker.queries.circulars import PAPERS, Words, draft, text_of, words_of
-from tracker.queries.inspection_report import check_then
+from tracker.queries.circulars import PAPERS, Words, draft, said, text_of
 from tracker.queries.inspections import fact_of
 from tracker.queries.people import names_of
 from tracker.services import circulars
@@ -107,10 +106,11 @@ def _seen(form: WordsForm) -> datetime | None:
 
 
 def _standing(session: Session, inspection: Inspection, paper: str) -> Standing:
-    checked = check_then(session, inspection, as_of=clock.now(), words=translator(current_language()))
     row = text_of(session, inspection, paper)
-    writer = names_of(session, [row.entered_by_id])[row.entered_by_id] if row else ""
-    return Standing(words_of(checked, paper), draft(checked), writer)
+    numbers = draft(session, inspection, words=translator(current_language()))
+    if row is None:
+        return Standing(numbers, numbers, "")
+    return Standing(said(row), numbers, names_of(session, [row.entered_by_id])[row.entered_by_id])
 
 
 @bp.post("/<int:number>/ranking")
