@@ -15,7 +15,7 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional, Val
 
 from tracker.db import db, transaction
 from tracker.domain.inspection import KIND_NAMES, MEMBER_NAMES, SEVERITY_NAMES
-from tracker.models import Duty, Inspection, Organization
+from tracker.models import Duty, Inspection, InspectionFact, Organization
 from tracker.policy import Act, can
 from tracker.queries import inspections as queries
 from tracker.queries.assignments import items_of_year
@@ -29,8 +29,8 @@ from tracker.queries.sampling import draw_of
 from tracker.queries.score_sheets import score_sheets
 from tracker.queries.self_check_tables import tables_of
 from tracker.services import inspections
-from tracker.tasks.papers import KINDS
-from tracker.web import clock, findings
+from tracker.tasks.papers import KINDS, Kind
+from tracker.web import clock, findings, pictures
 from tracker.web.access import current_actor, guard, load
 from tracker.web.as_of import answers_past, known_at, refuse_unless_known
 from tracker.web.forms import Confirmation, Form, entered, page
@@ -92,10 +92,11 @@ def show(inspection: Inspection) -> ResponseReturnValue:
         draw=draw_of(session, inspection, as_of=at),
         pending=queries.next_pending(session, inspection) if at is None else None,
         findings=found,
+        burn_down=pictures.of_findings(inspection=inspection.number) if found else None,
         may_judge=at is None and can(session, current_actor(), Act.INSPECT, inspection),
         may_report=may_report,
         tables=tables,
-        papers={name: kind for name, kind in KINDS.items() if asks or kind.act is not Act.READ_SELF_CHECK},
+        papers=_papers(fact),
         called=names_of(session, people, as_of=at),
         place=names_of_places(session, places, as_of=at),
         **_words(inspection),
@@ -108,6 +109,14 @@ def _units(inspection: Inspection) -> Sequence[Organization | Place]:
     if at is None:
         return queries.units_of(db.session(), inspection)
     return units_then(db.session(), inspection, as_of=at)
+
+
+def _papers(fact: InspectionFact) -> dict[str, Kind]:
+    """What there is to print: no table that nobody asked for, and no record of a draw that was none."""
+    asks, drawn = fact.self_check_due_on is not None, fact.sample == "drawn"
+    missing = {name for name, kind in KINDS.items() if kind.act is Act.READ_SELF_CHECK and not asks}
+    missing |= set() if drawn else {"sampling_record"}
+    return {name: kind for name, kind in KINDS.items() if name not in missing}
 
 
 def _words(inspection: Inspection) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from tracker.db import db
 from tracker.domain.board import Cell
-from tracker.domain.pictures import MONTHS_BEHIND, Grid, Month, burn_down, months_of
+from tracker.domain.pictures import MONTHS_BEHIND, BurnDown, Grid, Month, burn_down, months_of
 from tracker.models import Duty
 from tracker.queries import board, pictures
 from tracker.web.access import current_actor
@@ -62,16 +62,10 @@ def heat_map(
     )
 
 
-def of_findings(number: int, units: Iterable[int] | None = None) -> dict[str, Any]:
-    """For the page of a check: its findings as they burn down, those that this person may see."""
-    found = pictures.lives(
-        db.session(),
-        inspection=number,
-        as_of=known_at(),
-        units=None if units is None else list(units),
-        actor=current_actor(),
-    )
-    return {"burn_down": burn_down(found, today=day_shown())}
+def of_findings(*, inspection: int | None = None, unit: str = "") -> BurnDown:
+    """Findings as they burn down, of a check or a unit or both: those that this person may see."""
+    found = pictures.lives(db.session(), inspection=inspection, unit=unit, actor=current_actor(), as_of=known_at())
+    return burn_down(found, today=day_shown())
 
 
 def _counted(filters: board.Filters, *by: InstrumentedAttribute[Any]) -> pictures.Counted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
@@ -29,6 +29,7 @@ from tracker.domain.inspection import (
     RectificationState,
 )
 from tracker.domain.media import accept_attribute, accepted_endings
+from tracker.domain.pictures import BurnDown
 from tracker.domain.rectification import TRANSITIONS, Deadline, Part, awaited, possible_actions
 from tracker.domain.text import _n
 from tracker.models import Evidence, Finding, Inspection
@@ -40,7 +41,7 @@ from tracker.queries.evidence import evidence_named
 from tracker.queries.rectification import Filters, Mine, Row
 from tracker.services import evidence, rectification
 from tracker.services.rectification import TEXT_LIMIT
-from tracker.web import clock
+from tracker.web import clock, pictures
 from tracker.web.access import current_actor, guard
 from tracker.web.as_of import answers_past, asked, day_shown, known_at, refuse_unless_known
 from tracker.web.findings import moved
@@ -122,6 +123,7 @@ def index() -> ResponseReturnValue:
         "rectification/index.html",
         found=found,
         counts=queries.counts_of(session, actor, filters, **when),
+        burn_down=_burn_down(filters),
         filters=filters,
         link=lambda **changes: url_for("rectification.index", **_arguments(filters, changes)),
         units=queries.units_with_findings(session, actor),
@@ -137,6 +139,13 @@ MINE_NAMES: Mapping[Mine, str] = {
     Mine.DECIDE: _n("等决定是否延期的"),
     Mine.RECHECK: _n("等我复核的"),
 }
+
+
+def _burn_down(filters: Filters) -> BurnDown | None:
+    """The picture above the ledger of everything, of a check or of a unit; not of one state, nor on a later page."""
+    if request.args.get("after") or replace(filters, unit="", inspection=None) != Filters():
+        return None
+    return pictures.of_findings(inspection=filters.inspection, unit=filters.unit)
 
 
 def _filters() -> Filters:
