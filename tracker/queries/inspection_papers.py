@@ -17,7 +17,7 @@ from tracker.domain.text import _n
 from tracker.models import Finding, FindingFact, Inspection, InspectionFact, Organization
 from tracker.queries import inspections
 from tracker.queries.history import SHANGHAI
-from tracker.queries.inspection_report import CheckThen, check_then
+from tracker.queries.inspection_report import CheckThen, check_then, marked
 from tracker.queries.people import names_of
 from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
 from tracker.queries.self_check_tables import HandedIn, handed_in, table_of
@@ -233,7 +233,7 @@ def _problem_table(setting: Setting, findings: Sequence[tuple[Finding, FindingFa
             finding.key,
             setting.nodes[finding.organization_id].name,
             finding.item_id or "",
-            _problem(finding, fact, words),
+            marked(finding, fact, words),
             fact.basis,
             setting.post(fact.post),
             words(SEVERITY_NAMES[fact.severity]),
@@ -243,15 +243,6 @@ def _problem_table(setting: Setting, findings: Sequence[tuple[Finding, FindingFa
         for finding, fact in findings
     )
     return Table(name=words(_n("问题清单")), headings=headings, rows=rows, widths=_WIDTHS)
-
-
-def _problem(finding: Finding, fact: FindingFact, words: Translate) -> str:
-    if finding.repeats is None:
-        return fact.problem
-    return words(_n("%(problem)s【一年内重复出现，前一次编号 %(earlier)s】")) % {
-        "problem": fact.problem,
-        "earlier": finding.repeats,
-    }
 
 
 def _paper(

@@ -17,7 +17,9 @@ from tracker.models import Inspection, Organization
 from tracker.policy import Act
 from tracker.queries.inspection_papers import inspection_notice, rectification_notice, self_check_table
 from tracker.queries.inspections import inspection_named, units_of
+from tracker.queries.rectification_papers import rectification_ledger, unit_rectification_ledger
 from tracker.queries.result_papers import circular, problem_list, team_summary, unit_report
+from tracker.queries.sampling_paper import sampling_record
 from tracker.tasks.documents import as_job, software_version, translator
 from tracker.tasks.worker import Work
 
@@ -40,10 +42,13 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "inspection_notice": Kind(_n("检查通知"), inspection_notice, of_unit=True, for_unit=True),
+    "sampling_record": Kind(_n("抽样记录"), sampling_record),
     "self_check_table": Kind(
         _n("自查表"), self_check_table, of_unit=True, for_unit=True, act=Act.READ_SELF_CHECK, drafts=True
     ),
     "rectification_notice": Kind(_n("整改通知书"), rectification_notice, of_unit=True, for_unit=True),
+    "rectification_ledger": Kind(_n("整改台账"), rectification_ledger),
+    "unit_rectification_ledger": Kind(_n("单位整改台账"), unit_rectification_ledger, of_unit=True, for_unit=True),
     "problem_list": Kind(_n("问题清单"), problem_list),
     "unit_report": Kind(_n("单位督查报告"), unit_report, of_unit=True),
     "team_summary": Kind(_n("检查组工作小结"), team_summary),
