@@ -9,7 +9,9 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from openpyxl import load_workbook
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -29,6 +31,8 @@ from tracker.models import (
     StoredFile,
 )
 from tracker.storage.samples import sample_png
+from tracker.tasks.worker import Worker
+from tracker.tasks.works import WORKS
 
 NEW = "/inspections/new"
 PLAN = {
@@ -321,6 +325,9 @@ def test_a_check_without_notice_or_draw_has_no_such_pages(ines: FlaskClient):
 
     for part in ("notice", "draw", "draw/population"):
         assert ines.get(f"/inspections/1/{part}").status_code == 404
+    assert 'value="sampling_record"' not in ines.get("/inspections/1").text
+    paper = post(ines, "/papers/inspections/1", {"paper": "sampling_record", "as": "xlsx"})
+    assert (paper.status_code, "不是抽签得来的" in paper.text) == (409, True)
 
 
 # -- the record of the draw --------------------------------------------------------------------------------------------
@@ -338,8 +345,9 @@ def test_the_record_of_a_draw_says_everything_that_drawing_again_takes(drawn: Fl
     draw = session.scalars(select(InspectionDraw)).one()
 
     assert "结果与建立督查时的样本相同" in page
-    for said in (draw.seed, draw.population_sha256, draw.picked_sha256, "新成立的支部", "怎样重抽", "按数量：每层 3 项"):
+    for said in (draw.seed, draw.population_sha256, draw.picked_sha256, "新成立的支部", "怎样重抽"):
         assert said in page
+    assert "按数量：每层 3 项" in page
     assert all(key in page for key in saved_sample(session))
     shown = drawn.get("/inspections/1").text
     assert "抽签（种子 20261128）" in shown
@@ -364,6 +372,24 @@ def test_anybody_can_draw_again_from_the_list_without_the_program(drawn: FlaskCl
 
     assert sorted(picked) == saved_sample(session)
     assert sha256("\n".join(sorted(picked)).encode()).hexdigest() == draw.picked_sha256
+
+
+def test_the_record_of_a_draw_is_printed_and_a_spreadsheet(app: Flask, drawn: FlaskClient, session: Session):
+    place = post(drawn, "/papers/inspections/1", {"paper": "sampling_record"}).location
+    sheets = post(drawn, "/papers/inspections/1", {"paper": "sampling_record", "as": "xlsx"})
+    with app.app_context():
+        worker = Worker(app.extensions["sqlalchemy"].engine, app.config["TRACKER"], WORKS)
+        for key in worker.waiting():
+            worker.perform(key)
+    with drawn.get(f"{place}/file") as answer:
+        assert answer.data.startswith(b"%PDF-")
+    book = load_workbook(io.BytesIO(sheets.data))
+    cells = {sheet.title.split()[-1]: [row[0] for row in sheet.values][1:] for sheet in book.worksheets}
+
+    draw = session.scalars(select(InspectionDraw)).one()
+    assert sorted(cells["抽中的任务"]) == saved_sample(session)
+    assert len(cells["抽样总体"]) == draw.population_size
+    assert cells["剔除的任务"] == [one["key"] for one in draw.excluded]
 
 
 def test_a_draw_that_was_tampered_with_is_told(drawn: FlaskClient, session: Session):

@@ -425,6 +425,7 @@ def draw(inspection: Inspection) -> ResponseReturnValue:
         following=rest[ON_PAGE - 1] if len(rest) > ON_PAGE else None,
         items=items_of_year(session, inspection.cycle),
         levels={level.id: named(level) for level in checklist.levels},
+        may_report=can(session, current_actor(), Act.REPORT, inspection),
     )
 
 
