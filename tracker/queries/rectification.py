@@ -33,6 +33,7 @@ from tracker.models import (
 from tracker.policy import Act, can, findings_to, rectifies, visible
 from tracker.queries.actors import in_force_on
 from tracker.queries.history import known
+from tracker.queries.organizations import names_of as names_of_places
 from tracker.queries.people import names_of
 
 PAGE = 50
@@ -50,13 +51,18 @@ class StepLine:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the ledger: a finding, what it says, and its steps as known at the time."""
+    """One line of the ledger: a finding, what it says, and its steps as known at the time.
+
+    `organization` and `unit` are what these were called then.
+    """
 
     finding: Finding
     fact: FindingFact
     number: int
     steps: tuple[StepLine, ...]
     today: date
+    organization: str
+    unit: str
 
     @property
     def standing(self) -> Standing:
@@ -262,6 +268,14 @@ def rows_of(
     return _rows(session, query, today=today, as_of=as_of)
 
 
+def narrowed_rows(
+    session: Session, condition: ColumnElement[bool], *, today: date, as_of: datetime | None = None
+) -> list[Row]:
+    """The findings for which a condition holds, in the order of check and number."""
+    query = _found(as_of).where(condition).order_by(Inspection.number, Finding.number)
+    return _rows(session, query, today=today, as_of=as_of)
+
+
 def ledger(
     session: Session,
     actor: Actor,
@@ -336,28 +350,29 @@ def _deadline_in_force(as_of: datetime | None) -> ColumnElement[date]:
     return func.coalesce(granted.scalar_subquery(), FindingFact.deadline)
 
 
-def _stands(state: RectificationState, as_of: datetime | None) -> ColumnElement[bool]:
+def stands(state: RectificationState, as_of: datetime | None) -> ColumnElement[bool]:
+    """The filter that leaves the findings in this state, by their steps."""
     last = _last_action(as_of)
     there = last.in_([action for action, after in STATE_AFTER.items() if after is state])
     return or_(last.is_(None), there) if state is RectificationState.NOT_STARTED else there
 
 
 def _overdue(today: date, as_of: datetime | None) -> ColumnElement[bool]:
-    waits = or_(*(_stands(state, as_of) for state in UNFINISHED))
+    waits = or_(*(stands(state, as_of) for state in UNFINISHED))
     return and_(waits, _deadline_in_force(as_of) < today)
 
 
 def _is_mine(actor: Actor, mine: Mine) -> ColumnElement[bool]:
     """Whether a finding waits for this person now."""
     if mine is Mine.RECTIFY:
-        return and_(findings_to(actor, Act.RECTIFY), or_(*(_stands(state, None) for state in UNFINISHED)))
+        return and_(findings_to(actor, Act.RECTIFY), or_(*(stands(state, None) for state in UNFINISHED)))
     team = findings_to(actor, Act.RECHECK)
     if mine is Mine.NOTIFY:
         return and_(team, _last_action(None).is_(None))
     if mine is Mine.DECIDE:
         settling = [a for a in RectificationAction if a in SETTLING or a is RectificationAction.ASK_EXTENSION]
         return and_(team, _last_action(None, *settling) == RectificationAction.ASK_EXTENSION)
-    return and_(team, _stands(RectificationState.REPORTED, None), ~_had_a_hand(actor))
+    return and_(team, stands(RectificationState.REPORTED, None), ~_had_a_hand(actor))
 
 
 def _had_a_hand(actor: Actor) -> ColumnElement[bool]:
@@ -380,7 +395,7 @@ def _narrowed(actor: Actor, filters: Filters, *, today: date, as_of: datetime | 
     if filters.inspection is not None:
         conditions.append(Inspection.number == filters.inspection)
     if filters.state is not None:
-        conditions.append(_stands(filters.state, as_of))
+        conditions.append(stands(filters.state, as_of))
     if filters.overdue:
         conditions.append(_overdue(today, as_of))
     if filters.repeated:
@@ -408,7 +423,12 @@ def _rows(
 ) -> list[Row]:
     found = session.execute(query).all()
     lines = _lines(session, [finding.id for finding, _, _ in found], as_of=as_of)
-    return [Row(finding, fact, number, tuple(lines[finding.id]), today) for finding, fact, number in found]
+    numbers = {number for finding, _, _ in found for number in (finding.organization_id, finding.unit_id)}
+    name = names_of_places(session, numbers, as_of=as_of)
+    return [
+        Row(f, fact, number, tuple(lines[f.id]), today, name[f.organization_id], name[f.unit_id])
+        for f, fact, number in found
+    ]
 
 
 def _lines(session: Session, findings: Collection[int], *, as_of: datetime | None) -> defaultdict[int, list[StepLine]]:
