@@ -18,15 +18,14 @@ from tracker.queries.inspection_report import CheckThen, check_then
 from tracker.queries.reports import Translate, provenance_of
 from tracker.queries.sampling import Redrawn, description, redrawn, stratum_name
 
-POPULATION_PRINTED = 1000  # duties; a longer population is told by its digest, and its list is downloaded
+POPULATION_PRINTED = 400  # duties; a longer population is told by its digest, and its list is downloaded
 
 AGAIN = _n(
     "重抽办法：对总体名单里的每个任务，把种子、一个换行符和任务编号连起来（UTF-8 编码）求 SHA-256；"
     "剔除名单上的任务除外，每一层内按这个摘要从小到大排列，取最前面的若干项，项数见“各层抽取情况”。"
 )
-DIGESTS = _n(
-    "总体名单每行一项：任务编号，制表符，层的序号；名单文件的 SHA-256：%(population)s。"
-    "抽中的任务编号排好序，每行一个，末行不换行，求得的 SHA-256：%(picked)s。"
+LISTS = _n(
+    "总体名单每行一项：任务编号，制表符，层的序号。抽中名单是抽中的任务编号，排好序，每行一项。两份名单的末行都不换行。"
 )
 
 
@@ -39,14 +38,14 @@ def sampling_record(
     if found is None:
         raise WrongState(_n("本次督查的样本不是抽签得来的，没有抽样记录。"))
     setting, fact = checked.setting, inspections.fact_of(session, inspection, as_of=as_of)
-    digests = {"population": found.draw.population_sha256, "picked": found.draw.picked_sha256}
     blocks: list[Block] = [
         Paragraph(words(_n("抽样种子：%(seed)s。")) % {"seed": found.draw.seed}),
         Paragraph(description(session, inspection, found.draw, words=words, as_of=as_of)),
         _strata(checked, found),
         Heading(words(_n("一、重抽"))),
         Paragraph(words(AGAIN)),
-        Paragraph(words(DIGESTS) % digests),
+        Paragraph(words(LISTS)),
+        _digests(checked, found),
         Heading(words(_n("二、剔除的任务"))),
         _excluded(checked, found),
         Heading(words(_n("三、抽中的任务"))),
@@ -70,6 +69,15 @@ def _table(
     words = checked.setting.words
     headings = tuple(words(heading) for heading, _ in columns)
     return Table(words(name), headings, tuple(rows), tuple(width for _, width in columns))
+
+
+def _digests(checked: CheckThen, found: Redrawn) -> Table:
+    words, draw = checked.setting.words, found.draw
+    rows = [
+        (words(_n("总体名单")), draw.population_size, draw.population_sha256),
+        (words(_n("抽中名单")), draw.picked_size, draw.picked_sha256),
+    ]
+    return _table(checked, _n("名单摘要"), ((_n("名单"), 12), (_n("项数"), 8), (_n("SHA-256"), 62)), rows)
 
 
 def _strata(checked: CheckThen, found: Redrawn) -> Table:
@@ -101,7 +109,7 @@ def _excluded(checked: CheckThen, found: Redrawn) -> Block:
 def _picked(checked: CheckThen, found: Redrawn) -> Table:
     known = {duty.key: duty for duty in checked.duties}
     rows = [(key, *_told(checked, known.get(key))) for key in found.sample.picked]
-    columns = (_n("任务编号"), 26), (_n("组织"), 18), (_n("事项"), 26), (_n("时段"), 9)
+    columns = (_n("任务编号"), 34), (_n("组织"), 18), (_n("事项"), 27), (_n("时段"), 9)
     return _table(checked, _n("抽中的任务"), columns, rows)
 
 
