@@ -5,11 +5,13 @@ Every number in a picture is a count of rows; what is drawn (a band, a share) fo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, ClassVar
 
 from tracker.domain.board import Cell, Column
@@ -82,7 +84,7 @@ class Patch:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grid:
     """Rows by columns, a patch for each: units by dimensions, organizations or items by months.
 
@@ -101,19 +103,24 @@ class Grid:
         if len(self.cells) != len(self.rows) or any(len(row) != len(self.columns) for row in self.cells):
             raise ValueError("the cells of a grid do not fit its rows and columns")
 
-    @property
+    @cached_property
     def patches(self) -> list[list[Patch]]:
         """What is drawn, row by row."""
         return [[Patch(at, band_of(cell), label_of(cell)) for at, cell in enumerate(row)] for row in self.cells]
 
-    @property
+    @cached_property
     def total(self) -> Cell:
         """All cells taken together."""
         return sum((cell for row in self.cells for cell in row), Cell())
 
+    @cached_property
+    def bands(self) -> Counter[str]:
+        """How many patches are of each band."""
+        return Counter(patch.band.value for row in self.patches for patch in row)
+
     def banded(self, band: Band | str) -> int:
         """How many patches are of a band."""
-        return sum(patch.band == band for row in self.patches for patch in row)
+        return self.bands[Band(band).value]
 
     @property
     def legend(self) -> tuple[tuple[str, str], ...]:
