@@ -81,6 +81,16 @@ def distance(one: str, other: str) -> int:
     return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
+def near_ones(pictures: Iterable[tuple[int, str]], to: Iterable[str]) -> set[int]:
+    """The numbers of those of these pictures that are nearly the same as one of the others."""
+    others, found = [int(one, 16) for one in to], set()
+    for number, picture in pictures:
+        bits = int(picture, 16)
+        if any((bits ^ other).bit_count() <= NEAR for other in others):
+            found.add(number)
+    return found
+
+
 def bands(picture: str) -> tuple[int, ...]:
     """The parts of a hash by which near ones are looked up."""
     rest, parts = int(picture, 16), []

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor
 from tracker.domain.hints import (
-    NEAR,
     Elsewhere,
     FileSeen,
     Hint,
@@ -19,9 +18,9 @@ from tracker.domain.hints import (
     burst,
     burst_window,
     camera_days,
-    distance,
     far_acts,
     near_bands,
+    near_ones,
     thin_documents,
     usual_window,
 )
@@ -187,12 +186,8 @@ def _near_files(session: Session, files: Sequence[FileSeen]) -> set[int]:
     columns = (FileTrait.band_1, FileTrait.band_2, FileTrait.band_3, FileTrait.band_4, FileTrait.band_5)
     agrees = (column.in_(sorted(values)) for column, values in zip(columns, near_bands(mine), strict=True))
     rows = session.execute(select(FileTrait.stored_file_id, FileTrait.picture).where(or_(*agrees)))
-    own = {file.file for file in files}
-    return {
-        number
-        for number, picture in rows
-        if number not in own and picture and any(distance(picture, one) <= NEAR for one in mine)
-    }
+    found = near_ones(((number, picture) for number, picture in rows if picture), mine)
+    return found - {file.file for file in files}
 
 
 def _burst(
