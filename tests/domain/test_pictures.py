@@ -62,6 +62,19 @@ def test_a_grid_has_every_duty_once_and_its_table_the_same_numbers(rows):
     assert [line[-1] for line in grid.lines] == [label_of(sum(row, Cell())) for row in rows]
 
 
+@given(number=st.integers(0, 90), most=st.integers(1, 30))
+def test_a_grid_is_parted_evenly_and_loses_no_row(number, most):
+    grid = Grid(
+        "单位", tuple(map(str, range(number))), ("甲",), tuple((Cell({Column.IN_TIME: n}),) for n in range(number))
+    )
+    parts = grid.parts(most)
+
+    assert [row for part in parts for row in part.rows] == list(grid.rows)
+    assert [row for part in parts for row in part.cells] == list(grid.cells)
+    assert max(len(part.rows) for part in parts) <= most
+    assert max(len(part.rows) for part in parts) - min(len(part.rows) for part in parts) <= 1
+
+
 def test_cells_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="do not fit"):
         Grid("单位", ("甲",), ("一月", "二月"), ((Cell(),),))

@@ -16,7 +16,7 @@ from openpyxl import load_workbook
 from PIL import Image
 
 from tests.reporting import sample_reports
-from tests.reporting.printed import Printed
+from tests.reporting.printed import MM, Printed
 from tests.reporting.test_paper import NOTICE
 from tracker.domain.board import Cell, Column
 from tracker.domain.duty import State
@@ -141,6 +141,19 @@ def test_bands_read_without_colour(drawn: Printed, tmp_path: Path) -> None:
     assert all(one - other > 8 for one, other in pairwise(lightness))
     assert tones["40/40"][1] < 8
     assert all(tones[label][1] > 40 for label in ("36/40", "25/40", "7/40"))
+
+
+def test_a_long_grid_goes_on_overleaf_and_every_row_is_on_a_page(print_report: Callable[..., Printed]) -> None:
+    names = tuple(f"第{number}单位" for number in range(1, 46))
+    grid = Grid("单位", names, DIMENSIONS, tuple(GRID.cells[number % 4] for number in range(45)))
+    long = replace(PICTURES[0], figure=grid, rows=grid.lines)
+    pages = print_report(replace(NOTICE, blocks=(long,)), "long-picture").pages
+
+    assert "（续）" in "".join(page.text for page in pages)
+    for name in names:
+        found = [(page, word) for page in pages for word in page.words if word.text == name]
+        assert len(found) == 2, "in the picture and in its table"
+        assert all(word.bottom < page.height - 35 * MM + 4 for page, word in found)
 
 
 def test_the_table_behind_a_picture_is_in_the_spreadsheet() -> None:

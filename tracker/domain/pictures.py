@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, ClassVar
 
 from tracker.domain.board import Cell, Column
@@ -121,6 +122,12 @@ class Grid:
     def banded(self, band: Band | str) -> int:
         """How many patches are of a band."""
         return self.bands[Band(band).value]
+
+    def parts(self, most: int) -> list[Grid]:
+        """The same in parts of at most so many rows, as even as can be: a page takes no more."""
+        number = max(1, -(-len(self.rows) // most))
+        edges = [len(self.rows) * n // number for n in range(number + 1)]
+        return [replace(self, rows=self.rows[start:end], cells=self.cells[start:end]) for start, end in pairwise(edges)]
 
     @property
     def legend(self) -> tuple[tuple[str, str], ...]:

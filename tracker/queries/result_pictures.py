@@ -114,7 +114,7 @@ def _grid(
         small=small,
     )
     headings = (grid.corner, *grid.columns, setting.words(_n("合计")))
-    widths = (5, *(2 for _ in grid.columns), 3)
+    widths = (12 if small else 6, *(2 for _ in grid.columns), 3)
     return Picture(setting.words(title), grid, headings, grid.lines, widths)
 
 
