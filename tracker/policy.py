@@ -39,6 +39,7 @@ from tracker.models import (
     Job,
     LogChain,
     LogEntry,
+    LookBackFinding,
     Organization,
     OrganizationAncestor,
     Person,
@@ -162,11 +163,14 @@ def _evidence(actor: Actor) -> ColumnElement[bool]:
 
 
 def _shown_to_team(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of evidence ids
-    """What units attached to the findings of the person's checks, whatever duty it serves."""
+    """What units attached to the findings that the person's checks found or look back at, whatever duty it serves."""
     return (
         select(RectificationStep.evidence_id)
         .join(Finding, Finding.id == RectificationStep.finding_id)
-        .where(RectificationStep.evidence_id.is_not(None), Finding.inspection_id.in_(_my_inspections(actor)))
+        .where(
+            RectificationStep.evidence_id.is_not(None),
+            or_(Finding.inspection_id.in_(_my_inspections(actor)), Finding.id.in_(_looked_back_at(actor))),
+        )
     )
 
 
@@ -185,10 +189,18 @@ def _inspections(actor: Actor) -> ColumnElement[bool]:
 
 
 def _findings(actor: Actor) -> ColumnElement[bool]:
-    return or_(
+    """Those of the own subtree, those of the own checks, and those that an own check looks back at."""
+    seen = or_(
         _subtree_of(actor, Finding.unit_id),
         _subtree_of(actor, Finding.organization_id),
         Finding.inspection_id.in_(select(Inspection.id).where(_inspections(actor))),
+    )
+    return or_(seen, Finding.id.in_(_looked_back_at(actor))) if _inspects(actor) else seen
+
+
+def _looked_back_at(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of finding ids
+    return select(LookBackFinding.finding_id).where(
+        LookBackFinding.inspection_id.in_(_my_inspections(actor)), LookBackFinding.superseded_at.is_(None)
     )
 
 

@@ -252,6 +252,7 @@ def build(session: Session, city: City, folder: Path) -> Samples:
         session.flush()
     version = maker.made.things[ChecklistVersion]["D1"]
     for place in PLACES:
+        maker.extras("look_back", place, finding=maker.made.things[Finding][place].key)
         maker.extras(None, place, digest=version.sha256, year=2026, language="en")
         record = maker.made.things[Evidence][place]
         maker.extras("seals", place, kind=SealKind.EVIDENCE_TEXT.value, key=record.key)

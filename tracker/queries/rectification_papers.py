@@ -1,4 +1,4 @@
-"""The rectification ledger on paper: every finding of a check with its measures, extensions, results and closing."""
+"""The rectification ledger on paper, with measures, extensions, results and closing; and the record of a look-back."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from tracker.domain.errors import WrongState
 from tracker.domain.inspection import RECTIFICATION_STATE_NAMES, SEVERITY_NAMES
 from tracker.domain.inspection import RectificationAction as A
 from tracker.domain.inspection import RectificationState as S
@@ -17,6 +18,7 @@ from tracker.models import Inspection, Organization
 from tracker.queries import inspections
 from tracker.queries.history import SHANGHAI
 from tracker.queries.inspection_report import CheckThen, check_then, marked
+from tracker.queries.look_back import Drawn, Seen, drawn_of, seen_of
 from tracker.queries.rectification import Row, StepLine, rows_of
 from tracker.queries.reports import Setting, Translate, provenance_of
 
@@ -152,3 +154,78 @@ def _second_look(setting: Setting, row: Row) -> str:
         return ""
     day = last.step.at.astimezone(SHANGHAI).date()
     return setting.words(ways[last.step.action]) % {"day": day, "person": last.person, "text": last.step.text}
+
+
+def look_back_record(
+    session: Session, inspection: Inspection, *, as_of: datetime, words: Translate, software_version: str = ""
+) -> Paper:
+    """What a look-back drew by which seed, and what it says of each finding. Raises WrongState before the draw."""
+    checked = check_then(session, inspection, as_of=as_of, words=words)
+    setting, found = checked.setting, drawn_of(session, inspection, as_of=as_of)
+    if found is None:
+        raise WrongState(_n("本次督查没有抽取已销号的问题，没有回头看记录。"))
+    seen = seen_of(session, inspection, today=setting.day, as_of=as_of)
+    held = [one.verdict.held for one in seen if one.verdict]
+    told = {
+        "seed": found.draw.seed,
+        "population": found.draw.population_size,
+        "picked": found.draw.picked_size,
+        "held": held.count(True),
+        "back": held.count(False),
+        "unseen": len(seen) - len(held),
+        "sha256": found.draw.population_sha256,
+        "amount": _amount(setting, found),
+    }
+    blocks: list[Block] = [
+        Paragraph(words(_n("以前的督查中已销号的问题共 %(population)s 个，%(amount)s，抽取 %(picked)s 个。")) % told),
+        Paragraph(words(_n("抽样种子：%(seed)s。总体名单的 SHA-256：%(sha256)s。")) % told),
+        Paragraph(words(_n("整改到位 %(held)s 个，问题反弹 %(back)s 个，未核查 %(unseen)s 个。")) % told),
+        _seen_table(setting, seen),
+    ]
+    fact = inspections.fact_of(session, inspection, as_of=as_of)
+    return Paper(
+        title=words(_n("%(title)s回头看记录")) % {"title": fact.title},
+        blocks=tuple(blocks),
+        provenance=provenance_of(
+            setting, chains=[unit.code for unit in checked.units], software_version=software_version
+        ),
+        issued_on=setting.day,
+    )
+
+
+def _amount(setting: Setting, found: Drawn) -> str:
+    if found.rule.percent is not None:
+        return setting.words(_n("按百分之 %(percent)s 抽取")) % {"percent": f"{found.rule.percent:f}"}
+    return setting.words(_n("按数量 %(n)s 个抽取")) % {"n": found.rule.number}
+
+
+def _seen_table(setting: Setting, seen: Sequence[Seen]) -> Table:
+    columns = (
+        (_n("编号"), 4),
+        (_n("组织"), 8),
+        (_n("问题"), 14),
+        (_n("销号"), 10),
+        (_n("核查结论"), 6),
+        (_n("说明"), 12),
+        (_n("核查人"), 5),
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (
+            one.row.finding.key,
+            setting.nodes[one.row.finding.organization_id].name,
+            marked(one.row.finding, one.row.fact, setting.words),
+            _second_look(setting, one.row),
+            _outcome(setting, one),
+            one.verdict.note if one.verdict else "",
+            one.person,
+        )
+        for one in seen
+    ]
+    headings = tuple(setting.words(heading) for heading, _ in columns)
+    return Table(setting.words(_n("回头看的问题")), headings, tuple(rows), tuple(width for _, width in columns))
+
+
+def _outcome(setting: Setting, one: Seen) -> str:
+    if one.verdict is None:
+        return setting.words(_n("未核查"))
+    return setting.words(_n("整改到位") if one.verdict.held else _n("问题反弹"))

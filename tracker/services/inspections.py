@@ -46,6 +46,7 @@ from tracker.queries.assignments import items_of_year
 from tracker.queries.calendar import work_calendar
 from tracker.queries.evidence import Ids, doers_of
 from tracker.queries.history import SHANGHAI, known
+from tracker.queries.look_back import unseen
 from tracker.queries.sampling import Scope, population_of
 from tracker.services import log
 from tracker.services.evidence import stored_files
@@ -554,6 +555,9 @@ def close(session: Session, inspection: Inspection, *, actor: Actor, now: dateti
     unjudged = _unjudged(session, inspection)
     if unjudged:
         raise WrongState(_n("还有 %(number)s 项抽查任务没有核查结论，请核查完再结束。"), number=unjudged)
+    open_findings = unseen(session, inspection)
+    if open_findings:
+        raise WrongState(_n("回头看还有 %(number)s 个问题没有核查结论，请核查完再结束。"), number=open_findings)
     _supersede_fact(session, fact, now=now, state=InspectionState.CLOSED, actor=actor)
     inspection.state = InspectionState.CLOSED
     session.flush()

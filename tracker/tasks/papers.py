@@ -17,7 +17,11 @@ from tracker.models import Inspection, Organization
 from tracker.policy import Act
 from tracker.queries.inspection_papers import inspection_notice, rectification_notice, self_check_table
 from tracker.queries.inspections import inspection_named, units_of
-from tracker.queries.rectification_papers import rectification_ledger, unit_rectification_ledger
+from tracker.queries.rectification_papers import (
+    look_back_record,
+    rectification_ledger,
+    unit_rectification_ledger,
+)
 from tracker.queries.result_papers import circular, problem_list, team_summary, unit_report
 from tracker.queries.sampling_paper import sampling_record
 from tracker.tasks.documents import as_job, software_version, translator
@@ -49,6 +53,7 @@ KINDS: Mapping[str, Kind] = {
     "rectification_notice": Kind(_n("整改通知书"), rectification_notice, of_unit=True, for_unit=True),
     "rectification_ledger": Kind(_n("整改台账"), rectification_ledger),
     "unit_rectification_ledger": Kind(_n("单位整改台账"), unit_rectification_ledger, of_unit=True, for_unit=True),
+    "look_back_record": Kind(_n("回头看记录"), look_back_record),
     "problem_list": Kind(_n("问题清单"), problem_list),
     "unit_report": Kind(_n("单位督查报告"), unit_report, of_unit=True),
     "team_summary": Kind(_n("检查组工作小结"), team_summary),

@@ -50,13 +50,13 @@ class FindingForm(Form):
         return bool(self.severity.data == Severity.ON_THE_SPOT.value)
 
 
-def form_for(inspection: Inspection, duty: Duty | None, *, item_id: str = "") -> FindingForm:
-    """The form with what the duty, or the item, says already."""
+def form_for(inspection: Inspection, duty: Duty | None, *, item_id: str = "", place: str = "") -> FindingForm:
+    """The form with what the duty, or the item and the organization (a code), say already."""
     session, checklist = db.session(), checklist_of(inspection.cycle.checklist_version)
     items = items_of_year(session, inspection.cycle)
     item = items.get(duty.item_id if duty else item_id)
     form = FindingForm(
-        organization=duty.organization.code if duty else None,
+        organization=duty.organization.code if duty else place or None,
         item=item.id if item else "",
         post=duty.post if duty else None,
         basis=basis_of(item, checklist) if item else "",

@@ -14,8 +14,8 @@ from wtforms import DecimalField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from tracker.db import db, transaction
-from tracker.domain.inspection import KIND_NAMES, MEMBER_NAMES, SEVERITY_NAMES
-from tracker.models import Duty, Inspection, InspectionFact, Organization
+from tracker.domain.inspection import KIND_NAMES, MEMBER_NAMES, SEVERITY_NAMES, InspectionKind, MemberRole
+from tracker.models import Duty, Finding, FindingFact, Inspection, InspectionFact, Organization, Person
 from tracker.policy import Act, can
 from tracker.queries import inspections as queries
 from tracker.queries.assignments import items_of_year
@@ -27,7 +27,7 @@ from tracker.queries.people import names_of
 from tracker.queries.rectification import waiting_for
 from tracker.queries.sampling import draw_of
 from tracker.queries.score_sheets import score_sheets
-from tracker.queries.self_check_tables import tables_of
+from tracker.queries.self_check_tables import UnitTable, tables_of
 from tracker.services import inspections
 from tracker.tasks.papers import KINDS, Kind
 from tracker.web import clock, findings, pictures
@@ -76,11 +76,9 @@ def show(inspection: Inspection) -> ResponseReturnValue:
     may_report = can(session, current_actor(), Act.REPORT, inspection)
     fact = queries.fact_of(session, inspection, as_of=at)
     asks = fact.self_check_due_on is not None
-    tables = tables_of(session, inspection, as_of=at) if asks and may_report else []
+    tables = tables_of(session, inspection, fact=fact, as_of=at) if asks and may_report else []
     team = queries.team_of(session, inspection, as_of=at)
     found = queries.findings_of(session, inspection, as_of=at)
-    people = [person.id for person, _ in team] + [table.last.row.person_id for table in tables if table.last]
-    places = [finding.organization_id for finding, _ in found] + [table.unit.id for table in tables]
     return render_template(
         "inspections/show.html",
         inspection=inspection,
@@ -89,18 +87,33 @@ def show(inspection: Inspection) -> ResponseReturnValue:
         units=_units(inspection),
         sampled=sampled,
         judged=judged,
-        draw=draw_of(session, inspection, as_of=at),
-        pending=queries.next_pending(session, inspection) if at is None else None,
+        draw=draw_of(session, inspection, as_of=at) if fact.sample == "drawn" else None,
+        pending=sampled - judged,
         findings=found,
         burn_down=pictures.of_findings(inspection=inspection.number) if found else None,
         may_judge=at is None and can(session, current_actor(), Act.INSPECT, inspection),
         may_report=may_report,
         tables=tables,
         papers=_papers(fact),
-        called=names_of(session, people, as_of=at),
-        place=names_of_places(session, places, as_of=at),
+        **_called(team, found, tables),
         **_words(inspection),
     )
+
+
+def _called(
+    team: Sequence[tuple[Person, MemberRole]],
+    found: Sequence[tuple[Finding, FindingFact]],
+    tables: Sequence[UnitTable],
+) -> dict[str, dict[int, str]]:
+    """What people and organizations on the page are called, by row number: now, or on the day that is looked at."""
+    sent = [table.last.row.person for table in tables if table.last]
+    people = {person.id: person.name for person in [*(person for person, _ in team), *sent]}
+    nodes = [*(finding.organization for finding, _ in found), *(table.unit for table in tables)]
+    places = {node.id: node.name for node in nodes}
+    if at := known_at():
+        people = names_of(db.session(), people, as_of=at)
+        places = names_of_places(db.session(), places, as_of=at)
+    return {"called": people, "place": places}
 
 
 def _units(inspection: Inspection) -> Sequence[Organization | Place]:
@@ -116,6 +129,7 @@ def _papers(fact: InspectionFact) -> dict[str, Kind]:
     asks, drawn = fact.self_check_due_on is not None, fact.sample == "drawn"
     missing = {name for name, kind in KINDS.items() if kind.act is Act.READ_SELF_CHECK and not asks}
     missing |= set() if drawn else {"sampling_record"}
+    missing |= set() if fact.kind is InspectionKind.LOOK_BACK else {"look_back_record"}
     return {name: kind for name, kind in KINDS.items() if name not in missing}
 
 
@@ -202,7 +216,8 @@ def sample(inspection: Inspection) -> ResponseReturnValue:
 def find(inspection: Inspection) -> ResponseReturnValue:
     """Note a finding, about one duty of the sample or about an organization."""
     duty = _sampled_duty(inspection, request.args["duty"]) if request.args.get("duty") else None
-    form = findings.form_for(inspection, duty, item_id=request.args.get("item", ""))
+    asked_for = {"item_id": request.args.get("item", ""), "place": request.args.get("organization", "")}
+    form = findings.form_for(inspection, duty, **asked_for)
     if form.validate_on_submit():
         with form.refusals(), transaction() as session:
             told = findings.note(session, inspection, duty, form)

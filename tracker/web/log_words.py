@@ -54,6 +54,8 @@ VERBS: Mapping[str, str] = {
     "lay_out": _n("生成任务"),
     "link": _n("佐证用于更多任务"),
     "log.view": _n("查看日志条目"),
+    "look_back.draw": _n("抽取回头看的问题"),
+    "look_back.judge": _n("回头看核查"),
     "open": _n("开启年度"),
     "organization.added": _n("新增组织"),
     "organization.changed": _n("变更组织"),
