@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, ClassVar
 
@@ -85,7 +84,7 @@ class Patch:
     label: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Grid:
     """Rows by columns, a patch for each: units by dimensions, organizations or items by months.
 
@@ -98,30 +97,26 @@ class Grid:
     columns: Annotated[tuple[str, ...], _n("列")]
     cells: tuple[tuple[Cell, ...], ...]
     small: bool = False
+    patches: tuple[tuple[Patch, ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse cells that do not fit their headings."""
+        """Refuse cells that do not fit their headings; work out what is drawn, row by row."""
         if len(self.cells) != len(self.rows) or any(len(row) != len(self.columns) for row in self.cells):
             raise ValueError("the cells of a grid do not fit its rows and columns")
+        patches = (tuple(Patch(at, band_of(cell), label_of(cell)) for at, cell in enumerate(row)) for row in self.cells)
+        object.__setattr__(self, "patches", tuple(patches))
 
-    @cached_property
-    def patches(self) -> list[list[Patch]]:
-        """What is drawn, row by row."""
-        return [[Patch(at, band_of(cell), label_of(cell)) for at, cell in enumerate(row)] for row in self.cells]
-
-    @cached_property
+    @property
     def total(self) -> Cell:
         """All cells taken together."""
-        return sum((cell for row in self.cells for cell in row), Cell())
-
-    @cached_property
-    def bands(self) -> Counter[str]:
-        """How many patches are of each band."""
-        return Counter(patch.band.value for row in self.patches for patch in row)
+        counts: Counter[Column] = Counter()
+        for cell in (cell for row in self.cells for cell in row):
+            counts.update(cell.counts)
+        return Cell(dict(counts))
 
     def banded(self, band: Band | str) -> int:
         """How many patches are of a band."""
-        return self.bands[Band(band).value]
+        return sum(patch.band == band for row in self.patches for patch in row)
 
     def parts(self, most: int) -> list[Grid]:
         """The same in parts of at most so many rows, as even as can be: a page takes no more."""
