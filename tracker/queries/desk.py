@@ -198,6 +198,12 @@ def holder_of(session: Session, inspection: Inspection, duty: Duty, *, actor: Ac
     return session.scalar(query)
 
 
+def records_behind(session: Session, duty: Duty) -> list[Evidence]:
+    """The records that serve a duty, withdrawn ones among them."""
+    serving = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty.id, known(EvidenceLink))
+    return list(session.scalars(select(Evidence).where(Evidence.id.in_(serving)).order_by(Evidence.id)))
+
+
 def score_of(session: Session, inspection: Inspection, duty: Duty, item: Item) -> ItemScore:
     """The score of the duty's item in its organization, as far as it is judged."""
     values = session.scalars(
