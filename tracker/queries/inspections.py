@@ -22,6 +22,7 @@ from tracker.domain.score import Verdict as VerdictValue
 from tracker.domain.text import _n
 from tracker.models import (
     Account,
+    Cycle,
     Duty,
     Finding,
     FindingFact,
@@ -112,7 +113,8 @@ class ScoredOrganization:
 
 def inspection_named(session: Session, number: int) -> Inspection:
     """The check of that number. Raises NotFound."""
-    inspection = session.scalar(select(Inspection).where(Inspection.number == number))
+    with_list = joinedload(Inspection.cycle).joinedload(Cycle.checklist_version)
+    inspection = session.scalar(select(Inspection).where(Inspection.number == number).options(with_list))
     if inspection is None:
         raise NotFound(_n("没有第 %(number)s 号督查，请核对编号。"), number=number)
     return inspection
@@ -386,7 +388,8 @@ def progress_of(session: Session, inspection: Inspection, *, as_of: datetime | N
     """How many duties were in the sample by then, and how many of them had a verdict."""
     sampled = select(func.count()).where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty, as_of))
     judged = select(func.count()).where(Verdict.inspection_id == inspection.id, known(Verdict, as_of))
-    return session.scalar(sampled) or 0, session.scalar(judged) or 0
+    row = session.execute(select(sampled.scalar_subquery(), judged.scalar_subquery())).one()
+    return row[0], row[1]
 
 
 def organizations_in(session: Session, units: list[int]) -> list[Organization]:
