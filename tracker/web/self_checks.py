@@ -23,7 +23,7 @@ from tracker.models import Organization
 from tracker.policy import Act, UnitOfCheck, can, require
 from tracker.queries.checklists import checklist_of
 from tracker.queries.inspections import fact_of, inspection_named
-from tracker.queries.self_check_tables import answer_of, answers_of, handed_in, table_of
+from tracker.queries.self_check_tables import TablePage, answer_of, page_of
 from tracker.services import self_check_tables
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
@@ -109,8 +109,8 @@ def show(unit: Organization, number: int) -> ResponseReturnValue:
     fills = can(db.session(), current_actor(), Act.SELF_CHECK, place)
     if not fills or place.inspection.state is InspectionState.CLOSED:
         return _reading_page(place, fills=fills)
-    seen, lines = _last_change(place), _lines(place)
-    return _filling_page(place, _blank(lines, seen), lines, {})
+    found = _page(place)
+    return _filling_page(place, found, _blank(found.lines(), found.last_change), {})
 
 
 def _place(unit: Organization, number: int) -> UnitOfCheck:
@@ -124,19 +124,15 @@ def _place(unit: Organization, number: int) -> UnitOfCheck:
     return place
 
 
-def _lines(place: UnitOfCheck) -> list[Line]:
-    return table_of(db.session(), place.inspection, place.unit, as_of=clock.now())
-
-
-def _last_change(place: UnitOfCheck) -> datetime:
-    rows = answers_of(db.session(), place.inspection, place.unit).values()
-    return max((row.recorded_at for row in rows), default=place.inspection.created_at)
+def _page(place: UnitOfCheck) -> TablePage:
+    return page_of(db.session(), place.inspection, place.unit, today=clock.today())
 
 
 def _save(place: UnitOfCheck) -> ResponseReturnValue:
     """Save what was typed, and hand the table in where that was asked for; a table that is refused stays saved."""
     require(db.session(), current_actor(), Act.SELF_CHECK, place)
-    lines = _lines(place)
+    found = _page(place)
+    lines = found.lines()
     form = _form(lines)
     if form.validate_on_submit():
         _check(form, lines)
@@ -149,7 +145,7 @@ def _save(place: UnitOfCheck) -> ResponseReturnValue:
                 session, place.inspection, place.unit, answers, seen=seen, actor=actor, now=now
             )
     if form.errors:
-        return _refused_page(place, form, lines)
+        return _refused_page(place, form)
     if request.form.get("then") == "hand_in":
         return _hand_in(place)
     flash(_("已保存，改动 %(n)s 项。", n=written) if written else _("没有改动。"), "good")
@@ -164,15 +160,15 @@ def _check(form: TableForm, lines: Sequence[Line]) -> None:
 
 
 def _hand_in(place: UnitOfCheck) -> ResponseReturnValue:
-    seen, lines = _last_change(place), _lines(place)
-    form = _blank(lines, seen)
+    found = _page(place)
+    form = _blank(found.lines(), found.last_change)
     with form.refusals(), transaction() as session:
         actor, now = current_actor(), clock.now()
         row = self_check_tables.hand_in(session, place.inspection, place.unit, actor=actor, now=now)
         number = row.number
     if form.errors:
         flash(_("填写的内容已保存，还没有报送。"))
-        return _filling_page(place, form, lines, {})
+        return _filling_page(place, found, form, {})
     due_on = fact_of(db.session(), place.inspection).self_check_due_on
     if is_late(clock.today(), due_on=due_on):
         flash(_("已报送（第 %(n)s 次）。报送期限是 %(day)s，本次记为逾期报送。", n=number, day=due_on), "good")
@@ -185,59 +181,53 @@ def _address(place: UnitOfCheck) -> str:
     return url_for("self_checks.show", number=place.inspection.number, code=place.unit.code)
 
 
-def _refused_page(place: UnitOfCheck, form: TableForm, lines: Sequence[Line]) -> ResponseReturnValue:
+def _refused_page(place: UnitOfCheck, form: TableForm) -> ResponseReturnValue:
     """The page with all that was typed, beside it what somebody else has written since this form was opened.
 
     After a conflict the form counts as opened now: whoever saves again has been shown both.
     """
+    found = _page(place)
     if form.refused_with != status_of(Conflict("")):
-        return _filling_page(place, form, lines, {})
-    then = answers_of(db.session(), place.inspection, place.unit, as_of=form.seen_at)
-    seen = _last_change(place)
+        return _filling_page(place, found, form, {})
+    then = found.answers(as_of=form.seen_at)
     both = {
         line.item_id: merged(
             form.answer(line.item_id), seen=answer_of(then.get(line.item_id), line.item_id), stands=line.answer
         )
-        for line in _lines(place)
+        for line in found.lines()
     }
-    fresh = _blank([replace(line, answer=both[line.item_id].shown) for line in lines], seen)
+    fresh = _blank([replace(line, answer=both[line.item_id].shown) for line in found.lines()], found.last_change)
     fresh.take_refusal_of(form)
     theirs = {item_id: one.theirs for item_id, one in both.items() if one.theirs is not None}
-    return _filling_page(place, fresh, lines, theirs)
+    return _filling_page(place, found, fresh, theirs)
 
 
 def _filling_page(
-    place: UnitOfCheck, form: TableForm, lines: Sequence[Line], theirs: Mapping[str, Answer]
+    place: UnitOfCheck, found: TablePage, form: TableForm, theirs: Mapping[str, Answer]
 ) -> ResponseReturnValue:
     signs = can(db.session(), current_actor(), Act.HAND_IN, place)
-    values = _common(place, lines) | {"form": form, "theirs": theirs, "signs": signs, "limit": STATEMENT_LIMIT}
-    return render_template("self_checks/fill.html", **values), form.status
+    more = {"form": form, "theirs": theirs, "signs": signs, "limit": STATEMENT_LIMIT, "team": False}
+    return render_template("self_checks/fill.html", **_common(place, found, found.lines()), **more), form.status
 
 
 def _reading_page(place: UnitOfCheck, *, fills: bool) -> ResponseReturnValue:
-    """What the team reads is what was handed in, as it stood then; the unit's own people read what stands now."""
-    session = db.session()
-    sent = handed_in(session, place.inspection, place.unit)
-    as_of = sent[0].row.at if sent and not fills else clock.now()
-    lines = table_of(session, place.inspection, place.unit, as_of=as_of)
-    shown = fills or bool(sent)
-    return render_template("self_checks/read.html", shown=shown, fills=fills, **_common(place, lines))
+    """What the team reads is what was handed in; the unit's own people read what stands now."""
+    found = _page(place)
+    as_of = found.sent[0].row.at if found.sent and not fills else None
+    more = {"shown": fills or bool(found.sent), "fills": fills, "team": not fills}
+    return render_template("self_checks/read.html", **_common(place, found, found.lines(as_of=as_of)), **more)
 
 
-def _common(place: UnitOfCheck, lines: Sequence[Line]) -> dict[str, Any]:
-    session = db.session()
-    fact = fact_of(session, place.inspection)
+def _common(place: UnitOfCheck, found: TablePage, lines: Sequence[Line]) -> dict[str, Any]:
     return {
         "inspection": place.inspection,
         "unit": place.unit,
-        "fact": fact,
+        "fact": found.fact,
         "lines": lines,
         "groups": _by_level(lines),
-        "sent": handed_in(session, place.inspection, place.unit),
-        "overdue": is_late(clock.today(), due_on=fact.self_check_due_on),
+        "sent": found.sent,
+        "overdue": is_late(clock.today(), due_on=found.fact.self_check_due_on),
         "checklist": checklist_of(place.inspection.cycle.checklist_version),
-        "team": can(session, current_actor(), Act.REPORT, place.inspection),
-        "verdicts": VERDICT_NAMES,
         "points_of": points_of,
     }
 
