@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import takewhile
 from typing import Annotated, ClassVar
 
 from tracker.domain.pictures import Picture
@@ -65,7 +66,15 @@ class Slip:
     lines: Annotated[tuple[str, ...], _n("签字栏")]
 
 
-Block = Heading | Paragraph | Table | Picture | Signatures | Slip
+@dataclass(frozen=True, slots=True)
+class Annex:
+    """Where an annex begins: a page of its own behind the signature; what follows belongs to it."""
+
+    kind: ClassVar[str] = "annex"
+    title: Annotated[str, _n("附件标题")]
+
+
+Block = Heading | Paragraph | Table | Picture | Signatures | Slip | Annex
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,22 @@ class Paper:
     def record(self) -> str:
         """What a message about this paper calls it."""
         return self.title
+
+    @property
+    def body(self) -> tuple[Block, ...]:
+        """What stands above the signature."""
+        return tuple(takewhile(lambda block: not isinstance(block, Annex), self.blocks))
+
+    @property
+    def annexes(self) -> tuple[tuple[Annex, tuple[Block, ...]], ...]:
+        """Each annex with its blocks."""
+        found: list[tuple[Annex, list[Block]]] = []
+        for block in self.blocks:
+            if isinstance(block, Annex):
+                found.append((block, []))
+            elif found:
+                found[-1][1].append(block)
+        return tuple((annex, tuple(blocks)) for annex, blocks in found)
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import xlsxwriter
 
-from tracker.domain.paper import Cell, Heading, Paper, Paragraph, Table
+from tracker.domain.paper import Annex, Cell, Heading, Paper, Paragraph, Table
 from tracker.domain.text import _n
 from tracker.reporting.words import Translate, moment
 
@@ -54,6 +54,8 @@ def _write_text(sheet: Any, paper: Paper, formats: dict[str, Any]) -> None:  # n
     sheet.set_column(0, 0, 90)
     lines: list[Heading | Paragraph] = []
     for block in paper.blocks:
+        if isinstance(block, Annex):
+            break
         if lines and isinstance(lines[-1], Heading) and not isinstance(block, Paragraph):
             lines.pop()
         if isinstance(block, Heading | Paragraph):
