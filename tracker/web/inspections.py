@@ -73,7 +73,8 @@ def show(inspection: Inspection) -> ResponseReturnValue:
     refuse_unless_known(inspection.created_at)
     session, at = db.session(), known_at()
     sampled, judged = queries.progress_of(session, inspection, as_of=at)
-    may_report = can(session, current_actor(), Act.REPORT, inspection)
+    may_judge = at is None and can(session, current_actor(), Act.INSPECT, inspection)
+    may_report = may_judge or can(session, current_actor(), Act.REPORT, inspection)  # whoever judges prints as well
     fact = queries.fact_of(session, inspection, as_of=at)
     asks = fact.self_check_due_on is not None
     tables = tables_of(session, inspection, fact=fact, as_of=at) if asks and may_report else []
@@ -84,14 +85,14 @@ def show(inspection: Inspection) -> ResponseReturnValue:
         inspection=inspection,
         fact=fact,
         team=team,
-        units=_units(inspection),
+        units=[table.unit for table in tables] if tables and at is None else _units(inspection),
         sampled=sampled,
         judged=judged,
         draw=draw_of(session, inspection, as_of=at) if fact.sample == "drawn" else None,
         pending=sampled - judged,
         findings=found,
         burn_down=pictures.of_findings(inspection=inspection.number) if found else None,
-        may_judge=at is None and can(session, current_actor(), Act.INSPECT, inspection),
+        may_judge=may_judge,
         may_report=may_report,
         tables=tables,
         papers=_papers(fact),
