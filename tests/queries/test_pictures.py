@@ -23,7 +23,7 @@ from tracker.domain.inspection import RectificationAction as A
 from tracker.domain.pictures import Month, burn_down, point_on
 from tracker.domain.score import Verdict
 from tracker.models import Duty
-from tracker.queries import board, pictures, rectification
+from tracker.queries import board, board_as_of, pictures, rectification
 from tracker.queries.history import end_of_day
 from tracker.services import inspections
 from tracker.services import rectification as steps_of
@@ -82,11 +82,18 @@ def drawn_for(session: Session, city: City, day: date, as_of: datetime | None = 
     """What the pictures of several people and views are made of."""
     filters = board.Filters(cycle_id=cycle_of(session).id, today=day)
     may = replace(filters, due_from=date(2026, 5, 1), due_to=date(2026, 6, 30))
-    return [
+    counted = [
         pictures.counted(session, city.actor(who), view, *BY, as_of=as_of)
         for who in ("Rong", "Asha")
         for view in (filters, replace(filters, unit="D1"), may)
     ]
+    rong = city.actor("Rong")
+    listed = (
+        board.duties_behind(session, rong, may)
+        if as_of is None
+        else board_as_of.duties_behind(session, rong, may, as_of=as_of)
+    )
+    return [*counted, listed]
 
 
 @pytest.fixture
@@ -102,9 +109,11 @@ def check(session: Session, city: City) -> Any:
 def judged_to(session: Session, city: City, who: str, as_of: datetime | None = None) -> tuple[int, int]:
     """How many judged duties a person is told of, and how many the list behind that number has."""
     filters = board.Filters(cycle_id=cycle_of(session).id, today=TODAY)
-    told = pictures.counted(session, city.actor(who), filters, as_of=as_of).flow.judged
-    listed = board.duties_behind(session, city.actor(who), replace(filters, judged=True))
-    return told, len(listed)
+    actor, narrowed = city.actor(who), replace(filters, judged=True)
+    told = pictures.counted(session, actor, filters, as_of=as_of).flow.judged
+    if as_of is None:
+        return told, len(board.duties_behind(session, actor, narrowed))
+    return told, len(board_as_of.duties_behind(session, actor, narrowed, as_of=as_of))
 
 
 def test_what_was_judged_is_known_to_the_team_first_and_to_all_when_the_check_has_ended(
@@ -117,8 +126,9 @@ def test_what_was_judged_is_known_to_the_team_first_and_to_all_when_the_check_ha
     inspections.close(session, check, actor=city.actor("Ines"), now=NOW + timedelta(days=2))
 
     assert judged_to(session, city, "Asha") == (2, 2)
-    assert judged_to(session, city, "Asha", end_of_day(TODAY))[0] == 0
     assert judged_to(session, city, "Omar") == (0, 0)
+    for who, number in (("Asha", 0), ("Ines", 2)):
+        assert judged_to(session, city, who, end_of_day(TODAY)) == (number, number)
 
 
 ACTS = st.lists(
