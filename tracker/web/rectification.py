@@ -134,10 +134,10 @@ def index() -> ResponseReturnValue:
 
 
 MINE_NAMES: Mapping[Mine, str] = {
-    Mine.RECTIFY: _n("等本组织整改的"),
-    Mine.NOTIFY: _n("等下达整改通知的"),
-    Mine.DECIDE: _n("等决定是否延期的"),
-    Mine.RECHECK: _n("等我复核的"),
+    Mine.RECTIFY: _n("只列出等本组织整改的问题。"),
+    Mine.NOTIFY: _n("只列出等下达整改通知的问题。"),
+    Mine.DECIDE: _n("只列出等决定是否延期的问题。"),
+    Mine.RECHECK: _n("只列出等我复核的问题。"),
 }
 
 
