@@ -394,12 +394,12 @@ def test_many_files_ask_no_more_than_one(cabinet):
     cabinet.record(many, files=[(photo_file(hall), "jpeg") for hall in range(2, 14)])
     cabinet.elsewhere(photo_file(1, change="made small"), "jpeg")
     cabinet.elsewhere(photo_file(2, change="made small"), "jpeg")
-    check = cabinet.check("D1")
+    check, ines = cabinet.check("D1"), cabinet.city.actor("Ines")
     with queries_of(cabinet.session) as first:
-        assert hints(cabinet, check, few)
+        assert hints_on(cabinet.session, ines, check, few)
     with queries_of(cabinet.session) as second:
-        assert hints(cabinet, check, many)
-    assert len(second) == len(first) <= 10
+        assert hints_on(cabinet.session, ines, check, many)
+    assert len(second) == len(first) <= 7
 
 
 def fill(session, count):

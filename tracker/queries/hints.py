@@ -127,7 +127,6 @@ def _elsewhere(
     wanted = {file.file for file in files} | _near_files(session, files)
     rows = session.execute(
         select(
-            EvidenceFile.id,
             EvidenceFile.stored_file_id,
             Evidence.key,
             Organization.name,
@@ -135,6 +134,7 @@ def _elsewhere(
             Evidence.unit_id != duty.unit_id,
             _in_other_period(duty, as_of),
             FileTrait.picture,
+            visible(actor, EvidenceFile),
         )
         .join(Evidence, Evidence.id == EvidenceFile.evidence_id)
         .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
@@ -150,13 +150,10 @@ def _elsewhere(
         )
         .order_by(EvidenceFile.id.desc())
         .limit(PLACES)
-    ).all()
-    attached = [row[0] for row in rows]
-    shown = select(EvidenceFile.id).where(EvidenceFile.id.in_(attached), visible(actor, EvidenceFile))
-    seen = set(session.scalars(shown))
+    )
     return [
-        Elsewhere(file, record, name, act_on, number in seen, bool(unit), bool(period), picture)
-        for number, file, record, name, act_on, unit, period, picture in rows
+        Elsewhere(file, record, name, act_on, bool(seen), bool(unit), bool(period), picture)
+        for file, record, name, act_on, unit, period, picture, seen in rows
     ]
 
 
@@ -197,28 +194,29 @@ def _burst(
     here = sum(since <= file.uploaded_on <= until for file in files)
     if not here:
         return None
-    return burst(
-        check_on,
-        here=here,
-        count=_uploads(session, duty, since, until, as_of=as_of),
-        before=_uploads(session, duty, *usual_window(check_on), as_of=as_of),
-    )
+    count, before = _uploads(session, duty, [(since, until), usual_window(check_on)], as_of=as_of)
+    return burst(check_on, here=here, count=count, before=before)
 
 
-def _uploads(session: Session, duty: Duty, since: date, until: date, *, as_of: datetime | None) -> int:
-    """How many files the organization of a duty uploaded on these days, those taken off later among them."""
-    begin = datetime.combine(since, time.min, SHANGHAI)
-    end = datetime.combine(until + timedelta(days=1), time.min, SHANGHAI)
-    return (
-        session.scalar(
-            select(func.count(EvidenceFile.id))
-            .join(Evidence, Evidence.id == EvidenceFile.evidence_id)
-            .where(
-                Evidence.organization_id == duty.organization_id,
-                EvidenceFile.recorded_at >= begin,
-                EvidenceFile.recorded_at < end,
-                EvidenceFile.recorded_at <= as_of if as_of else true(),
-            )
+def _uploads(
+    session: Session, duty: Duty, spans: Sequence[tuple[date, date]], *, as_of: datetime | None
+) -> Sequence[int]:
+    """How many files the organization of a duty uploaded in each span, those taken off later among them."""
+    counts = [
+        func.count(EvidenceFile.id).filter(EvidenceFile.recorded_at >= begin, EvidenceFile.recorded_at < end)
+        for begin, end in (_moments(since, until) for since, until in spans)
+    ]
+    query = (
+        select(*counts)
+        .join(Evidence, Evidence.id == EvidenceFile.evidence_id)
+        .where(
+            Evidence.organization_id == duty.organization_id,
+            EvidenceFile.recorded_at <= as_of if as_of else true(),
         )
-        or 0
     )
+    return list(session.execute(query).one())
+
+
+def _moments(since: date, until: date) -> tuple[datetime, datetime]:
+    """The first moment of a span of days, and the first after it."""
+    return datetime.combine(since, time.min, SHANGHAI), datetime.combine(until + timedelta(days=1), time.min, SHANGHAI)
