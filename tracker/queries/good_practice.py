@@ -92,9 +92,10 @@ def checks_to_mark(session: Session, evidence: Evidence, *, actor: Actor) -> lis
     return [check for check in session.scalars(query) if can(session, actor, Act.INSPECT, check)]
 
 
-def steps_of(session: Session, practice: GoodPractice) -> list[GoodPracticeStep]:
-    """The steps of one, the first in front."""
+def steps_of(session: Session, practice: GoodPractice, *, as_of: datetime | None = None) -> list[GoodPracticeStep]:
+    """The steps of one that were known then, the first in front."""
     query = select(GoodPracticeStep).where(GoodPracticeStep.good_practice_id == practice.id)
+    query = query if as_of is None else query.where(GoodPracticeStep.at <= as_of)
     return list(session.scalars(query.order_by(GoodPracticeStep.number).options(joinedload(GoodPracticeStep.person))))
 
 
