@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import io
 import re
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
@@ -406,6 +408,22 @@ def test_what_is_added_by_hand_later_is_told_apart(drawn: FlaskClient):
 
     assert "检查组另逐项加入 1 项" in page
     assert "结果与建立督查时的样本相同" in page
+
+
+def test_the_record_of_a_past_day_knows_what_was_known_then(
+    drawn: FlaskClient, client_of: ClientOf, clock: time_machine.Coordinates
+):
+    clock.shift(timedelta(days=2))
+    ines = client_of("Ines")
+    [key, *_] = re.findall(r'name="duty" value="([^"]+)"', ines.get("/inspections/1/sample").text)
+    post(ines, "/inspections/1/sample", {"duty": [key]})
+
+    assert "检查组另逐项加入 1 项" in ines.get("/inspections/1/draw").text
+    then = ines.get("/inspections/1/draw?as_of=2026-05-20")
+    assert then.status_code == 200
+    assert "检查组另逐项加入" not in then.text
+    assert "结果与建立督查时的样本相同" in then.text
+    assert ines.get("/inspections/1/draw?as_of=2026-05-19").status_code == 404
 
 
 @pytest.mark.parametrize(("who", "status"), [("Ivan", 200), ("Adam", 200), ("Asha", 404), ("Chen", 404), ("Ada", 404)])

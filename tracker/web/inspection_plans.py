@@ -61,6 +61,7 @@ from tracker.queries import inspections as queries
 from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.cycles import current_cycle
+from tracker.queries.organizations import names_of as names_of_places
 from tracker.queries.sampling import (
     Picked,
     Population,
@@ -75,6 +76,7 @@ from tracker.services.sampling import draw_from
 from tracker.storage.intake import Accepted
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.as_of import answers_past, known_at, refuse_unless_known
 from tracker.web.forms import entered, page
 from tracker.web.language import named
 from tracker.web.uploads import UploadForm, settings, store
@@ -404,15 +406,18 @@ def _of_units(plan: inspections.Plan, population: Population, picked: Iterable[s
 
 @bp.get("/<int:number>/draw")
 @guard(Act.VIEW, Inspection, param="number")
+@answers_past
 def draw(inspection: Inspection) -> ResponseReturnValue:
     """How the sample was drawn, whether drawing it again gives the same, and how anybody can do that."""
-    session = db.session()
-    found = redrawn(session, inspection)
+    refuse_unless_known(inspection.created_at)
+    session, at = db.session(), known_at()
+    found = redrawn(session, inspection, as_of=at)
     if found is None:
         abort(404)
     checklist, rule, picked = checklist_of(inspection.cycle.checklist_version), found.asked.rule, found.sample.picked
     after = request.args.get("after", "")
     rest = [key for key in picked if key > after]
+    duties = sorted(picked_named(session, rest[:ON_PAGE]), key=lambda one: one.key)
     return render_template(
         "inspections/draw.html",
         inspection=inspection,
@@ -420,12 +425,13 @@ def draw(inspection: Inspection) -> ResponseReturnValue:
         by=[TRAIT_NAMES[trait] for trait in rule.by],
         lines=_lines(found.sample.strata, _taken(found.sample), rule.by, checklist),
         excluded=_by_reason(found.draw.excluded),
-        duties=picked_named(session, rest[:ON_PAGE]),
+        duties=duties,
+        called=names_of_places(session, {one.organization_id for one in duties}, as_of=at) if at else {},
         before=len(picked) - len(rest),
         following=rest[ON_PAGE - 1] if len(rest) > ON_PAGE else None,
-        items=items_of_year(session, inspection.cycle),
+        items=items_of_year(session, inspection.cycle, as_of=at),
         levels={level.id: named(level) for level in checklist.levels},
-        may_report=can(session, current_actor(), Act.REPORT, inspection),
+        may_report=at is None and can(session, current_actor(), Act.REPORT, inspection),
     )
 
 
