@@ -10,7 +10,9 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from html.parser import HTMLParser
+from typing import NoReturn
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -24,6 +26,7 @@ from tracker.domain.duty import ClaimKind, State
 from tracker.domain.errors import RuleError
 from tracker.domain.inspection import InspectionKind, MemberRole, Severity
 from tracker.domain.organization import OrganizationFacts
+from tracker.domain.sampling import Draw, Rule
 from tracker.domain.score import Verdict
 from tracker.models import (
     Appointment,
@@ -33,6 +36,7 @@ from tracker.models import (
     EvidenceLink,
     Finding,
     Inspection,
+    LookBackFinding,
     Organization,
     Person,
     Seat,
@@ -52,6 +56,7 @@ from tracker.services import (
     seats,
     sign_offs,
 )
+from tracker.services import look_back as look_backs
 
 FIRST = date(2026, 5, 20)
 SEAT = "D1-B1.P4-1"
@@ -73,7 +78,8 @@ DAYS = (
     ("hand_over", "rename_person", "judge", "receive", "publish", "add_files", "return"),
     ("move", "record", "void", "decide", "measure", "overrule", "extend"),
     ("own", "grant", "report", "retag", "overrule", "close_finding", "unlink"),
-    ("judge_all", "move", "close_check", "close_year"),
+    ("judge_all", "move", "close_check", "look_back", "seen"),
+    ("rename_branch", "seen", "rename_person", "close_year"),
 )
 
 
@@ -128,7 +134,7 @@ class Moment:
     @property
     def check(self) -> Inspection:
         """The check."""
-        return self.session.scalars(select(Inspection)).one()
+        return self.session.scalars(select(Inspection).order_by(Inspection.number)).first() or _nothing()
 
     @property
     def finding(self) -> Finding:
@@ -161,7 +167,7 @@ class Moment:
         )
 
 
-def _nothing() -> Evidence:
+def _nothing() -> NoReturn:
     raise RuleError("还没有。")
 
 
@@ -198,6 +204,34 @@ def plan(one: Moment) -> None:
         picked=duties,
     )
     inspections.plan(one.session, cycle=one.cycle, plan=said, **_by(one, "ines"))
+
+
+def look_back(one: Moment) -> None:
+    """Another check looks at what was closed."""
+    said = inspections.Plan(
+        title="回头看",
+        basis="年度工作安排",
+        kind=InspectionKind.LOOK_BACK,
+        starts_on=one.day,
+        ends_on=one.day,
+        period_starts_on=date(2026, 1, 1),
+        period_ends_on=date(2026, 12, 31),
+        team=[(one.person("ivan"), MemberRole.LEADER), (one.person("ines"), MemberRole.MEMBER)],
+        units=[one.organization("D1")],
+        picked=[],
+    )
+    made = inspections.plan(one.session, cycle=one.cycle, plan=said, **_by(one, "ivan"))
+    look_backs.draw_sample(one.session, made, Draw("7", Rule(percent=Decimal(100))), **_by(one, "ivan"))
+
+
+def seen(one: Moment) -> None:
+    """Say of a closed finding whether it held, or revise that."""
+    found = one.session.scalars(select(LookBackFinding).order_by(LookBackFinding.id)).first()
+    if found is None:
+        raise RuleError("还没有。")
+    check = one.session.get_one(Inspection, found.inspection_id)
+    held, note = one.chance.random() < 0.5, f"看了{one.chance.randrange(100)}处"
+    look_backs.judge(one.session, check, found.finding, held=held, note=note, **_by(one, "ines"))
 
 
 def judge(one: Moment, duty: Duty | None = None) -> None:
@@ -298,6 +332,8 @@ VERBS: Mapping[str, Callable[[Moment], object]] = {
     "plan": plan,
     "judge": judge,
     "judge_all": judge_all,
+    "look_back": look_back,
+    "seen": seen,
     "find": find,
     "overrule": overrule,
     "hand_over": hand_over,
@@ -352,7 +388,7 @@ VERBS: Mapping[str, Callable[[Moment], object]] = {
     "close_check": lambda one: inspections.close(one.session, one.check, **_by(one, "ines")),
     "close_year": lambda one: cycles.close_cycle(one.session, one.cycle, actor=operator(), now=one.now),
 }
-BY_CHANCE = tuple(verb for verb in VERBS if verb not in {"plan", "close_year", "close_check", "judge_all"})
+BY_CHANCE = tuple(verb for verb in VERBS if verb not in {"plan", "close_year", "close_check", "judge_all", "look_back"})
 
 
 def pass_day(engine: Engine, chance: random.Random, number: int, *, more: int) -> tuple[date, int]:

@@ -25,7 +25,7 @@ from tests.web.conftest import SALT, ClientOf, fill, post, sign_in, token_of
 from tests.web.past_days import DAYS, FIRST, OWED, pass_day, text_of
 from tracker.app import create_app
 from tracker.config import load_settings
-from tracker.models import Evidence, Finding, Inspection, Job, LogEntry, Verdict
+from tracker.models import Evidence, Finding, Inspection, Job, LogEntry, LookBackDraw, Verdict
 from tracker.queries.history import end_of_day
 from tracker.queries.inspection_report import inspection_report
 from tracker.web.as_of import answers
@@ -100,9 +100,12 @@ def _addresses(engine: Engine) -> dict[str, list[str]]:
     with Session(engine) as session:
         records = session.scalars(select(Evidence.key).order_by(Evidence.id)).all()
         findings = session.scalars(select(Finding.key).order_by(Finding.id)).all()
+        looking_back = session.scalars(select(LookBackDraw.inspection_id)).all()
+        checks = session.scalars(select(Inspection.number).where(Inspection.id.in_(looking_back))).all()
     return {
         **{who: list(pages) for who, pages in READ_BY.items()},
         "Rong": [*READ_BY["Rong"], *(f"/evidence/{key}" for key in records)],
+        "Adam": [*READ_BY["Adam"], *(f"/inspections/{number}/look-back" for number in checks)],
         "Ines": [*READ_BY["Ines"], *(f"/rectification/{key}" for key in findings)],
     }
 
@@ -124,7 +127,7 @@ def _read(app: Flask, engine: Engine, addresses: dict[str, list[str]], past: dat
 
 def _report(engine: Engine, day: date) -> Any:
     with Session(engine) as session:
-        check = session.scalars(select(Inspection)).one()
+        check = session.scalars(select(Inspection).where(Inspection.number == 1)).one()
         return inspection_report(
             session, check, as_of=end_of_day(day), words=lambda text: text, software_version="of the test"
         )
@@ -300,9 +303,11 @@ ANSWERING = {
     "board.unit",
     "duties.show",
     "evidence.show",
+    "inspection_plans.draw",
     "inspections.duties",
     "inspections.scores",
     "inspections.show",
+    "look_back.show",
     "organizations.index",
     "organizations.show",
     "rectification.index",

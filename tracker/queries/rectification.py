@@ -474,13 +474,14 @@ def checks_with_findings(session: Session, actor: Actor) -> list[int]:
     )
 
 
-def kindred_of(session: Session, finding: Finding, *, actor: Actor) -> list[str]:
+def kindred_of(session: Session, finding: Finding, *, actor: Actor, as_of: datetime | None = None) -> list[str]:
     """The keys of the finding that this one repeats and of those that repeat it, as far as this person sees them."""
     if finding.item_id is None:
         return []
     query = select(Finding.key).where(
         or_(Finding.key == finding.repeats, Finding.repeats == finding.key), visible(actor, Finding)
     )
+    query = query if as_of is None else query.where(Finding.created_at <= as_of)
     return list(session.scalars(query.order_by(Finding.id)))
 
 

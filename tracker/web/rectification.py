@@ -235,7 +235,7 @@ def _awaited(
 def _linked(session: Session, finding: Finding, parts: frozenset[Part]) -> dict[str, Any]:
     """Where the page leads on to, for this person."""
     actor, of_team, unit = current_actor(), Part.TEAM in parts, finding.organization.unit
-    kindred = queries.kindred_of(session, finding, actor=actor)
+    kindred = queries.kindred_of(session, finding, actor=actor, as_of=known_at())
     return {
         "sees_check": of_team
         or (actor.has(RoleName.ADMINISTRATOR) and can(session, actor, Act.VIEW, finding.inspection)),
