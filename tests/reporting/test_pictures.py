@@ -178,6 +178,7 @@ def test_a_report_shows_its_pictures_and_a_part_of_a_packet_stays_well_formed(fo
         ("清河市水务局", 8, 2, ["清河市水务局"]),
         ("清河市水务局机关第一支部", 5, 2, ["清河市水务", "局机关第…"]),
         ("Political leadership", 6, 2, ["Political", "leadership"]),
+        ("Responsibilities and plans", 6, 3, ["Responsibil-", "ities and", "plans"]),
         ("L3-02 党员大会", 9, 1, ["L3-02 党员大会"]),
         ("", 4, 2, []),
     ],

@@ -176,7 +176,8 @@ def wrapped(text: str, characters: float, lines: int) -> list[str]:
         line += piece
         while width(line.rstrip()) > characters * 2:
             head = _head(line, characters)
-            made.append(head)
+            within = line[len(head) - 1 : len(head) + 1]
+            made.append(f"{head}-" if len(within) == 2 and within.isascii() else head)
             line = line[len(head) :]
     made = [part for part in (*made, line.strip()) if part]
     if len(made) <= lines:
@@ -188,8 +189,8 @@ def wrapped(text: str, characters: float, lines: int) -> list[str]:
 
 
 def _head(text: str, characters: float) -> str:
-    """As much of `text` as one line takes; at least one character."""
+    """As much of `text` as one line takes, with room for a hyphen where a word is parted; at least one character."""
     end = 1
-    while end < len(text) and width(text[: end + 1]) <= characters * 2:
+    while end < len(text) and width(text[: end + 1]) + text[end - 1 : end + 1].isascii() <= characters * 2:
         end += 1
     return text[:end]
