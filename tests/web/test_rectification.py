@@ -338,6 +338,23 @@ def test_notice_of_all_is_given_in_one_step(people: dict[str, FlaskClient], sess
     assert "没有等下达整改通知的问题" in again.text
 
 
+def test_a_unit_signs_for_all_notices_of_a_check_in_one_step(people: dict[str, FlaskClient], session: Session) -> None:
+    other = {**FINDING, "organization": "D1-B2"}
+    for found in (FINDING, other):
+        post(people["Ines"], "/inspections/1/findings/new", found)
+    post(people["Ines"], "/rectification/inspections/1/notify")
+    assert "签收本次督查的全部 2 个整改通知" in people["Asha"].get(URL).text
+    answer = post(people["Asha"], f"{URL}/receive-all", follow_redirects=True)
+    assert "已签收 2 个整改通知" in answer.text
+    assert "签收本次督查的全部" not in people["Dong"].get("/rectification/1-3").text  # one is left
+    actions = now_there(session, select(RectificationStep.action).where(RectificationStep.action == A.RECEIVE))
+    assert len(actions) == 2
+    assert post(people["Clara"], f"{URL}/receive-all").status_code == 302  # a clerk signs nothing
+    before = people["Dong"].get("/rectification/1-3").text
+    post(people["Clara"], "/rectification/1-1/receive-all")
+    assert offered(before) == offered(people["Dong"].get("/rectification/1-3").text)
+
+
 def test_repeated_ones_are_marked_and_lead_to_the_earlier_one(people: dict[str, FlaskClient]) -> None:
     post(people["Ines"], "/inspections/1/findings/new", {**FINDING, "item": "L3-02"})
     assert "重复出现" in people["Dong"].get("/rectification/1-2").text

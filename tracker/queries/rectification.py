@@ -493,6 +493,16 @@ def without_notice(session: Session, inspection: Inspection, *, unit: str = "") 
     return list(session.scalars(query.order_by(Finding.number)))
 
 
+def to_be_received(session: Session, finding: Finding, actor: Actor) -> list[Finding]:
+    """The findings of the same check of which this person's organizations were given notice and did not sign for it."""
+    query = select(Finding).where(
+        Finding.inspection_id == finding.inspection_id,
+        findings_to(actor, Act.RECTIFY),
+        _last_action(None) == RectificationAction.NOTIFY,
+    )
+    return list(session.scalars(query.order_by(Finding.number)))
+
+
 def seated_for(session: Session, finding: Finding, actor: Actor) -> Organization:
     """Where the person sits who answers for a finding: its organization, else the nearest above it in its unit."""
     seats = {sitting.organization_id for sitting in actor.sittings}

@@ -208,6 +208,7 @@ def _shown(finding: Finding, taken: A | None, form: Form | None) -> ResponseRetu
         forms=forms,
         possible=possible,
         taken=taken,
+        to_receive=len(queries.to_be_received(session, finding, actor)) if A.RECEIVE in possible else 0,
         fix_route="rectification.fix" if Part.UNIT in parts else "rectification.fix_as_finder",
         **_awaited(session, finding, row, possible, checklist),
         **_linked(session, finding, parts),
@@ -333,6 +334,22 @@ def notify(finding: Finding) -> ResponseReturnValue:
 def receive(finding: Finding) -> ResponseReturnValue:
     """Sign for the notice."""
     return _take(finding, A.RECEIVE)
+
+
+@bp.post("/<key>/receive-all")
+@guard(Act.RECTIFY, Finding)
+def receive_all(finding: Finding) -> ResponseReturnValue:
+    """Sign for every notice of the same check that is this person's to sign for, in one step."""
+    with transaction() as session:
+        found = queries.to_be_received(session, finding, current_actor())
+        for one in found:
+            rectification.receive(session, one, actor=current_actor(), now=clock.now())
+        number = len(found)
+    if number:
+        flash(_("已签收 %(n)s 个整改通知，请逐项提出整改措施。", n=number), "good")
+    else:
+        flash(_("没有等您签收的整改通知。"))
+    return redirect(url_for("rectification.show", key=finding.key))
 
 
 @bp.post("/<key>/measure")
