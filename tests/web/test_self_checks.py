@@ -249,6 +249,8 @@ def test_a_check_that_asks_for_no_table_is_not_announced(client_of: ClientOf, se
         len({re.sub(r"[0-9a-f]{16}|/self-checks/\d|value=\"[^\"]*\"|nonce=\"[^\"]*\"", "", a.text) for a in nothing})
         == 1
     )
+    papers = [post(dong, f"/papers/units/D1/inspections/{n}", {"paper": "inspection_notice"}) for n in (1, 7)]
+    assert [answer.status_code for answer in papers] == [404, 404]
     assert "自查表" not in dong.get("/").text
     assert ines.get(PLACE).status_code == 404
     page = ines.get("/inspections/1").text

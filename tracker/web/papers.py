@@ -10,11 +10,12 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from tracker.db import db, transaction
-from tracker.domain.errors import Invalid
+from tracker.domain.errors import Invalid, NotFound
 from tracker.domain.text import _n
 from tracker.models import Inspection, Organization
 from tracker.policy import Act, UnitOfCheck, can
 from tracker.queries.inspections import inspection_named, units_of
+from tracker.queries.rectification import checks_with_findings
 from tracker.reporting.spreadsheet import spreadsheet
 from tracker.services import log
 from tracker.tasks.documents import translator
@@ -43,10 +44,21 @@ def make(inspection: Inspection) -> ResponseReturnValue:
 def make_for_unit(organization: Organization, number: int) -> ResponseReturnValue:
     """Ask for a paper that a check addressed to this unit."""
     name, kind = _kind()
-    if not kind.for_unit:
+    inspection = _known_to(organization, number) if kind.for_unit else None
+    if inspection is None:
         abort(404)
-    inspection = inspection_named(db.session(), number)
     return _answer("unit_paper", name, kind, inspection, _unit_of(inspection, organization.code))
+
+
+def _known_to(unit: Organization, number: int) -> Inspection | None:
+    """The check, if this person knows of it: by a finding, or because it asks the unit for a self-check table."""
+    session, actor = db.session(), current_actor()
+    try:
+        inspection = inspection_named(session, number)
+    except NotFound:
+        return None
+    asked = can(session, actor, Act.READ_SELF_CHECK, UnitOfCheck(inspection, unit))
+    return inspection if asked or number in checks_with_findings(session, actor) else None
 
 
 def _kind() -> tuple[str, Kind]:
