@@ -181,6 +181,8 @@ def test_a_stratum_may_be_given_a_number_of_its_own(ines: FlaskClient, session: 
     changes = {"items": [], "units": ["D1"], "number": "1", "stratum:L3": "4"}
     answer, held = previewed(ines, **changes)
     assert typed(answer.text, "stratum:L3") == "4"
+    for other in ({"how": "percent", "percent": "10"}, {"title": ""}):
+        assert typed(post(ines, NEW, {**held, **other, "preview": "1"}).text, "stratum:L3") == "4"
     assert post(ines, NEW, held).status_code == 302
 
     session.rollback()
