@@ -121,6 +121,8 @@ def test_a_verdict_of_another_meanwhile_is_409_and_stays(
     assert given(session) == ["met"]
     assert judge(ines, key, seen=1, value="missing", note="没有记录").status_code == 200
     assert given(session) == ["met", "missing"]
+    shown = post(ines, f"/inspections/1/desk/{key}/open", headers=JSON).json["html"]
+    assert re.search(r"<textarea[^>]*>没有记录</textarea>", shown)  # what was said last is there to be revised
 
 
 def test_ones_own_verdict_in_another_tab_is_409_too(ines: FlaskClient, session: Session) -> None:

@@ -51,6 +51,7 @@ FACT_NAMES = {
     "lines": _n("行数"),
     "characters": _n("字数"),
 }
+TRIES = 9  # duties that may be snatched away while the desk is opened
 PAGES_SHOWN = 40  # of one file, in place; the rest is read in the file itself
 
 
@@ -83,16 +84,30 @@ class ReasonForm(Form):
 @guard(Act.REPORT, Inspection, param="number")
 def show(inspection: Inspection) -> ResponseReturnValue:
     """The desk with one duty on it: the one that is asked for, or the first without a verdict that nobody has open."""
-    key = request.args.get("duty") or _first(inspection)
-    duty = _sampled(inspection, key) if key else None
-    refusal = _hold(inspection, duty) if duty and inspection.state is InspectionState.OPEN else None
-    return _desk(inspection, duty, VerdictForm(formdata=None), refusal)
-
-
-def _first(inspection: Inspection) -> str | None:
     queue = _queue(inspection)
-    free = (line.key for line in queue if line.verdict is None and line.held_by is None)
-    return next(free, queue[0].key if queue else None)
+    wanted = request.args.get("duty")
+    duty, refusal = _take(inspection, [wanted] if wanted else _free(queue))
+    return _desk(inspection, duty, queue, VerdictForm(formdata=None), refusal)
+
+
+def _free(queue: list[queries.Queued]) -> list[str]:
+    """The duties to begin with: the first ones that are free, or else whatever stands in front."""
+    free = [line.key for line in queue if line.verdict is None and line.held_by is None]
+    return free[:TRIES] or [line.key for line in queue[:1]]
+
+
+def _take(inspection: Inspection, keys: list[str]) -> tuple[Duty | None, str | None]:
+    """The first of these duties that can be had, or the last with the sentence that says why it cannot."""
+    duty, refusal = None, None
+    for key in keys:
+        duty = _sampled(inspection, key)
+        refusal = _hold(inspection, duty)
+        if refusal is None:
+            return duty, None
+    if duty is not None:  # it is shown, though not to be judged
+        with transaction() as session:
+            desk.note_reading(session, duty, actor=current_actor(), now=clock.now())
+    return duty, refusal
 
 
 def _queue(inspection: Inspection) -> list[queries.Queued]:
@@ -109,23 +124,29 @@ def _sampled(inspection: Inspection, key: str) -> Duty:
 
 
 def _hold(inspection: Inspection, duty: Duty) -> str | None:
-    """Have the duty open; the sentence that says why not, if not."""
+    """Have a duty open to be read, and to be judged while the check is open; the sentence that says why not, if not."""
+    is_open = inspection.state is InspectionState.OPEN
     try:
         with transaction() as session:
-            desk.hold(session, inspection, duty, actor=current_actor(), now=clock.now())
+            actor, now = current_actor(), clock.now()
+            if is_open:
+                desk.hold(session, inspection, duty, actor=actor, now=now)
+            desk.note_reading(session, duty, actor=actor, now=now)
     except RuleError as error:
         return sentence_of(error)
     return None
 
 
-def _desk(inspection: Inspection, duty: Duty | None, form: VerdictForm, refusal: str | None) -> ResponseReturnValue:
+def _desk(
+    inspection: Inspection, duty: Duty | None, queue: list[queries.Queued], form: VerdictForm, refusal: str | None
+) -> ResponseReturnValue:
     session, actor = db.session(), current_actor()
     sampled, judged = checks.progress_of(session, inspection)
     around = {
         "inspection": inspection,
         "duty": None,
         "fact": checks.fact_of(session, inspection),
-        "queue": _queue(inspection),
+        "queue": queue,
         "items": items_of_year(session, inspection.cycle),
         "units": checks.units_of(session, inspection),
         "unit": request.args.get("unit", ""),
@@ -135,9 +156,7 @@ def _desk(inspection: Inspection, duty: Duty | None, form: VerdictForm, refusal:
         "may_judge": can(session, actor, Act.INSPECT, inspection),
         "hints": hints_on(session, actor, inspection, duty) if duty else [],
     }
-    answer = page("desk/show.html", form, **around | (_parts(inspection, duty, form, refusal) if duty else {}))
-    _note(duty)
-    return answer
+    return page("desk/show.html", form, **around | (_parts(inspection, duty, form, refusal) if duty else {}))
 
 
 def _parts(inspection: Inspection, duty: Duty, form: VerdictForm, refusal: str | None) -> dict[str, Any]:
@@ -156,7 +175,7 @@ def _parts(inspection: Inspection, duty: Duty, form: VerdictForm, refusal: str |
         "findings": queries.findings_about(session, inspection, duty),
         "score": queries.score_of(session, inspection, duty, item),
         "reasons": queries.reasons_in_use(session),
-        "note": form.note.data if form.is_submitted() else (verdicts[0].note if verdicts else ""),
+        "note": form.note.data if form.errors else (verdicts[0].note if verdicts else ""),
         "refusal": refusal,
         "may_judge": can(session, current_actor(), Act.INSPECT, inspection),
         "kinds": KINDS,
@@ -164,12 +183,6 @@ def _parts(inspection: Inspection, duty: Duty, form: VerdictForm, refusal: str |
         "pages_shown": PAGES_SHOWN,
         "unit": request.args.get("unit", ""),
     }
-
-
-def _note(duty: Duty | None) -> None:
-    if duty is not None:
-        with transaction() as session:
-            desk.note_reading(session, duty, actor=current_actor(), now=clock.now())
 
 
 @bp.post("/<int:number>/desk/<key>/open")
@@ -240,7 +253,8 @@ def _refused(inspection: Inspection, duty: Duty, form: VerdictForm) -> ResponseR
     if not checks.is_sampled(db.session(), inspection, duty):
         sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
         return render_template("errors/refusal.html", status=form.status, sentence=sentence), form.status
-    return _desk(inspection, duty, form, None)
+    _, refusal = _take(inspection, [duty.key])
+    return _desk(inspection, duty, _queue(inspection), form, refusal)
 
 
 @bp.post("/<int:number>/desk/pulse")

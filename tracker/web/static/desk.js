@@ -78,16 +78,14 @@ const ask = (key) => {
 const fetchDuty = async (key) => {
   if (outbox().some((one) => one.key === key)) await sending;
   const answer = await send(address("open", key), []);
-  if (answer.status === 409) {
-    const line = lineOf(key);
-    line.dataset.held = line.dataset.held || "…";
-    show(line);
-    pulse();
+  if (answer.status === 409) { // somebody was faster, or the check is closed: the queue knows
+    await pulse();
     return null;
   }
   if (!answer.ok) throw new Error(String(answer.status));
   const sections = read((await answer.json()).html);
   ready.set(key, sections);
+  desk.dataset.ahead = ready.size;
   return sections;
 };
 
@@ -108,6 +106,7 @@ const askAhead = () => {
 const place = (key, sections) => {
   current = key;
   ready.delete(key);
+  desk.dataset.ahead = ready.size;
   parts.replaceChildren(...sections);
   lines.forEach((line) => {
     if (line.dataset.key === key) line.setAttribute("aria-current", "true");
@@ -145,12 +144,12 @@ const open = async (key) => {
   let sections = ready.get(key);
   if (!sections) {
     parts.setAttribute("aria-busy", "true");
-    sections = await ask(key).catch(() => { tell(say.sayUnsaved.split("：").at(-1)); });
+    sections = await ask(key).catch(() => { tell(say.sayOffline); });
     parts.removeAttribute("aria-busy");
   }
   if (sections) place(key, sections);
-  else if (sections === null) {
-    tell(say.sayHeld.replace("WHO", ""));
+  else if (sections === null && lineOf(key).dataset.held) {
+    tell(say.sayHeld.replace("WHO", lineOf(key).dataset.held));
     const [next] = following(key);
     if (next && next !== current) await open(next);
   }
@@ -264,6 +263,7 @@ const pulse = async (drop = []) => {
   const keep = [current, ...ready.keys()].filter((key) => key && !drop.includes(key) && !lineOf(key)?.dataset.verdict);
   const fields = [...keep.map((key) => ["keep", key]), ...drop.map((key) => ["drop", key])];
   const answer = await send(say.pulse, fields).catch(() => null);
+  if (answer?.status === 409) tell((await answer.json()).error);
   if (!answer?.ok) return;
   const told = await answer.json();
   progress(told);
