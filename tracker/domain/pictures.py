@@ -219,13 +219,11 @@ class Life:
         return next((deadline for since, deadline in reversed(self.deadlines) if since <= day), self.deadlines[0][1])
 
 
-CLOSED = _n("已销号")
 PARTS = ("overdue", "under_way", "reported")
 PART_NAMES: Mapping[str, str] = {
     "overdue": _n("逾期未整改"),
     "under_way": _n("未整改或整改中"),
     "reported": _n("已整改待核"),
-    "closed": CLOSED,
 }
 
 
