@@ -226,8 +226,11 @@ def test_whoever_entered_attached_evidence_does_not_close(session, city, act):
 
 @pytest.mark.parametrize(
     ("closer", "reporter", "finder"),
-    [("Ines", "Asha", "Ines"), ("Asha", "Asha", "Ines"), ("Ivan", None, "Ines"), ("Ivan", "Asha", None)],
-    ids=["the finder", "the reporter", "nobody reported", "nobody found"],
+    [
+        *(("Ines", "Asha", "Ines"), ("Asha", "Asha", "Ines"), ("Ivan", None, "Ines"), ("Ivan", "Asha", None)),
+        *(("Ines", "Asha", "Dong"), ("Asha", "Dong", "Ines")),
+    ],
+    ids=["the finder", "the reporter", "nobody reported", "nobody found", "a lie about the finder", "about the doer"],
 )
 def test_the_database_refuses_a_row_that_closes_without_a_second_person(
     session, city, act, finding, closer, reporter, finder
@@ -244,6 +247,17 @@ def test_the_database_refuses_a_row_that_closes_without_a_second_person(
             finder_id=city.people[finder].id if finder else None,
             text="",
             at=NOW,
+        )
+    )
+    with pytest.raises(IntegrityError, match="does_not_close"):
+        session.flush()
+
+
+def test_the_database_refuses_a_closing_of_what_nobody_reported(session, city, finding):
+    who = {"person_id": city.people["Ivan"].id, "reporter_id": city.people["Asha"].id}
+    session.add(
+        RectificationStep(
+            finding_id=finding.id, number=1, action=A.CLOSE, finder_id=city.people["Ines"].id, text="", at=NOW, **who
         )
     )
     with pytest.raises(IntegrityError, match="does_not_close"):
