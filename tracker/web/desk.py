@@ -153,7 +153,7 @@ def _desk(
         "sampled": sampled,
         "judged": judged,
         "verdict_names": VERDICT_NAMES,
-        "may_judge": can(session, actor, Act.INSPECT, inspection),
+        "may_judge": False,
         "hints": hints_on(session, actor, inspection, duty) if duty else [],
     }
     return page("desk/show.html", form, **around | (_parts(inspection, duty, form, refusal) if duty else {}))
