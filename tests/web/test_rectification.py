@@ -22,7 +22,16 @@ from tests.web.test_inspections import FINDING
 from tracker.domain.actor import AppointmentKind
 from tracker.domain.inspection import InspectionKind, MemberRole
 from tracker.domain.inspection import RectificationAction as A
-from tracker.models import Cycle, Evidence, Finding, Inspection, InspectionMember, LogEntry, RectificationStep
+from tracker.models import (
+    Cycle,
+    Evidence,
+    Finding,
+    FindingFact,
+    Inspection,
+    InspectionMember,
+    LogEntry,
+    RectificationStep,
+)
 from tracker.services import inspections
 from tracker.services.accounts import ensure_account
 
@@ -233,6 +242,23 @@ def test_no_page_closes_a_finding_without_a_second_person(
     do("Ivan", "close")
     [step] = now_there(session, select(RectificationStep).where(RectificationStep.action == A.CLOSE))
     assert len({step.person_id, step.reporter_id, step.finder_id}) == 3
+
+
+def test_the_team_corrects_a_finding_and_the_earlier_words_stay(
+    people: dict[str, FlaskClient], session: Session
+) -> None:
+    page = people["Ivan"].get(f"{URL}/correct").text
+    assert "三月没有会议记录" in page
+    assert 'value="2026-06-12"' in page
+    kept = {**FINDING, "item": "L3-02", "problem": "三月、四月没有会议记录", "deadline": "2026-06-13"}
+    assert post(people["Ivan"], f"{URL}/correct", {**kept, "problem": ""}).status_code == 400
+    said = post(people["Ivan"], f"{URL}/correct", kept, follow_redirects=True).text
+    assert "三月、四月没有会议记录" in said
+    assert "已顺延到下一个工作日 2026-06-15" in said
+    facts = now_there(session, select(FindingFact).order_by(FindingFact.id))
+    assert [fact.superseded_at is None for fact in facts] == [False, True]
+    assert "下达整改通知" in people["Ivan"].get(URL).text
+    assert post(people["Asha"], f"{URL}/correct", kept).status_code == 403
 
 
 def test_people_of_another_unit_get_404(people: dict[str, FlaskClient], do: Do) -> None:

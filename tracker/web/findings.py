@@ -16,7 +16,7 @@ from tracker.domain.errors import Invalid
 from tracker.domain.inspection import SEVERITY_NAMES, Severity
 from tracker.domain.rectification import Deadline, deadline_after, deadline_on
 from tracker.domain.text import _n
-from tracker.models import Duty, Inspection, Organization
+from tracker.models import Duty, Finding, FindingFact, Inspection, Organization
 from tracker.queries import inspections as queries
 from tracker.queries.assignments import items_of_year
 from tracker.queries.calendar import work_calendar
@@ -69,6 +69,25 @@ def form_for(inspection: Inspection, duty: Duty | None, *, item_id: str = "", pl
     form.post.choices = [*blank, *((post.id, named(post)) for post in checklist.posts if post.level in levels)]
     form.severity.choices = [(severity.value, _(name)) for severity, name in SEVERITY_NAMES.items()]
     return form
+
+
+def form_to_correct(finding: Finding, fact: FindingFact) -> FindingForm:
+    """The form with what a finding says; whose it is and its item stay."""
+    place, item_id = finding.organization.code, finding.item_id or ""
+    form = form_for(finding.inspection, finding.duty, item_id=item_id, place=place)
+    if not form.is_submitted():
+        for name in ("problem", "basis", "post", "demand", "deadline"):
+            form[name].data = getattr(fact, name)
+        form.severity.data = fact.severity.value
+    return form
+
+
+def correct(session: Session, finding: Finding, form: FindingForm) -> str:
+    """Put a finding in the words of the form, and return what to tell."""
+    until = _until(session, form)
+    problem = _problem(session, finding.inspection, finding.duty, form, until)
+    inspections.correct_finding(session, finding, problem=problem, actor=current_actor(), now=clock.now())
+    return str(_("已更正问题 %(key)s，原内容仍可查。", key=finding.key)) + moved(until)
 
 
 def _items_to_choose(items: Mapping[str, Item], duty: Duty | None) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from tracker.domain.inspection import (
     RECTIFICATION_ACTION_NAMES,
     RECTIFICATION_STATE_NAMES,
     SEVERITY_NAMES,
+    InspectionState,
     RectificationAction,
     RectificationState,
 )
@@ -41,10 +42,9 @@ from tracker.queries.evidence import evidence_named
 from tracker.queries.rectification import Filters, Mine, Row
 from tracker.services import evidence, rectification
 from tracker.services.rectification import TEXT_LIMIT
-from tracker.web import clock, pictures
+from tracker.web import clock, findings, pictures
 from tracker.web.access import current_actor, guard
 from tracker.web.as_of import answers_past, asked, day_shown, known_at, refuse_unless_known
-from tracker.web.findings import moved
 from tracker.web.forms import Form, entered, page
 from tracker.web.language import named
 from tracker.web.uploads import UploadForm, allowance, settings
@@ -243,6 +243,7 @@ def _linked(session: Session, finding: Finding, parts: frozenset[Part]) -> dict[
         "sees_duty": finding.duty is not None and can(session, actor, Act.VIEW, finding.duty),
         "unit": unit,
         "prints_for_team": of_team,
+        "corrects": of_team and asked() is None and finding.inspection.state is InspectionState.OPEN,
         "prints_for_unit": not of_team and can(session, actor, Act.REPORT, unit),
         "sees_earlier": finding.repeats in kindred,
         "later": [key for key in kindred if key != finding.repeats],
@@ -299,7 +300,7 @@ def _take(finding: Finding, action: A) -> ResponseReturnValue:
         told = ""
         with form.refusals(), transaction() as session:
             done = VERBS[action](session, finding, **_said(session, form), actor=current_actor(), now=clock.now())
-            told = _(DONE[action]) + (moved(done) if isinstance(done, Deadline) else "")
+            told = _(DONE[action]) + (findings.moved(done) if isinstance(done, Deadline) else "")
         if not form.errors:
             flash(told, "good")
             return redirect(url_for("rectification.show", key=finding.key))
@@ -320,6 +321,22 @@ def _record_named(session: Session, key: str) -> Evidence | None:
     if key and found is None:
         raise Invalid(_n("没有这份佐证，或者它不在您的查看范围内。"), field="evidence")
     return found
+
+
+@bp.route("/<key>/correct", methods=["GET", "POST"])
+@guard(Act.RECHECK, Finding)
+def correct(finding: Finding) -> ResponseReturnValue:
+    """Put a finding in other words, as the team, while its check is open."""
+    fact = queries.row_of(db.session(), finding, today=clock.today()).fact
+    form = findings.form_to_correct(finding, fact)
+    if form.validate_on_submit():
+        told = ""
+        with form.refusals(), transaction() as session:
+            told = findings.correct(session, finding, form)
+        if not form.errors:
+            flash(told, "good")
+            return redirect(url_for("rectification.show", key=finding.key))
+    return page("inspections/finding.html", form, inspection=finding.inspection, duty=finding.duty, corrected=finding)
 
 
 @bp.post("/<key>/notify")
