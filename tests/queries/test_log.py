@@ -1,0 +1,60 @@
+"""Who read what of a unit: counted by person and kind, for those above the unit and nobody else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.city import NOW
+from tracker.queries.log import readers_of
+from tracker.services import log
+
+RECORD = "2026.D1-B1.1"
+
+
+@pytest.fixture
+def read(session, city):
+    """What Ines and Chen did with a record of D1, with one whose key begins alike, and with one of D2."""
+    for hours, (who, verb, key, code) in enumerate(
+        [
+            ("Ines", "evidence.open", RECORD, "D1"),
+            ("Ines", "evidence.open", RECORD, "D1"),
+            ("Chen", "evidence.open", RECORD, "D1"),
+            ("Ines", "file.download", f"{RECORD}/{'a' * 64}", "D1"),
+            ("Ines", "evidence.open", f"{RECORD}2", "D1"),
+            ("Ines", "evidence.open", RECORD, "D2"),
+        ]
+    ):
+        log.record_access(
+            session,
+            actor=city.actor(who),
+            now=NOW + timedelta(hours=hours),
+            verb=verb,
+            kind="evidence",
+            key=key,
+            unit_id=city.organizations[code].id,
+        )
+    session.flush()
+
+
+def readers(session, city, who, **narrowed):
+    unit = city.organizations["D1"].id
+    return readers_of(session, city.actor(who), [RECORD], unit_id=unit, **narrowed)
+
+
+def test_each_reader_stands_once_the_latest_first(session, city, read):
+    ines, chen = readers(session, city, "Dong")
+    assert (ines.name, dict(ines.times)) == ("Ines", {"evidence.open": 2, "file.download": 1})
+    assert ines.last == NOW + timedelta(hours=3)
+    assert (chen.name, dict(chen.times), chen.last) == ("Chen", {"evidence.open": 1}, NOW + timedelta(hours=2))
+
+
+def test_a_past_moment_knows_of_no_later_reader(session, city, read):
+    [ines] = readers(session, city, "Dong", as_of=NOW + timedelta(minutes=30))
+    assert dict(ines.times) == {"evidence.open": 1}
+
+
+@pytest.mark.parametrize(("who", "count"), [("Rong", 2), ("Ada", 2), ("Asha", 0), ("Du", 0), ("Ines", 0), ("Adam", 0)])
+def test_it_is_for_the_unit_and_those_above_it(session, city, read, who, count):
+    assert len(readers(session, city, who)) == count
