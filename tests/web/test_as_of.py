@@ -25,9 +25,11 @@ from tests.web.conftest import SALT, ClientOf, fill, post, sign_in, token_of
 from tests.web.past_days import DAYS, FIRST, OWED, pass_day, text_of
 from tracker.app import create_app
 from tracker.config import load_settings
+from tracker.domain.errors import RuleError
 from tracker.models import Evidence, Finding, Inspection, Job, LogEntry, LookBackDraw, Verdict
 from tracker.queries.history import end_of_day
 from tracker.queries.inspection_report import inspection_report
+from tracker.tasks.papers import KINDS, paper_values
 from tracker.web.as_of import answers
 
 READ_BY = {
@@ -125,12 +127,20 @@ def _read(app: Flask, engine: Engine, addresses: dict[str, list[str]], past: dat
     return said
 
 
-def _report(engine: Engine, day: date) -> Any:
+def _printed(engine: Engine, day: date) -> dict[str, Any]:
+    """What the report of the check and each of its papers say as of that day, or why there is none."""
+    at_end = end_of_day(day)
     with Session(engine) as session:
         check = session.scalars(select(Inspection).where(Inspection.number == 1)).one()
-        return inspection_report(
-            session, check, as_of=end_of_day(day), words=lambda text: text, software_version="of the test"
-        )
+        report = inspection_report(session, check, as_of=at_end, words=str, software_version="of the test")
+        said: dict[str, Any] = {"report": report}
+        for name, kind in KINDS.items():
+            unit = "D1" if kind.of_unit else None
+            try:
+                said[name] = paper_values(session, paper=name, number=1, unit=unit, as_of=at_end, language="zh")
+            except RuleError as refusal:
+                said[name] = str(refusal)
+    return said
 
 
 def _differing(page: str, then: list[str], later: list[str]) -> list[str]:
@@ -149,13 +159,14 @@ def test_every_page_of_a_past_day_says_what_it_said_at_the_end_of_that_day(
             done += worked
             clock.move_to(at(day, 23))
             addresses = _addresses(engine)
-            kept[day] = addresses, _read(app, engine, addresses), _report(engine, day)
+            kept[day] = addresses, _read(app, engine, addresses), _printed(engine, day)
         clock.move_to(at(day + timedelta(days=10), 9))
-        for day, (addresses, then, reported) in kept.items():
+        for day, (addresses, then, printed) in kept.items():
             later = _read(app, engine, addresses, day)
             wrong = [line for page, said in then.items() for line in _differing(page, said, later[page])]
             assert not wrong, f"as of {day}:\n" + "\n".join(wrong)
-            assert _report(engine, day) == reported
+            again = _printed(engine, day)
+            assert [name for name, said in printed.items() if again[name] != said] == [], f"on paper as of {day}"
         assert done > 25
         told = {page: {tuple(then[page]) for _, then, _ in kept.values()} for page in kept[FIRST][1]}
         assert all(len(said) > 1 for said in told.values()), "nothing happened to a page that was read"
