@@ -139,6 +139,13 @@ def open_desk(visitor: Visitor, number: int) -> Page:
     return visitor.page
 
 
+def turn_on(page: Page, key: str) -> None:
+    """Press a key that brings another duty, and wait until it lies on the desk."""
+    before = on_desk(page)
+    page.keyboard.press(key)
+    page.wait_for_function("key => document.querySelector('[data-duty]').dataset.duty !== key", arg=before)
+
+
 def saved(page: Page, judged: int, sampled: int) -> None:
     """Wait until so many verdicts are saved, as the head of the desk says."""
     page.get_by_text(f"已核查 {judged} / {sampled}", exact=True).wait_for(timeout=60_000)
@@ -241,9 +248,8 @@ def test_a_verdict_that_another_gave_meanwhile_is_not_passed_over(checks, browse
 def test_a_note_that_is_not_saved_outlives_a_reload_and_the_place_is_kept(checks, browser):
     with at_desk(browser, checks, "ines") as ines:
         page = open_desk(ines, checks.calm)
-        page.keyboard.press("j")
-        page.keyboard.press("j")
-        page.wait_for_timeout(300)
+        turn_on(page, "j")
+        turn_on(page, "j")
         key = on_desk(page)
         page.keyboard.press("n")
         page.keyboard.type("缺第二页，等单位补")
@@ -293,8 +299,7 @@ def test_the_evidence_is_turned_enlarged_and_leafed_through_by_keys(checks, brow
         for _ in range(30):
             if page.locator("figure[data-file]").count() > 1 and page.locator('figure[data-file="1"] img').count():
                 break
-            page.keyboard.press("j")
-            page.wait_for_timeout(200)
+            turn_on(page, "j")
         picture = page.locator('figure[data-file="1"] img').first
         picture.evaluate("image => image.decode()")
         wide = picture.bounding_box()["width"]
@@ -312,11 +317,10 @@ def test_the_evidence_is_turned_enlarged_and_leafed_through_by_keys(checks, brow
         assert page.locator('figure[data-file="1"]').is_visible()
 
 
-def test_the_keyboard_alone_notes_a_finding_and_comes_back(checks, browser):
+def test_the_keyboard_alone_notes_a_finding_and_changes_points_and_comes_back(checks, browser):
     with at_desk(browser, checks, "ines") as ines:
         page = open_desk(ines, checks.long)
-        page.keyboard.press("k")
-        page.wait_for_timeout(300)
+        turn_on(page, "j")
         key = on_desk(page)
         with page.expect_navigation():
             page.keyboard.press("f")
@@ -328,6 +332,17 @@ def test_the_keyboard_alone_notes_a_finding_and_comes_back(checks, browser):
             page.keyboard.press("Enter")
         assert on_desk(page) == key
         ines.reads("签到表只有一半")
+        page.locator("[data-reasons]:not([hidden])").wait_for(state="attached")
+        with page.expect_navigation():
+            page.keyboard.press("s")
+        for name, text in (("points", "0.5"), ("reason", "签到表只有一半")):
+            reach(page, name)
+            page.keyboard.type(text)
+        page.get_by_role("button", name="保存").focus()
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        assert on_desk(page) == key
+        ines.reads("改定，计算得分")
 
 
 def test_the_keys_can_be_switched_off(checks, browser):
@@ -352,6 +367,9 @@ def test_the_desk_has_no_grave_fault_with_its_scripts_at_either_width(checks, br
             page.wait_for_timeout(300)
             found += faults_of(page)
         found += sticking_out(page, 320, 640, 1280)
+        for path in ("/inspections/reasons", "/inspections/reasons/R001"):
+            ivan.go(path)
+            found += faults_of(page) + sticking_out(page, 320, 1280)
     assert found == []
 
 

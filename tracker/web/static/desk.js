@@ -8,6 +8,7 @@ const NEEDS_A_REASON = ["partly", "missing"];
 const AHEAD = 2; // duties that are held and loaded before they are asked for
 const PULSE = 45_000;
 const RETRY = 5_000;
+const AWAY = 600_000; // nobody has touched anything for so long: the duty is let go of, and signing in may lapse
 
 // ---- what stays on this machine: notes that are not saved, verdicts on their way, the place in the queue
 
@@ -370,7 +371,11 @@ const step = (direction) => {
   return tell(direction > 0 ? say.sayEnd : say.sayBegin);
 };
 
-const goTo = (letter) => parts.querySelector(`[data-go="${letter}"]`)?.click();
+const goTo = (letter) => {
+  const link = parts.querySelector(`[data-go="${letter}"]`);
+  if (link) link.click();
+  else if (letter === "s") tell(say.sayNoPoints);
+};
 const firstTrouble = () => { const [key] = troubles.keys(); if (key) open(key); };
 
 // ---- keys
@@ -458,7 +463,11 @@ single.checked = shelf.read("single", true);
 window.addEventListener("resize", lay);
 window.addEventListener("online", deliverAll);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) deliverAll().then(() => pulse()); });
-window.setInterval(() => { if (!document.hidden) pulse(); }, PULSE);
+let stirred = Date.now();
+for (const kind of ["keydown", "pointerdown", "wheel"]) {
+  document.addEventListener(kind, () => { stirred = Date.now(); }, { passive: true });
+}
+window.setInterval(() => { if (!document.hidden && Date.now() - stirred < AWAY) pulse(); }, PULSE);
 window.setInterval(() => { if (outbox().length && navigator.onLine) deliverAll(); }, RETRY);
 if (current) {
   furnish();
