@@ -63,11 +63,15 @@ const ready = new Map(); // key → the two sections, once they are here
 const asked = new Map(); // key → the promise of them
 let sending = Promise.resolve();
 
+// How many of the next duties can be shown at once, their first pictures included.
+const countAhead = () => { desk.dataset.ahead = [...ready.values()].filter((sections) => sections.drawn).length; };
+
 const read = (html) => {
   const page = new DOMParser().parseFromString(html, "text/html");
   const sections = [...page.body.children].map((section) => document.importNode(section, true));
   const first = sections[1].querySelector("img");
-  first?.decode().catch(() => {}); // it is drawn before it is shown
+  const drawn = first ? first.decode().catch(() => {}) : Promise.resolve(); // it is drawn before it is shown
+  drawn.then(() => { sections.drawn = true; countAhead(); });
   return sections;
 };
 
@@ -86,7 +90,7 @@ const fetchDuty = async (key) => {
   if (!answer.ok) throw new Error(String(answer.status));
   const sections = read((await answer.json()).html);
   ready.set(key, sections);
-  desk.dataset.ahead = ready.size;
+  countAhead();
   return sections;
 };
 
@@ -107,7 +111,7 @@ const askAhead = () => {
 const place = (key, sections) => {
   current = key;
   ready.delete(key);
-  desk.dataset.ahead = ready.size;
+  countAhead();
   parts.replaceChildren(...sections);
   lines.forEach((line) => {
     if (line.dataset.key === key) line.setAttribute("aria-current", "true");
