@@ -16,7 +16,7 @@ from tracker.domain.actor import Actor
 from tracker.domain.checklist import Item
 from tracker.domain.desk import Signs, Why, rank, risks_of
 from tracker.domain.duty import Action, State
-from tracker.domain.score import ItemScore, item_score
+from tracker.domain.score import ItemScore, recorded_score
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.models import (
     CycleState,
@@ -224,7 +224,7 @@ def score_of(session: Session, inspection: Inspection, duty: Duty, item: Item) -
             known(Overrule),
         )
     )
-    return item_score(item.points, values, overruled=None if tenths is None else Fraction(tenths, 10))
+    return recorded_score(item.points, values, overruled=None if tenths is None else Fraction(tenths, 10))
 
 
 def findings_about(session: Session, inspection: Inspection, duty: Duty) -> list[tuple[Finding, FindingFact]]:
