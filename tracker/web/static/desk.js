@@ -33,7 +33,11 @@ const address = (name, key) => say[name].replace("KEY", key);
 const token = () => desk.querySelector("[data-token] input[name=csrf_token]").value;
 const form = () => parts.querySelector("[data-verdict-form]");
 const note = () => parts.querySelector("#note");
-const tell = (sentence) => { document.querySelector("[data-said]").textContent = sentence; };
+const tell = (sentence, isSaved = false) => {
+  const place = document.querySelector("[data-said]");
+  place.textContent = sentence;
+  place.classList.toggle("is-saved", isSaved);
+};
 
 const send = (url, fields) => {
   const body = new URLSearchParams([["csrf_token", token()], ...fields]);
@@ -220,7 +224,7 @@ const deliver = async (one) => {
     shelf.drop(`note/${one.key}`);
     lineOf(one.key)?.classList.remove("not-saved", "saving");
     if (troubles.delete(one.key)) showTroubles();
-    tell(told.judged === told.sampled ? `${told.said} · ${say.sayDone}` : told.said);
+    tell(told.judged === told.sampled ? `${told.said} · ${say.sayDone}` : told.said, true);
     progress(told);
   }
 };
