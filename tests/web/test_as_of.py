@@ -46,7 +46,13 @@ READ_BY = {
         "/organizations/D1-B2",
         *(f"/duties/{key}" for key in OWED),
     ),
-    "Ines": ("/inspections/1", "/inspections/1/duties", "/rectification"),
+    "Ines": (
+        "/inspections/1",
+        "/inspections/1/duties",
+        "/rectification",
+        "/assignments/D1-B1",
+        "/assignments/D1-B2",
+    ),
     "Adam": ("/inspections/1/scores",),
 }
 
@@ -230,6 +236,7 @@ def test_links_on_a_page_of_a_past_day_lead_to_the_same_day(app: Flask, client_o
         ("Rong", f"/duties/{OWED[0]}"),
         ("Rong", "/organizations"),
         ("Rong", "/organizations/D1-B1"),
+        ("Rong", "/assignments/D1-B2"),
         ("Ines", "/inspections/1"),
         ("Ines", "/inspections/1/duties"),
         ("Ines", "/inspections/1/scores"),
@@ -308,12 +315,15 @@ def test_a_verdict_as_of_a_past_day_is_refused_and_nothing_is_written(
 # ---------------------------------------------------------------- every route
 
 ANSWERING = {
+    "assignments.show",
     "board.duties",
     "board.items",
     "board.show",
     "board.unit",
     "duties.show",
     "evidence.show",
+    "good_practice.index",
+    "good_practice.show",
     "inspection_plans.draw",
     "inspections.duties",
     "inspections.scores",
