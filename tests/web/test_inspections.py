@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.web.conftest import ClientOf, post
-from tracker.models import Finding, Inspection, Overrule
+from tracker.models import Finding, Inspection, Overrule, Person
 
 PLAN = {
     "title": "上半年督查",
@@ -121,3 +121,20 @@ def test_duties_are_picked_by_hand(client_of: ClientOf, session: Session) -> Non
 
     shown = client.get("/inspections/1/duties").text
     assert [key for key in keys if key in shown] == keys[:2]
+
+
+def test_an_administrator_changes_the_team_and_a_refusal_keeps_what_was_chosen(
+    ines: FlaskClient, client_of: ClientOf, session: Session
+) -> None:
+    adam, people = client_of("Adam"), {p.name: p.key for p in session.scalars(select(Person))}
+    assert "/inspections/1/team" in adam.get("/inspections/1").text
+    assert client_of("Ivan").get("/inspections/1").status_code == 404
+
+    refused = post(adam, "/inspections/1/team", {"members": [people["Ivan"]]})
+    assert refused.status_code == 400
+    assert re.search(rf'value="{people["Ivan"]}"[^>]*checked|checked[^>]*value="{people["Ivan"]}"', refused.text)
+
+    saved = post(adam, "/inspections/1/team", {"leader": people["Ines"], "members": [people["Ivan"]]})
+    assert saved.status_code == 302
+    assert client_of("Ivan").get("/inspections/1").status_code == 200
+    assert "/inspections/1/team" not in ines.get("/inspections/1").text

@@ -50,6 +50,7 @@ VERBS: Mapping[str, str] = {
     "inspection.rank": _n("设定是否按得分排序"),
     "inspection.sample": _n("加入抽查"),
     "inspection.self_check": _n("填写自查表"),
+    "inspection.team": _n("调整检查组"),
     "lay_again": _n("重排任务"),
     "lay_out": _n("生成任务"),
     "link": _n("佐证用于更多任务"),
