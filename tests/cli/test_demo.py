@@ -31,6 +31,7 @@ from tracker.domain.good_practice import GoodPracticeState
 from tracker.domain.inspection import InspectionState, RectificationAction, RectificationState
 from tracker.domain.media import KINDS
 from tracker.domain.password import PROFILES, check_password
+from tracker.domain.score import Verdict as VerdictValue
 from tracker.models import (
     Account,
     Base,
@@ -39,6 +40,7 @@ from tracker.models import (
     DutyPlan,
     Evidence,
     Finding,
+    FrequentReason,
     GoodPractice,
     Handover,
     HandoverSignature,
@@ -206,6 +208,10 @@ def test_the_second_check_is_drawn_and_one_unit_has_handed_its_table_in(session:
     handed_in = session.scalars(select(SelfCheckHandIn.unit_id)).all()
     assert len(handed_in) == 1
     assert len(set(session.scalars(select(SelfCheckLine.unit_id)))) == 2
+
+
+def test_the_desk_has_frequent_reasons(session: Session) -> None:
+    assert set(session.scalars(select(FrequentReason.value))) == {VerdictValue.PARTLY, VerdictValue.MISSING}
 
 
 def test_one_good_practice_is_agreed_to_and_one_waits(session: Session) -> None:
