@@ -22,7 +22,7 @@ from tracker.services.self_check_tables import hand_in, save_lines
 
 
 def put_on_queue(stage: Stage) -> None:
-    """Frequent reasons, and good practice of both checks; the tables of the second one: one is begun and late, the other handed in."""
+    """Frequent reasons and good practice; of the tables of the second check one is begun and late, the other is in."""
     stage.at(moment(date(YEAR, 9, 7), 10), write_reasons)
     stage.at(moment(date(YEAR, 9, 11), 16), mark_good_practice, 1, 0)
     stage.at(moment(date(YEAR, 9, 15), 9), agree_to_good_practice, 1)
