@@ -114,6 +114,17 @@ def test_handing_in_anew_takes_a_new_number_and_late_is_marked(session, city, ch
     assert verbs[-4:] == ["inspection.self_check", "inspection.hand_in"] * 2
 
 
+def test_only_what_was_shown_is_handed_in(session, city, check, unit):
+    actor = city.actor("Dong")
+    save_lines(session, check, unit, [MET], actor=actor, now=NOW)
+    save_lines(session, check, unit, [Answer(ITEM, Verdict.MISSING)], actor=city.actor("Lin"), now=NOW)
+    for shown in ([MET], []):
+        with pytest.raises(Conflict, match=ITEM):
+            hand_in(session, check, unit, shown=shown, actor=actor, now=NOW)
+    assert handed_in(session, check, unit) == []
+    assert hand_in(session, check, unit, shown=[Answer(ITEM, Verdict.MISSING)], actor=actor, now=NOW).number == 1
+
+
 def test_a_table_with_open_lines_is_not_handed_in(session, city, check, unit):
     with pytest.raises(WrongState, match=ITEM):
         hand_in(session, check, unit, actor=city.actor("Dong"), now=NOW)

@@ -186,6 +186,18 @@ def test_lines_that_the_other_did_not_touch_do_not_conflict(client_of: ClientOf,
     assert table_in(lin) | {MEETING: "met", THEME_DAY: "partly"} == table_in(lin)
 
 
+def test_whoever_signs_is_shown_what_others_changed_before_it_is_handed_in(client_of: ClientOf, check: None) -> None:
+    dong, lin = client_of("Dong"), client_of("Lin")
+    post(dong, PLACE, table_in(dong) | FILLED)
+    of_dong = table_in(dong)
+    post(lin, PLACE, table_in(lin) | {MEETING: "missing"})
+    answer = post(dong, PLACE, of_dong | {"then": "hand_in"})
+    assert answer.status_code == 409
+    assert "已由本单位其他人员改动，还没有报送" in answer.text
+    assert fields_of(answer.text)[MEETING] == "missing"
+    assert post(dong, PLACE, fields_of(answer.text) | {"then": "hand_in"}).status_code == 302
+
+
 @pytest.mark.parametrize("seen", ["", "gestern", "9999-12-31T23:59:59"])
 def test_a_form_that_does_not_say_when_it_was_opened_overwrites_nothing_unseen(
     client_of: ClientOf, check: None, seen: str
@@ -228,6 +240,19 @@ def test_others_are_told_nothing(client_of: ClientOf, check: None, who: str) -> 
     assert post(client, PLACE, FILLED).status_code == 404
     paper = post(client, "/papers/units/D1/inspections/1", {"paper": "self_check_table"})
     assert paper.status_code == (403 if who == "Adam" else 404)
+
+
+def test_a_member_of_the_team_who_sits_above_the_unit_does_not_get_its_draft(
+    client_of: ClientOf, session: Session, city: City, check: None
+) -> None:
+    with writing(session):
+        city.appoint("Ines", "R.R2-1", kind=AppointmentKind.CLERK)
+    dong, ines = client_of("Dong"), client_of("Ines")
+    post(dong, PLACE, table_in(dong) | FILLED)
+    for how in ({"as": "xlsx"}, {}):
+        asked = {"paper": "self_check_table", **how}
+        assert post(ines, "/papers/units/D1/inspections/1", asked).status_code == 404
+        assert post(dong, "/papers/units/D1/inspections/1", asked).status_code in {200, 302}
 
 
 def test_the_team_reads_and_does_not_write(client_of: ClientOf, session: Session, check: None) -> None:

@@ -77,7 +77,9 @@ def _unit_of(inspection: Inspection, code: str) -> Organization:
 
 def _answer(job: str, name: str, kind: Kind, inspection: Inspection, unit: Organization | None) -> ResponseReturnValue:
     session, actor = db.session(), current_actor()
-    if kind.act and unit and not can(session, actor, kind.act, UnitOfCheck(inspection, unit)):
+    own = job == "unit_paper"
+    act = Act.SELF_CHECK if own and kind.drafts else kind.act  # what was not handed in is for the unit itself
+    if act and unit and not can(session, actor, act, UnitOfCheck(inspection, unit)):
         abort(404)
     title = _("第%(number)s号督查%(paper)s", number=inspection.number, paper=_(kind.name))
     if unit is not None:
@@ -85,7 +87,6 @@ def _answer(job: str, name: str, kind: Kind, inspection: Inspection, unit: Organ
     arguments = {"paper": name, "number": inspection.number, "unit": unit.code if unit else None}
     if request.form.get("as") != "xlsx":
         return start(job, arguments, title=title, unit=unit)
-    own = job == "unit_paper"
     return _sent(inspection, unit, name=name, title=told_apart(title), as_of=as_of_asked(), own=own)
 
 

@@ -136,7 +136,7 @@ def _save(place: UnitOfCheck) -> ResponseReturnValue:
     form = _form(lines)
     if form.validate_on_submit():
         _check(form, lines)
-    written = 0
+    written, answers = 0, []
     if not form.errors:
         answers = [form.answer(line.item_id) for line in lines]
         with form.refusals(), transaction() as session:
@@ -147,7 +147,7 @@ def _save(place: UnitOfCheck) -> ResponseReturnValue:
     if form.errors:
         return _refused_page(place, form)
     if request.form.get("then") == "hand_in":
-        return _hand_in(place)
+        return _hand_in(place, answers)
     flash(_("已保存，改动 %(n)s 项。", n=written) if written else _("没有改动。"), "good")
     return redirect(_address(place))
 
@@ -159,12 +159,13 @@ def _check(form: TableForm, lines: Sequence[Line]) -> None:
             checked(form.answer(line.item_id), points=line.points)
 
 
-def _hand_in(place: UnitOfCheck) -> ResponseReturnValue:
+def _hand_in(place: UnitOfCheck, shown: Sequence[Answer]) -> ResponseReturnValue:
+    """Hand in what was on the page; where the table says something else by now, show that first."""
     found = _page(place)
     form = _blank(found.lines(), found.last_change)
     with form.refusals(), transaction() as session:
         actor, now = current_actor(), clock.now()
-        row = self_check_tables.hand_in(session, place.inspection, place.unit, actor=actor, now=now)
+        row = self_check_tables.hand_in(session, place.inspection, place.unit, shown=shown, actor=actor, now=now)
         number = row.number
     if form.errors:
         flash(_("填写的内容已保存，还没有报送。"))
