@@ -12,7 +12,7 @@ from tests.work import ACT, CHECKLIST, PRESENT, cycle_of, duty, file, queries_of
 from tracker.domain.errors import Invalid, NotAllowed, WrongState
 from tracker.domain.inspection import InspectionKind, InspectionState, MemberRole, Severity
 from tracker.domain.score import Verdict
-from tracker.models import EvidenceLink, InspectionDuty, LogEntry
+from tracker.models import EvidenceLink, InspectionDuty, LogChain, LogEntry
 from tracker.models import Verdict as VerdictRow
 from tracker.policy import visible
 from tracker.queries import inspections as queries
@@ -321,3 +321,14 @@ def test_a_check_closes_when_every_duty_has_its_verdict(session, city, meetings)
     assert inspection.state is InspectionState.CLOSED
     with pytest.raises(NotAllowed):
         judge(session, city, inspection, meetings[0], Verdict.MISSING, note="改判")
+
+
+def test_closing_a_check_of_several_units_is_one_act_in_each_of_their_chains(session, city, meetings):
+    inspection = planned(session, city, units=("D2", "D1"))
+    for sampled in meetings:
+        judge(session, city, inspection, sampled, Verdict.MET)
+    inspections.close(session, inspection, actor=city.actor("Ines"), now=NOW)
+    query = select(LogChain.key, LogEntry.act_id).join(LogChain, LogChain.id == LogEntry.chain_id)
+    entries = session.execute(query.where(LogEntry.verb == "inspection.close").order_by(LogEntry.id)).all()
+    assert [chain for chain, _ in entries] == ["D1", "D2"]
+    assert len({act for _, act in entries}) == 1

@@ -17,7 +17,7 @@ from tracker.domain.errors import Invalid, NotAllowed, RuleError, WrongState
 from tracker.domain.inspection import RectificationAction as A
 from tracker.domain.inspection import RectificationState as S
 from tracker.domain.rectification import DOING, Standing
-from tracker.models import Evidence, EvidenceFact, Finding, LogEntry, RectificationStep
+from tracker.models import Evidence, EvidenceFact, Finding, LogChain, LogEntry, RectificationStep
 from tracker.policy import Act, can, findings_to
 from tracker.queries import rectification as queries
 from tracker.services import inspections, rectification
@@ -204,6 +204,48 @@ def test_steps_out_of_turn_are_refused_and_write_nothing(session, act, finding):
         with pytest.raises(WrongState):
             act(who, action)
     assert queries.steps_of(session, finding) == []
+
+
+def chains_of(session, verb):
+    """The chains of the entries of a verb, in the order in which they were written and their heads locked."""
+    query = select(LogChain.key).join(LogEntry, LogEntry.chain_id == LogChain.id).where(LogEntry.verb == verb)
+    return session.scalars(query.order_by(LogEntry.id)).all()
+
+
+def test_notice_of_many_locks_the_chains_in_their_order(session, city):
+    check = planned(session, city, team=("Ines", "Ivan"), units=("D1", "D2"))
+    for code in ("D2-B1", "D1-B1", "D2-B1"):
+        place = {"organization": city.organizations[code], "duty": None, "problem": problem()}
+        inspections.find(session, check, **place, actor=city.actor("Ines"), now=NOW)
+    assert rectification.notify_all(session, check, unit="", actor=city.actor("Ivan"), now=NOW) == 3
+    assert chains_of(session, "rectification.notify") == ["D1", "D2", "D2"]
+
+
+def test_all_notices_are_signed_for_but_those_of_places_where_one_is_a_clerk(session, city, check):
+    city.appoint("Asha", "D1-B2.P4-1", kind=AppointmentKind.CLERK)
+    one, other = (
+        inspections.find(
+            session,
+            check,
+            organization=city.organizations[code],
+            duty=None,
+            problem=problem(),
+            actor=city.actor("Ines"),
+            now=NOW,
+        )
+        for code in ("D1-B1", "D1-B2")
+    )
+    rectification.notify_all(session, check, actor=city.actor("Ines"), now=NOW)
+    assert rectification.receive_all(session, other, actor=city.actor("Asha"), now=NOW) == 1
+    assert [queries.steps_of(session, each)[-1].action for each in (one, other)] == [A.RECEIVE, A.NOTIFY]
+
+
+def test_the_words_of_a_closed_finding_are_not_changed_any_more(session, city, act, finding):
+    act("Asha", A.FIX)
+    act("Ivan", A.CLOSE)
+    with pytest.raises(WrongState, match="已经销号"):
+        inspections.correct_finding(session, finding, problem=problem(), actor=city.actor("Ivan"), now=NOW)
+    assert queries.finders_of(session, finding) == [city.people["Ines"].id]
 
 
 def test_records_of_another_unit_or_withdrawn_are_not_attached(session, act, record, city):

@@ -494,13 +494,14 @@ def without_notice(session: Session, inspection: Inspection, *, unit: str = "") 
 
 
 def to_be_received(session: Session, finding: Finding, actor: Actor) -> list[Finding]:
-    """The findings of the same check of which this person's organizations were given notice and did not sign for it."""
+    """The findings of the same check of which notice was given and that this person may sign for, and nobody did."""
     query = select(Finding).where(
         Finding.inspection_id == finding.inspection_id,
         findings_to(actor, Act.RECTIFY),
         _last_action(None) == RectificationAction.NOTIFY,
     )
-    return list(session.scalars(query.order_by(Finding.number)))
+    waiting = session.scalars(query.order_by(Finding.number)).all()
+    return [one for one in waiting if True in rectifies(session, actor, one)]  # not where they are a clerk
 
 
 def seated_for(session: Session, finding: Finding, actor: Actor) -> Organization:

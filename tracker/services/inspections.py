@@ -46,6 +46,7 @@ from tracker.queries.assignments import items_of_year
 from tracker.queries.calendar import work_calendar
 from tracker.queries.evidence import Ids, doers_of
 from tracker.queries.history import SHANGHAI, known
+from tracker.queries.inspections import units_of
 from tracker.queries.look_back import unseen
 from tracker.queries.sampling import Scope, population_of
 from tracker.services import log
@@ -244,7 +245,7 @@ def add_many(
     new = sorted((duty for duty in wanted.values() if duty.id not in there), key=lambda duty: duty.key)
     _add_to_sample(session, inspection, [duty.id for duty in new], now=now)
     of_new = select(Organization).where(Organization.id.in_({duty.unit_id for duty in new}))
-    for unit in session.scalars(of_new.order_by(Organization.code)):
+    for unit in sorted(session.scalars(of_new), key=lambda unit: unit.code):  # as the log orders its chains
         added = {"duties": [duty.key for duty in new if duty.unit_id == unit.id]}
         _log(session, inspection, unit, actor=actor, now=now, verb="inspection.sample", after=added)
     return new
@@ -482,8 +483,11 @@ def _repeated(session: Session, unit_id: int, item_id: str | None, *, now: datet
 
 
 def correct_finding(session: Session, finding: Finding, *, problem: Problem, actor: Actor, now: datetime) -> None:
-    """Put a finding in other words, while its check is open; the earlier wording is kept."""
+    """Put a finding in other words, while its check is open and it is not closed; the earlier wording is kept."""
     _require_own(session, finding.inspection, actor)
+    session.refresh(finding, with_for_update=True)
+    if finding.state is RectificationState.CLOSED:
+        raise WrongState(_n("这个问题已经销号，不能再更正；确有需要的，请另行登记问题。"))
     _check_problem(problem, now=now)
     old = session.scalars(select(FindingFact).where(FindingFact.finding_id == finding.id, known(FindingFact))).one()
     old.superseded_at = now
@@ -561,8 +565,16 @@ def close(session: Session, inspection: Inspection, *, actor: Actor, now: dateti
     _supersede_fact(session, fact, now=now, state=InspectionState.CLOSED, actor=actor)
     inspection.state = InspectionState.CLOSED
     session.flush()
-    for unit in session.scalars(select(Organization).where(Organization.id.in_(_units(session, inspection)))):
-        _log(session, inspection, unit, actor=actor, now=now, verb="inspection.close", after={"state": "closed"})
+    log.record(
+        session,
+        actor=actor,
+        now=now,
+        verb="inspection.close",
+        kind="inspection",
+        key=str(inspection.number),
+        chains={unit.code for unit in units_of(session, inspection)},
+        after={"state": "closed"},
+    )
 
 
 def _unjudged(session: Session, inspection: Inspection) -> int:

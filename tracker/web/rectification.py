@@ -243,11 +243,16 @@ def _linked(session: Session, finding: Finding, parts: frozenset[Part]) -> dict[
         "sees_duty": finding.duty is not None and can(session, actor, Act.VIEW, finding.duty),
         "unit": unit,
         "prints_for_team": of_team,
-        "corrects": of_team and asked() is None and finding.inspection.state is InspectionState.OPEN,
+        "corrects": of_team and asked() is None and _may_be_corrected(finding),
         "prints_for_unit": not of_team and can(session, actor, Act.REPORT, unit),
         "sees_earlier": finding.repeats in kindred,
         "later": [key for key in kindred if key != finding.repeats],
     }
+
+
+def _may_be_corrected(finding: Finding) -> bool:
+    """Whether its words may still change."""
+    return finding.inspection.state is InspectionState.OPEN and finding.state is not RectificationState.CLOSED
 
 
 def _item_of(session: Session, finding: Finding, checklist: Checklist) -> Item | None:
@@ -358,10 +363,7 @@ def receive(finding: Finding) -> ResponseReturnValue:
 def receive_all(finding: Finding) -> ResponseReturnValue:
     """Sign for every notice of the same check that is this person's to sign for, in one step."""
     with transaction() as session:
-        found = queries.to_be_received(session, finding, current_actor())
-        for one in found:
-            rectification.receive(session, one, actor=current_actor(), now=clock.now())
-        number = len(found)
+        number = rectification.receive_all(session, finding, actor=current_actor(), now=clock.now())
     if number:
         flash(_("已签收 %(n)s 个整改通知，请逐项提出整改措施。", n=number), "good")
     else:
@@ -491,10 +493,7 @@ def notify_all(inspection: Inspection) -> ResponseReturnValue:
     """Give notice of every finding of a check that nobody was given notice of, of one unit or of all."""
     code = request.form.get("unit", "")
     with transaction() as session:
-        found = queries.without_notice(session, inspection, unit=code)
-        for finding in found:
-            rectification.notify(session, finding, actor=current_actor(), now=clock.now())
-        number = len(found)
+        number = rectification.notify_all(session, inspection, unit=code, actor=current_actor(), now=clock.now())
     if number:
         flash(_("已下达 %(n)s 个问题的整改通知，等待责任单位签收。", n=number), "good")
     else:
