@@ -255,12 +255,6 @@ def sample_of(
     return [Sampled(*row) for row in session.execute(query)]
 
 
-def next_pending(session: Session, inspection: Inspection) -> str | None:
-    """The key of the next duty without a verdict."""
-    rows = sample_of(session, inspection, pending=True, size=1)
-    return rows[0].key if rows else None
-
-
 def is_sampled(session: Session, inspection: Inspection, duty: Duty) -> bool:
     """Whether the duty is in the sample."""
     query = select(InspectionDuty.id).where(
@@ -287,11 +281,6 @@ def findings_of(
         .options(joinedload(Finding.organization))
     )
     return [(finding, fact) for finding, fact in session.execute(query)]
-
-
-def findings_on(session: Session, inspection: Inspection, duty: Duty) -> list[tuple[Finding, FindingFact]]:
-    """The findings that name a duty."""
-    return [pair for pair in findings_of(session, inspection) if pair[0].duty_id == duty.id]
 
 
 def candidates_of(

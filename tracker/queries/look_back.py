@@ -140,16 +140,3 @@ def unseen(session: Session, inspection: Inspection) -> int:
         .where(LookBackFinding.inspection_id == inspection.id, known(LookBackFinding), LookBackVerdict.id.is_(None))
     )
     return len(session.scalars(query).all())
-
-
-def looked_back_at(
-    session: Session, finding: Finding, *, as_of: datetime | None = None
-) -> list[tuple[int, LookBackVerdict]]:
-    """What look-backs said of a finding, with the numbers of the checks, the oldest first."""
-    query = (
-        select(Inspection.number, LookBackVerdict)
-        .join(LookBackVerdict, LookBackVerdict.inspection_id == Inspection.id)
-        .where(LookBackVerdict.finding_id == finding.id, known(LookBackVerdict, as_of))
-        .order_by(LookBackVerdict.id)
-    )
-    return [(number, verdict) for number, verdict in session.execute(query)]

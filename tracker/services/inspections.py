@@ -46,7 +46,7 @@ from tracker.queries.assignments import items_of_year
 from tracker.queries.calendar import work_calendar
 from tracker.queries.evidence import Ids, doers_of
 from tracker.queries.history import SHANGHAI, known
-from tracker.queries.inspections import units_of
+from tracker.queries.inspections import fact_of, is_sampled, units_of
 from tracker.queries.look_back import unseen
 from tracker.queries.sampling import Scope, population_of
 from tracker.services import log
@@ -263,14 +263,6 @@ def _units(session: Session, inspection: Inspection) -> list[int]:
     return list(session.scalars(query))
 
 
-def _sampled(session: Session, inspection: Inspection, duty: Duty) -> InspectionDuty | None:
-    return session.scalar(
-        select(InspectionDuty).where(
-            InspectionDuty.inspection_id == inspection.id, InspectionDuty.duty_id == duty.id, known(InspectionDuty)
-        )
-    )
-
-
 def _log(
     session: Session,
     inspection: Inspection,
@@ -308,7 +300,7 @@ def judge(
     """Give a verdict on a sampled duty, or revise it by a new row; the earlier one is kept."""
     _require_own(session, inspection, actor)
     assert actor.person_id is not None  # noqa: S101  an operator is not in any team
-    if _sampled(session, inspection, duty) is None:
+    if not is_sampled(session, inspection, duty):
         raise Invalid(_n("这项任务不在本次抽查范围内，请先加入抽查。"))
     if actor.person_id in _doers(session, [duty.id]):
         raise NotAllowed(_n("您提交或录入过这项任务的内容，不能核查它；请由检查组其他成员核查。"))
@@ -551,9 +543,7 @@ def _state(
 def close(session: Session, inspection: Inspection, *, actor: Actor, now: datetime) -> None:
     """Close the check: verdicts stand from now on. Every duty of the sample must have one."""
     _require_own(session, inspection, actor)
-    fact = session.scalars(
-        select(InspectionFact).where(InspectionFact.inspection_id == inspection.id, known(InspectionFact))
-    ).one()
+    fact = fact_of(session, inspection)
     if fact.state is InspectionState.CLOSED:
         raise WrongState(_n("本次检查已经结束。"))
     unjudged = _unjudged(session, inspection)
@@ -562,7 +552,7 @@ def close(session: Session, inspection: Inspection, *, actor: Actor, now: dateti
     open_findings = unseen(session, inspection)
     if open_findings:
         raise WrongState(_n("回头看还有 %(number)s 个问题没有核查结论，请核查完再结束。"), number=open_findings)
-    _supersede_fact(session, fact, now=now, state=InspectionState.CLOSED, actor=actor)
+    supersede_fact(session, fact, actor=actor, now=now, state=InspectionState.CLOSED)
     inspection.state = InspectionState.CLOSED
     session.flush()
     log.record(
@@ -585,12 +575,10 @@ def _unjudged(session: Session, inspection: Inspection) -> int:
     return session.scalar(query) or 0
 
 
-def _supersede_fact(
-    session: Session, fact: InspectionFact, *, now: datetime, state: InspectionState, actor: Actor
-) -> None:
+def supersede_fact(session: Session, fact: InspectionFact, *, actor: Actor, now: datetime, **changes: object) -> None:
+    """Say anew what a check is, with these changes; the earlier row is kept."""
     columns = {c.key for c in InspectionFact.__mapper__.columns} - {"id", "recorded_at", "superseded_at"}
-    values = {name: getattr(fact, name) for name in columns}
+    values = {name: getattr(fact, name) for name in columns} | {"entered_by_id": actor.person_id} | changes
     fact.superseded_at = now
     session.flush()
-    values |= {"state": state, "entered_by_id": actor.person_id}
     session.add(InspectionFact(**values, recorded_at=now))

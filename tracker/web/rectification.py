@@ -243,16 +243,11 @@ def _linked(session: Session, finding: Finding, parts: frozenset[Part]) -> dict[
         "sees_duty": finding.duty is not None and can(session, actor, Act.VIEW, finding.duty),
         "unit": unit,
         "prints_for_team": of_team,
-        "corrects": of_team and asked() is None and _may_be_corrected(finding),
+        "corrects": of_team and asked() is None and finding.inspection.state is InspectionState.OPEN,
         "prints_for_unit": not of_team and can(session, actor, Act.REPORT, unit),
         "sees_earlier": finding.repeats in kindred,
         "later": [key for key in kindred if key != finding.repeats],
     }
-
-
-def _may_be_corrected(finding: Finding) -> bool:
-    """Whether its words may still change."""
-    return finding.inspection.state is InspectionState.OPEN and finding.state is not RectificationState.CLOSED
 
 
 def _item_of(session: Session, finding: Finding, checklist: Checklist) -> Item | None:
