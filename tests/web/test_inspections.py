@@ -138,3 +138,19 @@ def test_an_administrator_changes_the_team_and_a_refusal_keeps_what_was_chosen(
     assert saved.status_code == 302
     assert client_of("Ivan").get("/inspections/1").status_code == 200
     assert "/inspections/1/team" not in ines.get("/inspections/1").text
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/inspections/{}", 404),
+        ("/self-checks/{}/D1", 404),
+        ("/inspections/1/duties?after={}", 200),
+        ("/rectification?inspection={}", 200),
+        ("/good-practice?year={}", 200),
+    ],
+)
+def test_a_number_that_no_row_can_have_is_no_fault_of_the_program(ines: FlaskClient, address: str, status: int) -> None:
+    post(ines, "/inspections/new", PLAN)
+    for number in (2**31, 10**20):
+        assert ines.get(address.format(number)).status_code == status

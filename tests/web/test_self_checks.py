@@ -157,6 +157,16 @@ def test_everything_wrong_is_named_at_once_and_what_was_typed_is_kept(client_of:
     assert fields_of(odd.text)[f"{MEETING}-points"] == "许多"
 
 
+@pytest.mark.parametrize("points", ["Infinity", "-Infinity", "NaN", "sNaN", "1e30"])
+def test_points_that_are_no_number_are_refused_beside_their_field(
+    client_of: ClientOf, check: None, points: str
+) -> None:
+    dong = client_of("Dong")
+    answer = post(dong, PLACE, table_in(dong) | FILLED | {f"{MEETING}-points": points})
+    assert answer.status_code == 400
+    assert fields_of(answer.text)[f"{MEETING}-points"] == points
+
+
 def test_two_people_at_once_lose_nothing_and_see_what_the_other_wrote(client_of: ClientOf, check: None) -> None:
     dong, lin = client_of("Dong"), client_of("Lin")
     of_dong, of_lin = table_in(dong), table_in(lin)

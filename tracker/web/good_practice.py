@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -21,7 +21,7 @@ from tracker.queries.evidence import record_of
 from tracker.services import good_practice
 from tracker.services.good_practice import TEXT_LIMIT, TITLE_LIMIT
 from tracker.web import clock
-from tracker.web.access import current_actor, guard, load
+from tracker.web.access import current_actor, guard, load, number_asked
 from tracker.web.as_of import answers_past, known_at, refuse_unless_known
 from tracker.web.forms import Form, entered, page
 
@@ -48,7 +48,7 @@ def index() -> ResponseReturnValue:
     """What all units may read; in front of it, what waits for the units of this person."""
     session, actor, as_of = db.session(), current_actor(), known_at()
     years = queries.years_shared(session, actor=actor, as_of=as_of)
-    year = request.args.get("year", type=int)
+    year = number_asked("year")
     year = year if year in years else None
     return render_template(
         "good_practice/index.html",

@@ -31,7 +31,7 @@ from tracker.queries.self_check_tables import UnitTable, tables_of
 from tracker.services import inspections
 from tracker.tasks.papers import KINDS, Kind
 from tracker.web import clock, findings, pictures
-from tracker.web.access import current_actor, guard, load
+from tracker.web.access import current_actor, guard, load, number_asked
 from tracker.web.as_of import answers_past, known_at, refuse_unless_known
 from tracker.web.forms import Confirmation, Form, entered, page
 
@@ -40,7 +40,8 @@ bp = Blueprint("inspections", __name__, url_prefix="/inspections")
 
 def one_decimal(form: Form, field: DecimalField) -> None:  # noqa: ARG001  as WTForms calls it
     """Refuse a second decimal: nothing is rounded without a word."""
-    if field.data is not None and field.data * 10 != int(field.data * 10):
+    points = field.data
+    if points is not None and (not points.is_finite() or points * 10 != int(points * 10)):
         raise ValidationError(_("得分最多保留一位小数，请改正。"))
 
 
@@ -151,7 +152,7 @@ def duties(inspection: Inspection) -> ResponseReturnValue:
     refuse_unless_known(inspection.created_at)
     session, at = db.session(), known_at()
     unit, pending = request.args.get("unit", ""), request.args.get("pending") == "1"
-    after = max(0, request.args.get("after", 0, type=int))
+    after = number_asked("after") or 0
     narrowed: dict[str, Any] = {"unit": unit or None, "pending": pending, "after": after}
     if at is None:
         rows = queries.sample_of(session, inspection, **narrowed)

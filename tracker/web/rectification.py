@@ -43,7 +43,7 @@ from tracker.queries.rectification import Filters, Mine, Row
 from tracker.services import evidence, rectification
 from tracker.services.rectification import TEXT_LIMIT
 from tracker.web import clock, findings, pictures
-from tracker.web.access import current_actor, guard
+from tracker.web.access import current_actor, guard, number_asked
 from tracker.web.as_of import answers_past, asked, day_shown, known_at, refuse_unless_known
 from tracker.web.forms import Form, entered, page
 from tracker.web.language import named
@@ -155,7 +155,7 @@ def _filters() -> Filters:
     return Filters(
         unit=given.get("unit", ""),
         state=RectificationState(state) if state in set(RectificationState) else None,
-        inspection=given.get("inspection", type=int),
+        inspection=number_asked("inspection"),
         overdue=given.get("overdue") == "1",
         repeated=given.get("repeated") == "1",
         mine=Mine(mine) if mine in set(Mine) and asked() is None else None,
