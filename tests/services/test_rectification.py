@@ -248,6 +248,20 @@ def test_the_words_of_a_closed_finding_are_not_changed_any_more(session, city, a
     assert queries.finders_of(session, finding) == [city.people["Ines"].id]
 
 
+def test_after_the_notice_a_deadline_moves_by_an_extension_only(session, city, act, finding):
+    said = {"actor": city.actor("Ivan"), "now": NOW}
+    inspections.correct_finding(session, finding, problem=problem(deadline=date(2026, 6, 16)), **said)
+    act("Ines", A.NOTIFY)
+    with pytest.raises(Invalid, match="申请延期") as refusal:
+        inspections.correct_finding(session, finding, problem=problem(deadline=date(2026, 12, 15)), **said)
+    assert refusal.value.field == "deadline"
+    late = {"actor": city.actor("Ivan"), "now": NOW + timedelta(days=60)}
+    same = problem(problem="更正的问题", deadline=date(2026, 6, 16))
+    inspections.correct_finding(session, finding, problem=same, **late)
+    row = queries.row_of(session, finding, today=TODAY)
+    assert (row.fact.problem, row.deadline) == ("更正的问题", date(2026, 6, 16))
+
+
 def test_records_of_another_unit_or_withdrawn_are_not_attached(session, act, record, city):
     begin(act)
     record.withdrawn = True

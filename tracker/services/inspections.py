@@ -48,6 +48,7 @@ from tracker.queries.evidence import Ids, doers_of
 from tracker.queries.history import SHANGHAI, known
 from tracker.queries.inspections import fact_of, is_sampled, units_of
 from tracker.queries.look_back import unseen
+from tracker.queries.rectification import steps_of
 from tracker.queries.sampling import Scope, population_of
 from tracker.services import log
 from tracker.services.evidence import stored_files
@@ -475,26 +476,33 @@ def _repeated(session: Session, unit_id: int, item_id: str | None, *, now: datet
 
 
 def correct_finding(session: Session, finding: Finding, *, problem: Problem, actor: Actor, now: datetime) -> None:
-    """Put a finding in other words, while its check is open and it is not closed; the earlier wording is kept."""
+    """Put a finding in other words, while its check is open and it is not closed; the earlier wording is kept.
+
+    Once a step was taken, its deadline moves by an extension only.
+    """
     _require_own(session, finding.inspection, actor)
     session.refresh(finding, with_for_update=True)
     if finding.state is RectificationState.CLOSED:
         raise WrongState(_n("这个问题已经销号，不能再更正；确有需要的，请另行登记问题。"))
-    _check_problem(problem, now=now)
     old = session.scalars(select(FindingFact).where(FindingFact.finding_id == finding.id, known(FindingFact))).one()
+    if problem.deadline != old.deadline and steps_of(session, finding):
+        message = _n("整改已经开始，期限 %(day)s 不能直接更正；需要延长的，由责任单位申请延期。")
+        raise Invalid(message, field="deadline", day=old.deadline)
+    _check_problem(problem, now=now, before=old.deadline)
     old.superseded_at = now
     session.flush()
     before = {"problem": old.problem, "demand": old.demand, "deadline": old.deadline.isoformat()}
     _state(session, finding, problem, finding.duty, actor=actor, now=now, before=before)
 
 
-def _check_problem(problem: Problem, *, now: datetime) -> None:
+def _check_problem(problem: Problem, *, now: datetime, before: date | None = None) -> None:
+    """Refuse a problem without words, and a deadline that has passed unless it was that `before`."""
     for field, text in (("problem", problem.problem), ("demand", problem.demand)):
         if not text.strip():
             raise Invalid(_n("请写明发现的问题和整改要求。"), field=field)
         if len(text) > NOTE_LIMIT:
             raise Invalid(_n("说明超过 %(limit)s 字，请精简。"), field=field, limit=NOTE_LIMIT)
-    if problem.deadline < now.astimezone(SHANGHAI).date():
+    if problem.deadline != before and problem.deadline < now.astimezone(SHANGHAI).date():
         raise Invalid(_n("整改期限不能早于今天，请改选日期。"), field="deadline")
 
 
