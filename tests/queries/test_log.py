@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from tests.city import NOW
+from tracker.models import PersonFact
 from tracker.queries.log import readers_of
 from tracker.services import log
 
@@ -53,6 +55,18 @@ def test_each_reader_stands_once_the_latest_first(session, city, read):
 def test_a_past_moment_knows_of_no_later_reader(session, city, read):
     [ines] = readers(session, city, "Dong", as_of=NOW + timedelta(minutes=30))
     assert dict(ines.times) == {"evidence.open": 1}
+
+
+def test_a_reader_is_called_what_they_were_called_then(session, city, read):
+    ines, later = city.people["Ines"], NOW + timedelta(days=2)
+    fact = session.scalars(select(PersonFact).where(PersonFact.person_id == ines.id)).one()
+    fact.superseded_at = later
+    session.flush()
+    session.add(PersonFact(person_id=ines.id, name="伊内斯", recorded_at=later))
+    ines.name = "伊内斯"
+    session.flush()
+    assert {reader.name for reader in readers(session, city, "Dong")} == {"伊内斯", "Chen"}
+    assert {reader.name for reader in readers(session, city, "Dong", as_of=NOW + timedelta(days=1))} == {"Ines", "Chen"}
 
 
 @pytest.mark.parametrize(("who", "count"), [("Rong", 2), ("Ada", 2), ("Asha", 0), ("Du", 0), ("Ines", 0), ("Adam", 0)])

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
 from tracker.domain.log import Entry
-from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization, Person
+from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization, Person, PersonFact
 from tracker.policy import visible
-from tracker.queries.history import SHANGHAI, end_of_day
+from tracker.queries.history import SHANGHAI, end_of_day, known
 
 SYSTEM = "system"  # the chain of what belongs to no unit
 HEADS = "heads"  # the verb of the daily entry that names the heads of all chains
@@ -371,10 +371,11 @@ def readers_of(
 ) -> list[Reader]:
     """Who opened or exported these things of a unit, as far as this person may know, the latest first."""
     query = (
-        select(AccessLog.actor, Person.name, AccessLog.verb, func.count(), func.max(AccessLog.at))
+        select(AccessLog.actor, PersonFact.name, AccessLog.verb, func.count(), func.max(AccessLog.at))
         .outerjoin(Person, Person.key == AccessLog.actor)
+        .outerjoin(PersonFact, and_(PersonFact.person_id == Person.id, known(PersonFact, as_of)))
         .where(visible(actor, AccessLog), AccessLog.unit_id == unit_id, _about(objects))
-        .group_by(AccessLog.actor, Person.name, AccessLog.verb)
+        .group_by(AccessLog.actor, PersonFact.name, AccessLog.verb)
         .order_by(AccessLog.verb)
     )
     query = query if as_of is None else query.where(AccessLog.at <= as_of)
