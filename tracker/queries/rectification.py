@@ -501,6 +501,8 @@ def to_be_received(session: Session, finding: Finding, actor: Actor) -> list[Fin
         _last_action(None) == RectificationAction.NOTIFY,
     )
     waiting = session.scalars(query.order_by(Finding.number)).all()
+    if all(sitting.may_sign for sitting in actor.sittings):
+        return list(waiting)
     return [one for one in waiting if True in rectifies(session, actor, one)]  # not where they are a clerk
 
 
