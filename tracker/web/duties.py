@@ -304,7 +304,7 @@ def _added(records: Iterable[Record], history: Iterable[Signed]) -> list[Added]:
 @guard(Act.PREPARE, Duty)
 def tick(duty: Duty) -> ResponseReturnValue:
     """Tick a duty, and others that the same record serves, with evidence, in one step."""
-    also = suggested_duties(db.session(), duty, seats=_seats(), act_on=_act_day())
+    also = suggested_duties(db.session(), duty, seats=_seats(), act_on=_act_day() or _likely_day(duty))
     form = _tick_form(duty, also)
     sound = form.validate_on_submit()
     if request.method == "POST":
@@ -477,7 +477,8 @@ def _tick_form(duty: Duty, also: Iterable[Suggestion], *, bound: bool = True) ->
         **({} if bound else {"formdata": None})
     )
     if form.act_on.data is None and not form.is_submitted():
-        form.act_on.data = _act_day()
+        is_now = duty.period_starts_on <= clock.today() <= duty.period_ends_on
+        form.act_on.data = _act_day() or (clock.today() if is_now else None)  # nobody's guess becomes a date
     return form
 
 
@@ -490,12 +491,17 @@ def _count_field(kind: CountKind) -> IntegerField:
     return IntegerField(label, validators=[Optional(), NumberRange(0, COUNT_LIMIT, _l("应是不小于 0 的整数。"))])
 
 
-def _act_day() -> date:
-    """The day of the act that was entered or asked about; today without one."""
+def _act_day() -> date | None:
+    """The day of the act that was entered or asked about."""
     try:
         return date.fromisoformat(request.values.get("act_on", ""))
     except ValueError:
-        return clock.today()
+        return None
+
+
+def _likely_day(duty: Duty) -> date:
+    """Today, or the day of the duty's period that is nearest to it."""
+    return min(max(clock.today(), duty.period_starts_on), duty.period_ends_on)
 
 
 def _seats() -> set[int]:
