@@ -36,14 +36,16 @@ class Drawing:
 def of_board(filters: board.Filters, units: Sequence[Place]) -> dict[str, Any]:
     """For the board: where the duties in view stand, and a strip of months for each unit."""
     counted = _counted(filters, Duty.unit_id)
-    strip = _strip("months", _("逐月办理情况（按截止日期）"), _("单位"), counted.months[0], units, "unit", filters)
+    title = _("逐月办理情况（按截止日期）")
+    strip = _strip("months", title, _("单位"), counted.months[0], units, "unit", filters)
     return {"flow": counted.flow, "months": strip}
 
 
 def of_unit(filters: board.Filters, nodes: Sequence[Place], items: Mapping[str, str]) -> dict[str, Any]:
     """For the page of a unit: the same for its organizations, and its year at a glance, item by item."""
     counted = _counted(filters, Duty.organization_id, Duty.item_id)
-    strip = _strip("months", _("逐月办理情况（按截止日期）"), _("组织"), counted.months[0], nodes, "organization", filters)
+    title = _("逐月办理情况（按截止日期）")
+    strip = _strip("months", title, _("组织"), counted.months[0], nodes, "organization", filters)
     owed = {row for row, _month in counted.months[1]}
     places = [(key, key, f"{key} {title}") for key, title in items.items() if key in owed]
     year = _strip("year", _("全年一览（按截止日期）"), _("事项"), counted.months[1], places, "item", filters)

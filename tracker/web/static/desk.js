@@ -206,7 +206,13 @@ const refuse = (one, why) => {
   pulse();
 };
 
-const deliver = async (one) => {
+// Two windows of the same person share what is on its way: one sends, the other waits and finds it gone. Browsers lend
+// locks to secure pages only; on others the server refuses the second verdict, and nothing is overwritten.
+const alone = (act) => (navigator.locks ? navigator.locks.request(shelf.name("outbox"), act) : act());
+
+const deliver = (one) => alone(() => deliverNow(one));
+
+const deliverNow = async (one) => {
   if (!outbox().some((other) => other.key === one.key && other.at === one.at)) return;
   let answer;
   try {
