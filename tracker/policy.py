@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, literal, or_, select, true
+from sqlalchemy import ColumnElement, Text, and_, cast, false, literal, not_, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor, RoleName
@@ -40,6 +40,7 @@ from tracker.models import (
     LogChain,
     LogEntry,
     LookBackFinding,
+    LookBackVerdict,
     Organization,
     OrganizationAncestor,
     Person,
@@ -245,7 +246,41 @@ def _log_entries(actor: Actor) -> ColumnElement[bool]:
     if actor.has(RoleName.AUDITOR):
         return true()
     units = select(Organization.code).where(_own_subtree(actor), Organization.is_unit.is_(True))
-    return LogEntry.chain_id.in_(select(LogChain.id).where(LogChain.key.in_(units)))
+    own = LogEntry.chain_id.in_(select(LogChain.id).where(LogChain.key.in_(units)))
+    return and_(own, not_(_of_running_check(actor)))
+
+
+# What a team does on its own; what a check tells the units (findings, self-check tables, steps) is not among it.
+_TEAM_VERBS = (
+    "circular.save",
+    "inspection.judge",
+    "inspection.overrule",
+    "inspection.plan",
+    "inspection.rank",
+    "inspection.sample",
+    "inspection.team",
+    "look_back.draw",
+)
+
+
+def _of_running_check(actor: Actor) -> ColumnElement[bool]:
+    """Entries about the work of a team whose check is not closed yet, and of which the person is no member."""
+    running = Inspection.state != InspectionState.CLOSED
+    if _inspects(actor):
+        running = and_(running, Inspection.id.not_in(_my_inspections(actor)))
+    numbers = select(cast(Inspection.number, Text)).where(running)
+    looked_back = (
+        select(LookBackVerdict.id)
+        .join(Inspection, Inspection.id == LookBackVerdict.inspection_id)
+        .join(Finding, Finding.id == LookBackVerdict.finding_id)
+        .where(running, Finding.key == LogEntry.object_key, LookBackVerdict.recorded_at == LogEntry.at)
+        .correlate(LogEntry)
+        .exists()
+    )
+    return or_(
+        and_(LogEntry.object_kind == "inspection", LogEntry.verb.in_(_TEAM_VERBS), LogEntry.object_key.in_(numbers)),
+        and_(LogEntry.verb == "look_back.judge", looked_back),
+    )
 
 
 def _access_log(actor: Actor) -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """The look-back: the same seed draws the same closed findings; each is judged by others than who closed it."""
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from tracker.domain.errors import Invalid, NotAllowed, WrongState
 from tracker.domain.inspection import InspectionKind
 from tracker.domain.sampling import Draw, Rule
 from tracker.models import LogEntry, LookBackVerdict
+from tracker.policy import visible
 from tracker.queries import look_back as queries
 from tracker.services import inspections, look_back, rectification
 
@@ -65,6 +67,27 @@ def test_it_draws_from_what_was_closed_in_its_units_and_keeps_how(session, city,
     assert list(again.sample.picked) == picked(session, check)
     verbs = session.scalars(select(LogEntry.verb)).all()
     assert "look_back.draw" in verbs
+
+
+def test_each_unit_is_told_of_its_own_findings_and_of_nothing_before_the_check_is_closed(session, city, closed):
+    city.give_role("Iris", "inspector")
+    check = planned(session, city, kind=InspectionKind.LOOK_BACK, picked=(), team=("Iris",), units=("D1", "D2"))
+    draw(session, city, check, percent=Decimal(100))
+    told = {
+        entry.chain.key: json.loads(entry.payload.body)["after"]["findings"]
+        for entry in session.scalars(select(LogEntry).where(LogEntry.verb == "look_back.draw"))
+    }
+    assert told == {"D1": ["1-1", "1-2", "1-3", "1-6"], "D2": ["1-4", "1-5"]}
+    for finding in closed:
+        look_back.judge(session, check, finding, held=True, actor=city.actor("Iris"), now=LATER)
+
+    def seen_by(who):
+        query = select(LogEntry.verb).where(LogEntry.verb.startswith("look_back."), visible(city.actor(who), LogEntry))
+        return len(session.scalars(query).all())
+
+    assert [seen_by(who) for who in ("Ada", "Dong")] == [8, 0]
+    inspections.close(session, check, actor=city.actor("Iris"), now=LATER)
+    assert [seen_by(who) for who in ("Ada", "Dong")] == [8, 5]
 
 
 def test_the_same_seed_draws_the_same_and_another_one_differs(session, city, check):

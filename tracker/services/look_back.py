@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import defaultdict
 from datetime import datetime
 
 from sqlalchemy import select
@@ -63,18 +64,28 @@ def draw_sample(session: Session, inspection: Inspection, draw: Draw, *, actor: 
         LookBackFinding(inspection_id=inspection.id, finding_id=ids[key], recorded_at=now) for key in sample.picked
     )
     session.flush()
-    after = {"seed": draw.seed, "rule": draw.rule.told(), "findings": list(sample.picked)}
-    log.record(
-        session,
-        actor=actor,
-        now=now,
-        verb="look_back.draw",
-        kind="inspection",
-        key=str(inspection.number),
-        chains={unit.code for unit in units_of(session, inspection)},
-        after=after,
-    )
+    _log_draw(session, inspection, made, actor=actor, now=now)
     return made
+
+
+def _log_draw(session: Session, inspection: Inspection, made: LookBackDraw, *, actor: Actor, now: datetime) -> None:
+    """Write the draw into the log of every unit of the check, to each with the findings that are its own."""
+    sampled = select(Finding.unit_id, Finding.key).join(LookBackFinding, LookBackFinding.finding_id == Finding.id)
+    own: defaultdict[int, list[str]] = defaultdict(list)
+    of_check = sampled.where(LookBackFinding.inspection_id == inspection.id, known(LookBackFinding))
+    for unit_id, key in session.execute(of_check.order_by(Finding.id)):
+        own[unit_id].append(key)
+    for unit in sorted(units_of(session, inspection), key=lambda unit: unit.code):  # as the log orders its chains
+        log.record(
+            session,
+            actor=actor,
+            now=now,
+            verb="look_back.draw",
+            kind="inspection",
+            key=str(inspection.number),
+            chains=[unit.code],
+            after={"seed": made.seed, "rule": made.rule, "picked": made.picked_size, "findings": own[unit.id]},
+        )
 
 
 def judge(
@@ -136,7 +147,7 @@ def judge(
 def _own(session: Session, inspection: Inspection, actor: Actor) -> int:
     """Who acts, if they may inspect here; the check is locked, so that nothing is written while it is closed."""
     session.flush()
-    session.refresh(inspection, with_for_update=True)
+    session.refresh(inspection, with_for_update={"key_share": True})
     require(session, actor, Act.INSPECT, inspection)
     if actor.person_id is None:  # an operator is in no team; said again for the columns
         raise NotAllowed(_n("您没有办理这件事的权限。如有疑问，请联系本单位管理员核对任职和角色。"))

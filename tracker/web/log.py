@@ -16,7 +16,7 @@ from wtforms.validators import Optional
 
 from tracker.db import db, transaction
 from tracker.models import LogEntry
-from tracker.policy import Act
+from tracker.policy import Act, can
 from tracker.queries import log as queries
 from tracker.services import log
 from tracker.services.verification import ChainReport, verify_log
@@ -109,6 +109,7 @@ def index() -> ResponseReturnValue:
         report=_checked(chosen) if chosen and request.args.get("check") else None,
         check=_link(check="1"),
         has_chains=bool(chains),
+        sees_all=can(session, actor, Act.AUDIT),
         kind_name=kind_name,
     )
 
