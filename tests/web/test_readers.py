@@ -74,10 +74,21 @@ def test_the_unit_reads_on_both_pages_that_an_inspector_was_there(client_of, ses
     assert "打开任务" not in on_record
 
 
-def test_those_below_the_unit_and_other_units_are_not_told(client_of, number, record):
+def test_those_of_the_organization_itself_are_told_without_the_list_of_the_unit(client_of, number, record):
     client_of("Ines").get(f"/evidence/{record}")
+    for who in ("Asha", "Chen"):
+        for address in (f"/evidence/{record}", f"/duties/{APRIL}"):
+            told = readers(client_of(who), address)
+            assert told
+            assert "/log/access" not in told
+        assert "Ines" in readers(client_of(who), f"/evidence/{record}")
+    assert "/log/access" in readers(client_of("Dong"), f"/evidence/{record}")
+
+
+def test_those_elsewhere_and_the_team_are_not_told(client_of, number, record):
+    client_of("Ines").get(f"/evidence/{record}")
+    assert readers(client_of("Ines"), f"/evidence/{record}") == ""
     for who in ("Asha", "Chen", "Ines"):
-        assert readers(client_of(who), f"/evidence/{record}") == ""
         assert "Ines" not in client_of(who).get("/log/access").text.partition("<table")[2]
     assert client_of("Du").get(f"/evidence/{record}").status_code == 404
     assert "Ines" not in client_of("Du").get(f"/log/access?of={record}").text

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from tests.city import NOW, City
 from tests.web.conftest import ClientOf, post
 from tests.web.test_duties import photo
-from tests.web.test_inspections import FINDING
+from tests.web.test_inspections import FINDING, PLAN
 from tracker.domain.actor import AppointmentKind
 from tracker.domain.inspection import InspectionKind, MemberRole
 from tracker.domain.inspection import RectificationAction as A
@@ -382,11 +382,12 @@ def test_a_unit_signs_for_all_notices_of_a_check_in_one_step(people: dict[str, F
 
 
 def test_repeated_ones_are_marked_and_lead_to_the_earlier_one(people: dict[str, FlaskClient]) -> None:
-    post(people["Ines"], "/inspections/1/findings/new", {**FINDING, "item": "L3-02"})
-    assert "重复出现" in people["Dong"].get("/rectification/1-2").text
-    assert f'href="{URL}"' in people["Dong"].get("/rectification/1-2").text
-    assert 'href="/rectification/1-2"' in people["Dong"].get(URL).text
-    assert listed(people["Dong"].get("/rectification?repeated=1").text) == ["1-2"]
+    assert post(people["Ines"], "/inspections/new", PLAN).status_code == 302
+    post(people["Ines"], "/inspections/2/findings/new", {**FINDING, "item": "L3-02"})
+    assert "重复出现" in people["Dong"].get("/rectification/2-1").text
+    assert f'href="{URL}"' in people["Dong"].get("/rectification/2-1").text
+    assert 'href="/rectification/2-1"' in people["Dong"].get(URL).text
+    assert listed(people["Dong"].get("/rectification?repeated=1").text) == ["2-1"]
 
 
 def test_a_lone_inspector_is_told_that_nobody_can_look_at_it(
@@ -440,3 +441,48 @@ def test_a_past_day_shows_the_steps_of_then_and_offers_nothing(
     then = people["Asha"].get("/rectification?as_of=2026-05-22&state=under_way").text
     assert "没有符合条件的问题" in then
     assert people["Asha"].get(f"{URL}?as_of=2026-05-19").status_code == 404
+
+
+def test_a_plan_later_than_the_deadline_is_taken_and_said(people: dict[str, FlaskClient], do: Do) -> None:
+    do("Ines", "notify")
+    do("Asha", "receive")
+    late = do("Asha", "measure", planned_on="2026-07-31")
+    page = people["Asha"].get(late.location).text
+    assert "已提出整改措施。" in page
+    assert "计划完成日期晚于整改期限" in page
+    earlier = do("Asha", "measure", planned_on="2026-05-21")
+    assert "计划完成日期晚于整改期限" not in people["Asha"].get(earlier.location).text
+
+
+def test_a_report_before_an_extension_is_decided_says_so_before_and_after(
+    people: dict[str, FlaskClient], do: Do
+) -> None:
+    begin(do)
+    assert "延期申请还没有决定" not in people["Asha"].get(URL).text
+    do("Asha", "ask-extension")
+    assert "延期申请还没有决定。报告整改结果以后，这项申请不再决定" in people["Asha"].get(URL).text
+    do("Asha", "report")
+    page = people["Asha"].get(URL).text
+    assert "（没有决定，单位已先报告整改结果）" in page
+    assert "延期申请没有决定就报告了整改结果" in page
+
+
+def test_a_decided_extension_is_not_called_undecided(people: dict[str, FlaskClient], do: Do) -> None:
+    begin(do)
+    do("Asha", "ask-extension")
+    do("Ivan", "refuse-extension")
+    do("Asha", "report")
+    assert "没有决定" not in people["Asha"].get(URL).text
+
+
+def test_the_page_names_who_noted_it_and_offers_posts_of_the_unit_only(people: dict[str, FlaskClient], do: Do) -> None:
+    first = re.search(r"<strong>登记问题</strong>.*?</li>", people["Asha"].get(URL).text, re.S)
+    assert first
+    assert "Ines" in first[0]
+    do("Ines", "notify")
+    do("Asha", "receive")
+    page = people["Asha"].get(URL).text
+    chosen = re.search(r'<select[^>]*name="measure-post".*?</select>', page, re.S)
+    assert chosen
+    assert re.findall(r'value="(R?P?\d+)"', chosen[0]) == ["P1", "P2", "P3", "P4"]
+    assert "用立行立改" in page

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor, AppointmentKind
 from tracker.domain.inspection import STATE_AFTER, RectificationAction, RectificationState
-from tracker.domain.rectification import DOING, SETTLING, UNFINISHED, Part, Standing, is_overdue
+from tracker.domain.rectification import DOING, REPORTING, SETTLING, UNFINISHED, Part, Standing, is_overdue
 from tracker.models import (
     Appointment,
     Evidence,
@@ -221,6 +221,37 @@ def recheckers_of(session: Session, finding: Finding) -> list[str]:
     finders = select(FindingFact.entered_by_id).where(FindingFact.finding_id == finding.id)
     query = _team(finding).where(Person.id.not_in(finders), Person.id.not_in(_doers(finding)))
     return list(session.scalars(query))
+
+
+def finder_of(session: Session, finding: Finding, *, as_of: datetime | None = None) -> str:
+    """Who noted it, as they were called then."""
+    query = (
+        select(PersonFact.name)
+        .join(FindingFact, FindingFact.entered_by_id == PersonFact.person_id)
+        .where(FindingFact.finding_id == finding.id, known(PersonFact, as_of))
+        .order_by(FindingFact.id)
+    )
+    return session.scalars(query.limit(1)).first() or ""
+
+
+def levels_of_unit(session: Session, finding: Finding) -> set[str]:
+    """The levels that the organizations of its unit have."""
+    query = select(Organization.level).where(Organization.unit_id == finding.unit_id)
+    return set(session.scalars(query.distinct()))
+
+
+def undecided(steps: Sequence[StepLine]) -> frozenset[int]:
+    """The requests for more time (numbers of steps) that were never decided: the unit reported before."""
+    found, open_one = set(), None
+    for line in steps:
+        action = line.step.action
+        if action is RectificationAction.ASK_EXTENSION:
+            open_one = line.step.number
+        elif open_one is not None and action in SETTLING:
+            if action in REPORTING:
+                found.add(open_one)
+            open_one = None
+    return frozenset(found)
 
 
 def team_names(session: Session, finding: Finding) -> list[str]:
@@ -491,6 +522,20 @@ def without_notice(session: Session, inspection: Inspection, *, unit: str = "") 
     if unit:
         query = query.where(Finding.unit_id.in_(select(Organization.id).where(Organization.code == unit)))
     return list(session.scalars(query.order_by(Finding.number)))
+
+
+def was_given_notice(session: Session, inspection: Inspection, unit: Organization) -> bool:
+    """Whether the unit was given notice of any finding of the check."""
+    query = (
+        select(RectificationStep.id)
+        .join(Finding, Finding.id == RectificationStep.finding_id)
+        .where(
+            Finding.inspection_id == inspection.id,
+            Finding.unit_id == unit.id,
+            RectificationStep.action == RectificationAction.NOTIFY,
+        )
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def to_be_received(session: Session, finding: Finding, actor: Actor) -> list[Finding]:

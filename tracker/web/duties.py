@@ -254,7 +254,7 @@ def _shown_then(duty: Duty, past: Past) -> ResponseReturnValue:
 
 def _readers(duty: Duty, records: Iterable[Record]) -> Readers | None:
     """Who has read the duty or one of its records."""
-    return readers_shown(duty.unit_id, [duty.key, *(record.key for record in records)])
+    return readers_shown(duty, [duty.key, *(record.key for record in records)])
 
 
 def _around(duty: Duty, organization: str, holders: Mapping[int, list[Holder]]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Readers:
 
     last: Sequence[Reader]
     total: int
-    address: str
+    address: str  # empty where that list does not answer this person
 
 
 def note_opening(thing: Duty | Evidence, verb: str, key: str = "") -> None:
@@ -39,13 +39,15 @@ def note_opening(thing: Duty | Evidence, verb: str, key: str = "") -> None:
         log.record_access(session, actor=actor, now=now, verb=verb, kind=kind, key=key, unit_id=unit_id)
 
 
-def readers_shown(unit_id: int, keys: Sequence[str]) -> Readers | None:
-    """Who read these things of a unit, for those who see all that the unit does; None for everybody else."""
+def readers_shown(thing: Duty | Evidence, keys: Sequence[str]) -> Readers | None:
+    """Who read these things, for those who see all that their organization does; None for everybody else."""
     session, actor = db.session(), current_actor()
-    if not any(sitting.at_unit for sitting in actor.sittings):
-        return None  # as the rule below would say, without asking the database
-    if not can(session, actor, Act.REPORT, session.get_one(Organization, unit_id)):
+    if not can(session, actor, Act.REPORT, thing.organization):
         return None
-    found = readers_of(session, actor, keys, unit_id=unit_id, as_of=known_at())
-    address = f"{url_for('log.access')}?{urlencode([('of', key) for key in keys])}"
+    found = readers_of(session, keys, unit_id=thing.unit_id, as_of=known_at())
+    address = ""
+    if any(sitting.at_unit for sitting in actor.sittings) and can(
+        session, actor, Act.REPORT, session.get_one(Organization, thing.unit_id)
+    ):
+        address = f"{url_for('log.access')}?{urlencode([('of', key) for key in keys])}"
     return Readers(found[:ON_PAGE], len(found), address)

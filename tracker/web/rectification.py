@@ -17,7 +17,7 @@ from wtforms.validators import InputRequired, Length, Optional
 
 from tracker.db import db, transaction
 from tracker.domain.actor import RoleName
-from tracker.domain.checklist import Checklist, Item
+from tracker.domain.checklist import Checklist, Item, Post
 from tracker.domain.errors import Invalid
 from tracker.domain.evidence import SENTENCE_LIMIT
 from tracker.domain.inspection import (
@@ -92,6 +92,7 @@ DONE: Mapping[A, str] = {
     A.RETURN: _n("已退回重新整改。"),
     A.CLOSE: _n("已复核销号。"),
 }
+TOO_LATE = _n("计划完成日期晚于整改期限 %(day)s：请在期限前申请延期，或者重新提出更早的完成日期。")
 # Who has to act and what for, where it is not the person who looks.
 AWAITED: Mapping[A, str] = {
     A.NOTIFY: _n("等检查组下达整改通知。"),
@@ -208,6 +209,8 @@ def _shown(finding: Finding, taken: A | None, form: Form | None) -> ResponseRetu
         forms=forms,
         possible=possible,
         taken=taken,
+        finder=queries.finder_of(session, finding, as_of=known_at()),
+        undecided=queries.undecided(row.steps),
         to_receive=len(queries.to_be_received(session, finding, actor)) if A.RECEIVE in possible else 0,
         fix_route="rectification.fix" if Part.UNIT in parts else "rectification.fix_as_finder",
         **_awaited(session, finding, row, possible, checklist),
@@ -272,10 +275,16 @@ def _form(finding: Finding, row: Row, action: A, checklist: Checklist, *, bound:
     options: dict[str, Any] = {} if bound else {"formdata": None}
     form: Form = type("StepForm", (Form,), fields)(prefix=f"{action.value}-", **options)
     if "post" in asks:
-        form.post.choices = [(post.id, named(post)) for post in checklist.posts]
+        form.post.choices = [(post.id, named(post)) for post in _posts(session, finding, row, checklist)]
     if "evidence" in asks:
         form.evidence.choices = _records(session, finding, row)
     return form
+
+
+def _posts(session: Session, finding: Finding, row: Row, checklist: Checklist) -> list[Post]:
+    """The posts that may answer for it: those of the levels of its unit, and the one named already."""
+    levels = queries.levels_of_unit(session, finding)
+    return [post for post in checklist.posts if post.level in levels or post.id == row.fact.post]
 
 
 def _records(session: Session, finding: Finding, row: Row) -> list[tuple[str, str]]:
@@ -303,6 +312,8 @@ def _take(finding: Finding, action: A) -> ResponseReturnValue:
             told = _(DONE[action]) + (findings.moved(done) if isinstance(done, Deadline) else "")
         if not form.errors:
             flash(told, "good")
+            if action is A.MEASURE and entered(form.planned_on) > row.deadline:
+                flash(_(TOO_LATE, day=row.deadline))
             return redirect(url_for("rectification.show", key=finding.key))
     return _shown(finding, action, form)
 
