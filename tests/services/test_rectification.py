@@ -350,16 +350,26 @@ def test_nothing_is_closed_without_a_second_person(session, city, act, finding, 
 
 
 def test_the_same_item_in_the_same_unit_within_a_year_is_repeated(session, city, check, meeting):
-    first = found(session, city, check, meeting, now=NOW - timedelta(days=366))
-    second = found(session, city, check, meeting, now=NOW - timedelta(days=364))
-    third = found(session, city, check, meeting)
+    checks = [check, *(planned(session, city, team=("Ines", "Ivan")) for _ in range(2))]
+    days = (366, 364, 0)
+    first, second, third = (
+        found(session, city, one, meeting, now=NOW - timedelta(days=ago)) for one, ago in zip(checks, days, strict=True)
+    )
     assert (first.repeats, second.repeats, third.repeats) == (None, first.key, second.key)
     assert third.item_id == "L3-02"
 
 
 def test_a_year_later_it_is_not_repeated(session, city, check, meeting):
     found(session, city, check, meeting, now=NOW - timedelta(days=366))
-    assert found(session, city, check, meeting).repeats is None
+    later = planned(session, city, team=("Ines", "Ivan"))
+    assert found(session, city, later, meeting).repeats is None
+
+
+def test_what_one_check_finds_twice_is_not_repeated(session, city, check, meeting):
+    earlier = planned(session, city, team=("Ines", "Ivan"))
+    first = found(session, city, earlier, meeting)
+    assert found(session, city, earlier, meeting).repeats is None
+    assert [found(session, city, check, meeting).repeats for _ in range(2)] == [f"{first.inspection.number}-2"] * 2
 
 
 def test_a_deadline_on_a_day_off_is_the_next_working_day(session, city, check, meeting):
@@ -416,7 +426,7 @@ def counts_equal_rows(session, actor, filters, **when):
 
 def test_counts_equal_rows_in_every_state_and_on_every_day(session, city, check, meeting, act, finding):
     for _ in range(2):
-        found(session, city, check, meeting)
+        found(session, city, planned(session, city, team=("Ines", "Ivan")), meeting)
     begin(act)
     act("Asha", A.ASK_EXTENSION)
     act("Ines", A.GRANT_EXTENSION)

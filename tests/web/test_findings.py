@@ -81,9 +81,12 @@ def test_a_finding_without_a_duty_names_the_item_and_takes_its_basis(ines: Flask
 
 def test_the_same_item_again_in_the_same_unit_is_marked(ines: FlaskClient, session: Session) -> None:
     assert "重复出现" not in note(ines, item="L3-02")
-    assert "重复出现" not in note(ines, item="L3-02", organization="D2-B1")
-    assert "一年内在同一事项上有过问题 1-1" in note(ines, item="L3-02", organization="D1-B2")
-    assert last(session)[0].repeats == "1-1"
+    assert "重复出现" not in note(ines, item="L3-02", organization="D1-B2")
+    assert post(ines, "/inspections/new", {**PLAN, "units": ["D1", "D2"]}).status_code == 302
+    again = NEW.replace("/1/", "/2/")
+    assert "重复出现" not in note(ines, at=again, item="L3-02", organization="D2-B1")
+    assert "一年内在同一事项上有过问题 1-2" in note(ines, at=again, item="L3-02", organization="D1-B2")
+    assert last(session)[0].repeats == "1-2"
 
 
 def test_a_finding_from_a_duty_has_its_place_item_post_and_basis_filled_in(ines: FlaskClient, session: Session) -> None:

@@ -73,6 +73,7 @@ def test_every_paper_is_printed_by_the_worker(app: Flask, client_of: ClientOf, c
 
 def test_a_unit_gets_what_is_addressed_to_it_and_nothing_else(client_of: ClientOf, check: int) -> None:
     dong, address = client_of("Dong"), f"/papers/units/D1/inspections/{check}"
+    post(client_of("Ines"), f"/rectification/inspections/{check}/notify")
     answer = post(dong, address, {"paper": "rectification_notice", "as": "xlsx"})
     assert answer.status_code == 200
     assert post(dong, address, {"paper": "problem_list", "as": "xlsx"}).status_code == 404

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from openpyxl import load_workbook
 
 from tests.web.conftest import post
-from tests.web.test_inspections import FINDING
+from tests.web.test_inspections import FINDING, PLAN
 from tests.web.test_rectification import Do, begin, do, people, planned
 from tracker.tasks.worker import Worker
 from tracker.tasks.works import WORKS
@@ -23,7 +23,7 @@ TEAM, UNIT = "/papers/inspections/1", "/papers/units/D1/inspections/1"
 
 @pytest.fixture
 def found(people: dict[str, FlaskClient], do: Do) -> dict[str, FlaskClient]:
-    """One finding closed after an extension and a return, one that repeats it, one put right on the spot."""
+    """One finding closed after an extension and a return, one that another check had too, one fixed on the spot."""
     begin(do)
     do("Dong", "ask-extension")
     do("Ivan", "grant-extension", deadline="2026-06-30")
@@ -31,7 +31,10 @@ def found(people: dict[str, FlaskClient], do: Do) -> dict[str, FlaskClient]:
     do("Ivan", "return")
     do("Asha", "report", text="已补签到表")
     do("Ivan", "close")
-    post(people["Ines"], "/inspections/1/findings/new", {**FINDING, "problem": "四月又没有记录", "item": "L3-02"})
+    assert post(people["Ines"], "/inspections/new", PLAN).status_code == 302
+    again = {**FINDING, "problem": "四月又没有记录", "item": "L3-02"}
+    for number in (2, 1):
+        assert post(people["Ines"], f"/inspections/{number}/findings/new", again).status_code == 302
     spot = {"problem": "缺签到表", "severity": "on_the_spot", "fixed": "当场补签", "deadline": "", "organization": "D1"}
     post(people["Ines"], "/inspections/1/findings/new", {**FINDING, **spot})
     return people
@@ -68,7 +71,7 @@ def test_the_spreadsheet_says_what_was_done_row_by_row(found: dict[str, FlaskCli
         ("申请延期到 2026-06-29：材料存在外地档案室", "同意延期到 2026-06-30：情况属实", "原期限 2026-06-12")
     )
     assert first["复核"] == "2026-05-20 Ivan复核销号：核对原件属实"
-    assert second["问题"] == "四月又没有记录【一年内重复出现，前一次编号 1-1】"
+    assert second["问题"] == "四月又没有记录【一年内重复出现，前一次编号 2-1】"
     assert (second["状态"], third["状态"], third["整改结果"]) == ("未整改", "已整改待核", "当场补签")
 
 
@@ -84,8 +87,25 @@ def test_notice_and_report_mark_what_is_repeated(app: Flask, found: dict[str, Fl
     rows = sheet(found["Ines"], TEAM, "rectification_notice")
     assert ["重复出现" in str(row["问题"]) for row in rows] == [False, True, False]
     text = printed(app, found["Ines"], TEAM, "rectification_notice")
+    assert ["已销号" in str(row["问题"]) for row in rows] == [True, False, False]
     assert "回执" in text
-    assert "前一次编号1-1" in text
+    assert "前一次编号2-1" in text
+
+
+def test_the_unit_prints_the_order_once_it_was_given_and_of_nothing_else(
+    people: dict[str, FlaskClient],
+) -> None:
+    asked = {"paper": "rectification_notice", "unit": "D1"}
+    for way in ({}, {"as": "xlsx"}):
+        refused = post(people["Dong"], UNIT, {**asked, **way})
+        assert refused.status_code == 409
+        assert "还没有下达整改通知" in refused.text
+    assert "整改通知书（PDF）" not in people["Dong"].get("/rectification/1-1").text
+    post(people["Ines"], "/inspections/1/findings/new", {**FINDING, "problem": "四月没有记录"})
+    post(people["Ines"], "/rectification/1-2/notify")
+    assert [row["编号"] for row in sheet(people["Dong"], UNIT, "rectification_notice")] == ["1-2"]
+    assert [row["编号"] for row in sheet(people["Ines"], TEAM, "rectification_notice")] == ["1-1", "1-2"]
+    assert "整改通知书（PDF）" in people["Dong"].get("/rectification/1-2").text
 
 
 def test_the_unit_gets_its_own_ledger_and_nobody_elses(app: Flask, found: dict[str, FlaskClient]) -> None:

@@ -9,20 +9,28 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from tracker.domain.errors import WrongState
-from tracker.domain.inspection import KIND_NAMES, MEMBER_NAMES, SEVERITY_NAMES
+from tracker.domain.inspection import (
+    KIND_NAMES,
+    MEMBER_NAMES,
+    SEVERITY_NAMES,
+    RectificationAction,
+    RectificationState,
+)
 from tracker.domain.paper import Block, Cell, Heading, Paper, Paragraph, Signatures, Slip, Table
 from tracker.domain.score import VERDICT_NAMES
 from tracker.domain.self_check_table import Line
 from tracker.domain.text import _n
-from tracker.models import Finding, FindingFact, Inspection, InspectionFact, Organization
+from tracker.models import Inspection, InspectionFact, Organization
 from tracker.queries import inspections
 from tracker.queries.history import SHANGHAI
 from tracker.queries.inspection_report import CheckThen, check_then, marked
 from tracker.queries.people import names_of
+from tracker.queries.rectification import Row, rows_of
 from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
 from tracker.queries.self_check_tables import HandedIn, handed_in, table_of
 
-_WIDTHS = (6, 11, 8, 17, 12, 8, 6, 15, 13)
+NOT_GIVEN = _n("第 %(number)s 号督查还没有下达整改通知，检查组下达后才能打印整改通知书。")
+_WIDTHS = (9, 16, 12, 26, 27, 13, 10, 23, 20)  # millimetres
 
 
 def inspection_notice(
@@ -91,15 +99,23 @@ def rectification_notice(
     as_of: datetime,
     words: Translate,
     software_version: str,
+    once_given: bool = False,
 ) -> Paper:
-    """The order to a unit to put right what was found there, with a slip to be signed and sent back."""
+    """The order to a unit to put right what was found there, with a slip to be signed and sent back.
+
+    With `once_given` it names the findings alone of which the unit was given notice, and there must be one.
+    """
     checked = check_then(session, inspection, as_of=as_of, words=words, units=[unit.id])
+    rows = rows_of(session, inspection, today=as_of.astimezone(SHANGHAI).date(), as_of=as_of, unit_id=unit.id)
+    named = [row for row in rows if not once_given or row.last(RectificationAction.NOTIFY)]
+    if once_given and not named:
+        raise WrongState(NOT_GIVEN, number=inspection.number)
     name = checked.setting.nodes[unit.id].name
     fact = inspections.fact_of(session, inspection, as_of=as_of)
-    given = {"title": fact.title, "days": span(fact.starts_on, fact.ends_on), "n": len(checked.findings), "unit": name}
+    given = {"title": fact.title, "days": span(fact.starts_on, fact.ends_on), "n": len(named), "unit": name}
     blocks: list[Block] = [
         Paragraph(words(_n("在%(title)s（%(days)s）中，检查组在你单位发现下列 %(n)s 项问题，请逐项整改。")) % given),
-        _problem_table(checked.setting, checked.findings),
+        _problem_table(checked.setting, named),
         Paragraph(
             words(
                 _n(
@@ -148,6 +164,7 @@ def self_check_table(
         Paragraph(words(_n("督查：%(title)s。检查时段：%(period)s。")) % given),
         Paragraph(_handing_in(sent, told_at, words) or words(_n("请于 %(day)s 前填写报送。")) % due),
         _line_table(setting, lines, answered=drafts or sent is not None),
+        Paragraph(words(_n("逾期办理是指逾期录入（按期办理、过期才录入）和逾期补办（过期才办理）两种情况。"))),
         Signatures((words(_n("填报人：")), words(_n("单位主要负责人（签字）：")), words(_n("日期：")))),
     ]
     return Paper(
@@ -176,7 +193,7 @@ def _line_table(setting: Setting, lines: Sequence[Line], *, answered: bool) -> T
     words, levels = setting.words, setting.checklist.level
     columns = (
         (_n("编号"), 8),
-        (_n("事项"), 26),
+        (_n("事项"), 24),
         (_n("层级"), 13),
         (_n("分值"), 5),
         (_n("应办"), 5),
@@ -184,9 +201,10 @@ def _line_table(setting: Setting, lines: Sequence[Line], *, answered: bool) -> T
         (_n("逾期办理"), 6),
         (_n("逾期未办"), 6),
         (_n("未到期"), 6),
+        (_n("不适用或准予免办"), 8),
         (_n("自评结论"), 9),
         (_n("自评得分"), 6),
-        (_n("说明"), 26),
+        (_n("说明"), 22),
     )
     rows = tuple(
         (
@@ -199,6 +217,7 @@ def _line_table(setting: Setting, lines: Sequence[Line], *, answered: bool) -> T
             line.counts.late,
             line.counts.missing,
             line.counts.not_due,
+            line.counts.set_aside,
             *(_answered(line, words) if answered else (None, None, None)),
         )
         for line in lines
@@ -214,8 +233,8 @@ def _answered(line: Line, words: Translate) -> tuple[Cell, Cell, Cell]:
     return value, points, answer.statement or None
 
 
-def _problem_table(setting: Setting, findings: Sequence[tuple[Finding, FindingFact]]) -> Table:
-    """Findings as a table; one that the same item had in the same unit within a year is marked as repeated."""
+def _problem_table(setting: Setting, findings: Sequence[Row]) -> Table:
+    """Findings as a table; one that the same item had in the unit within a year is marked, and so is a closed one."""
     words = setting.words
     headings = (
         words(_n("编号")),
@@ -230,19 +249,24 @@ def _problem_table(setting: Setting, findings: Sequence[tuple[Finding, FindingFa
     )
     rows = tuple(
         (
-            finding.key,
-            setting.nodes[finding.organization_id].name,
-            finding.item_id or "",
-            marked(finding, fact, words),
-            fact.basis,
-            setting.post(fact.post),
-            words(SEVERITY_NAMES[fact.severity]),
-            fact.demand,
-            fact.deadline,
+            row.finding.key,
+            setting.nodes[row.finding.organization_id].name,
+            row.finding.item_id or "",
+            _problem(row, words),
+            row.fact.basis,
+            setting.post(row.fact.post),
+            words(SEVERITY_NAMES[row.fact.severity]),
+            row.fact.demand,
+            row.fact.deadline,
         )
-        for finding, fact in findings
+        for row in findings
     )
     return Table(name=words(_n("问题清单")), headings=headings, rows=rows, widths=_WIDTHS)
+
+
+def _problem(row: Row, words: Translate) -> str:
+    said = marked(row.finding, row.fact, words)
+    return words(_n("%(problem)s【已销号】")) % {"problem": said} if row.state is RectificationState.CLOSED else said
 
 
 def _paper(

@@ -451,7 +451,7 @@ def find(
         organization_id=organization.id,
         duty_id=duty.id if duty else None,
         item_id=item_id,
-        repeats=_repeated(session, organization.unit_id, item_id, now=now),
+        repeats=_repeated(session, inspection, organization.unit_id, item_id, now=now),
         state=RectificationState.NOT_STARTED,
         created_at=now,
     )
@@ -461,15 +461,22 @@ def find(
     return finding
 
 
-def _repeated(session: Session, unit_id: int, item_id: str | None, *, now: datetime) -> str | None:
-    """The key of the finding that the same item had in the same unit within the year before, the latest of them."""
+def _repeated(
+    session: Session, inspection: Inspection, unit_id: int, item_id: str | None, *, now: datetime
+) -> str | None:
+    """The key of the finding that the item had in the unit within the year before, in another check: the latest."""
     if item_id is None:
         return None
     day = now.astimezone(SHANGHAI)
     year_ago = day.replace(year=day.year - 1, day=min(day.day, monthrange(day.year - 1, day.month)[1]))
     return session.scalar(
         select(Finding.key)
-        .where(Finding.unit_id == unit_id, Finding.item_id == item_id, Finding.created_at >= year_ago)
+        .where(
+            Finding.unit_id == unit_id,
+            Finding.item_id == item_id,
+            Finding.created_at >= year_ago,
+            Finding.inspection_id != inspection.id,
+        )
         .order_by(Finding.created_at.desc(), Finding.id.desc())
         .limit(1)
     )

@@ -33,7 +33,8 @@ class Kind:
     """One kind of paper. `of_unit` needs a unit; `for_unit` may be read by the people of that unit as well.
 
     `act` is what somebody must be let do with the unit in the check, where that is more than to see the check or the
-    unit. `drafts` shows the people of the unit what they have saved and not handed in.
+    unit. `drafts` shows the people of the unit what they have saved and not handed in. `once_given` shows them what
+    they were given notice of, and nothing before.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Kind:
     for_unit: bool = False
     act: Act | None = None
     drafts: bool = False
+    once_given: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -50,7 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "self_check_table": Kind(
         _n("自查表"), self_check_table, of_unit=True, for_unit=True, act=Act.READ_SELF_CHECK, drafts=True
     ),
-    "rectification_notice": Kind(_n("整改通知书"), rectification_notice, of_unit=True, for_unit=True),
+    "rectification_notice": Kind(_n("整改通知书"), rectification_notice, of_unit=True, for_unit=True, once_given=True),
     "rectification_ledger": Kind(_n("整改台账"), rectification_ledger),
     "unit_rectification_ledger": Kind(_n("单位整改台账"), unit_rectification_ledger, of_unit=True, for_unit=True),
     "look_back_record": Kind(_n("回头看记录"), look_back_record),
@@ -72,6 +74,8 @@ def paper_values(
     given: dict[str, Any] = {"as_of": as_of, "words": translator(language), "software_version": software_version()}
     if kind.drafts:
         given["drafts"] = own
+    if kind.once_given:
+        given["once_given"] = own
     if kind.of_unit:
         return kind.build(session, inspection, _visited(session, inspection, unit), **given)
     return kind.build(session, inspection, **given)

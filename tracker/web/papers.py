@@ -10,12 +10,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from tracker.db import db, transaction
-from tracker.domain.errors import Invalid, NotFound
+from tracker.domain.errors import Invalid, NotFound, WrongState
 from tracker.domain.text import _n
 from tracker.models import Inspection, Organization
 from tracker.policy import Act, UnitOfCheck, can
+from tracker.queries.inspection_papers import NOT_GIVEN
 from tracker.queries.inspections import inspection_named, units_of
-from tracker.queries.rectification import checks_with_findings
+from tracker.queries.rectification import checks_with_findings, was_given_notice
 from tracker.reporting.spreadsheet import spreadsheet
 from tracker.services import log
 from tracker.tasks.documents import translator
@@ -47,7 +48,10 @@ def make_for_unit(organization: Organization, number: int) -> ResponseReturnValu
     inspection = _known_to(organization, number) if kind.for_unit else None
     if inspection is None:
         abort(404)
-    return _answer("unit_paper", name, kind, inspection, _unit_of(inspection, organization.code))
+    unit = _unit_of(inspection, organization.code)
+    if kind.once_given and not was_given_notice(db.session(), inspection, unit):
+        raise WrongState(NOT_GIVEN, number=inspection.number)
+    return _answer("unit_paper", name, kind, inspection, unit)
 
 
 def _known_to(unit: Organization, number: int) -> Inspection | None:
