@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from flask import Flask
 from openpyxl import load_workbook
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from tests.reporting.printed import Printed
 from tests.web.conftest import post
@@ -135,3 +135,15 @@ def test_only_an_administrator_turns_ranking_on_and_it_is_off_at_first(client_of
     post(client_of("Adam"), rank, {"ranked": "0"})
     session.rollback()
     assert session.scalar(ranked) is False
+
+
+def test_an_administrator_who_is_overtaken_is_told_on_the_page_of_the_check(client_of, session, check):  # noqa: F811
+    raised = "UNIQUE constraint failed: inspection_fact.inspection_id"
+    session.execute(
+        text(f"CREATE TRIGGER faster BEFORE INSERT ON inspection_fact BEGIN SELECT RAISE(ABORT, '{raised}'); END")
+    )
+    session.commit()
+    page = post(client_of("Adam"), f"/inspections/{check}/ranking", {"ranked": "1"}, follow_redirects=True)
+    assert page.status_code == 200
+    assert "别人刚刚处理了同一事项" in page.text
+    assert "改为按得分排列" in page.text

@@ -113,6 +113,24 @@ def test_each_is_judged_and_what_came_back_becomes_a_repeated_finding(iris: Flas
     assert post(iris, "/inspections/2/close").status_code == 302
 
 
+def test_what_was_said_stands_with_the_finding_once_the_look_back_is_closed(
+    iris: FlaskClient, client_of: ClientOf
+) -> None:
+    dong = client_of("Dong")
+    draw(iris)
+    post(iris, f"{URL}/1-1", {"1-1-value": "came_back", "1-1-note": "六月又缺签到表"})
+    post(iris, f"{URL}/1-2", {"1-2-value": "held", "1-2-note": ""})
+    for place in ("/rectification", "/rectification/1-1"):
+        assert "回头看：" not in dong.get(place).text
+    assert post(iris, "/inspections/2/close").status_code == 302
+    page = dong.get("/rectification/1-1").text
+    assert "回头看：问题反弹" in page
+    assert "六月又缺签到表" in page
+    assert "回头看：没有反弹" in dong.get("/rectification/1-2").text
+    ledger = dong.get("/rectification").text
+    assert (ledger.count("回头看：问题反弹"), ledger.count("回头看：没有反弹")) == (1, 1)
+
+
 def test_whoever_closed_it_does_not_judge_it(iris: FlaskClient, client_of: ClientOf, session: Session) -> None:
     draw(iris)
     answer = post(client_of("Ivan"), f"{URL}/1-1", {"1-1-value": "held", "1-1-note": "看过了"})

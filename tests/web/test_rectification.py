@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Select, event, select
+from sqlalchemy import Select, event, select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -25,6 +26,7 @@ from tracker.domain.inspection import RectificationAction as A
 from tracker.models import (
     Cycle,
     Evidence,
+    EvidenceFact,
     Finding,
     FindingFact,
     Inspection,
@@ -32,6 +34,7 @@ from tracker.models import (
     LogEntry,
     RectificationStep,
 )
+from tracker.queries.rectification import CHOICES
 from tracker.services import inspections
 from tracker.services.accounts import ensure_account
 
@@ -316,6 +319,73 @@ def test_an_existing_record_is_chosen_and_not_asked_for_again(
     do("Clara", "attach", evidence=other)
     assert f"佐证 {other}" in people["Ivan"].get(URL).text
     assert people["Ivan"].get(f"/evidence/{other}").status_code == 200
+
+
+def test_a_record_that_the_list_does_not_reach_is_named_by_its_number(
+    people: dict[str, FlaskClient], do: Do, session: Session, city: City
+) -> None:
+    begin(do)
+    assert 'name="attach-number"' not in people["Clara"].get(URL).text
+    entered = range(CHOICES + 1)
+    for number in entered:
+        put_record(session, city, f"2026.D1-B1.{number + 1}", at=NOW + timedelta(minutes=number))
+    session.commit()
+    page = people["Clara"].get(URL).text
+    assert 'name="attach-number"' in page
+    assert 'value="2026.D1-B1.1"' not in page
+    for typed in ("2026.D2-B1.1", "什么"):
+        refused = do("Clara", "attach", status=400, number=typed)
+        assert "没有这份佐证" in refused.text
+        assert f'value="{typed}"' in refused.text
+    assert "只用一种方式" in do("Clara", "attach", status=400, number="2026.D1-B1.1", evidence="2026.D1-B1.2").text
+    do("Clara", "attach", number=" 2026.D1-B1.1 ")
+    assert "佐证 2026.D1-B1.1" in people["Ivan"].get(URL).text
+
+
+def put_record(session: Session, city: City, key: str, *, at: datetime) -> None:
+    """A record of the branch, entered by its clerk."""
+    clara, branch = city.people["Clara"], city.organizations["D1-B1"]
+    made = Evidence(
+        key=key,
+        number=int(key.rpartition(".")[2]),
+        cycle_id=session.scalars(select(Cycle.id)).one(),
+        unit_id=branch.unit_id,
+        organization_id=branch.id,
+        entered_by_id=clara.id,
+        entered_as="clerk",
+        entered_at=at,
+        withdrawn=False,
+    )
+    session.add(made)
+    session.flush()
+    fact = EvidenceFact(
+        evidence_id=made.id,
+        act_on=at.date(),
+        sentence="补开了会议",
+        sentence_sha256="0" * 64,
+        counts={},
+        withdrawn=False,
+        entered_by_id=clara.id,
+        recorded_at=at,
+    )
+    session.add(fact)
+
+
+@pytest.mark.parametrize(("who", "address"), [("Ines", "/rectification/inspections/1/notify"), ("Asha", "")])
+def test_whoever_is_overtaken_when_dealing_with_all_is_told_on_the_page_they_come_back_to(
+    people: dict[str, FlaskClient], do: Do, session: Session, who: str, address: str
+) -> None:
+    if not address:
+        do("Ines", "notify")
+    raised = "UNIQUE constraint failed: rectification_step.finding_id, rectification_step.number"
+    session.execute(
+        text(f"CREATE TRIGGER faster BEFORE INSERT ON rectification_step BEGIN SELECT RAISE(ABORT, '{raised}'); END")
+    )
+    session.commit()
+    page = post(people[who], address or f"{URL}/receive-all", follow_redirects=True)
+    assert page.status_code == 200
+    assert "别人刚刚处理了同一事项" in page.text
+    assert "三月没有会议记录" in page.text
 
 
 def test_a_new_record_that_lacks_something_keeps_the_file(people: dict[str, FlaskClient], do: Do) -> None:

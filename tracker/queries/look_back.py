@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from tracker.domain.inspection import RectificationAction, RectificationState
+from tracker.domain.inspection import InspectionState, RectificationAction, RectificationState
 from tracker.domain.sampling import Candidate, Draw, Rule, Sample, candidates_in, drawn
 from tracker.models import (
     Finding,
     Inspection,
+    InspectionFact,
     InspectionUnit,
     LookBackDraw,
     LookBackFinding,
@@ -104,6 +105,41 @@ def seen_of(session: Session, inspection: Inspection, *, today: date, as_of: dat
         current, *earlier = said.get(row.finding.id, [None])
         person = names.get(current.person_id, "") if current else ""
         found.append(Seen(row, current, person, [one for one in earlier if one is not None]))
+    return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a look-back that is closed said of a finding: in which check, and by whom."""
+
+    number: int
+    verdict: LookBackVerdict
+    person: str
+
+
+def outcomes_of(
+    session: Session, findings: Iterable[Finding], *, as_of: datetime | None = None
+) -> dict[int, list[Outcome]]:
+    """What closed look-backs said of these findings, by row number, the latest check first."""
+    closed = [finding.id for finding in findings if finding.state is RectificationState.CLOSED]  # no others are drawn
+    if not closed:
+        return {}
+    query = (
+        select(Inspection.number, LookBackVerdict)
+        .join(Inspection, Inspection.id == LookBackVerdict.inspection_id)
+        .join(InspectionFact, and_(InspectionFact.inspection_id == Inspection.id, known(InspectionFact, as_of)))
+        .where(
+            LookBackVerdict.finding_id.in_(closed),
+            known(LookBackVerdict, as_of),
+            InspectionFact.state == InspectionState.CLOSED,
+        )
+        .order_by(Inspection.number.desc())
+    )
+    said = session.execute(query).all()
+    names = names_of(session, {verdict.person_id for _, verdict in said}, as_of=as_of) if said else {}
+    found: dict[int, list[Outcome]] = {}
+    for number, verdict in said:
+        found.setdefault(verdict.finding_id, []).append(Outcome(number, verdict, names.get(verdict.person_id, "")))
     return found
 
 

@@ -480,13 +480,16 @@ def _lines(session: Session, findings: Collection[int], *, as_of: datetime | Non
 
 
 def evidence_to_attach(session: Session, finding: Finding, actor: Actor) -> list[tuple[Evidence, str]]:
-    """Records of the finding's unit that the person sees, with their sentences, the newest first."""
+    """Records of the finding's unit that the person sees, with their sentences, the newest first.
+
+    There is one more than `CHOICES` where there are more.
+    """
     query = (
         select(Evidence, EvidenceFact.sentence)
         .join(EvidenceFact, and_(EvidenceFact.evidence_id == Evidence.id, known(EvidenceFact)))
         .where(Evidence.unit_id == finding.unit_id, Evidence.withdrawn.is_(False), visible(actor, Evidence))
         .order_by(Evidence.entered_at.desc(), Evidence.id.desc())
-        .limit(CHOICES)
+        .limit(CHOICES + 1)
     )
     return [(evidence, sentence or "") for evidence, sentence in session.execute(query)]
 

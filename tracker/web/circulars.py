@@ -120,7 +120,10 @@ def rank(inspection: Inspection) -> ResponseReturnValue:
     ranked = request.form.get("ranked") == "1"
     form = Confirmation()
     if form.validate_on_submit():
-        with transaction() as session:
+        with form.refusals(), transaction() as session:
             set_ranking(session, inspection, ranked=ranked, actor=current_actor(), now=clock.now())
+    if form.errors:
+        form.tell()
+    else:
         flash(_("通报中的单位将按得分排列。") if ranked else _("通报中的单位将按规定次序排列。"), "good")
     return redirect(url_for("inspections.show", number=inspection.number))

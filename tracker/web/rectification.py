@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import Session
-from wtforms import DateField, Field, RadioField, SelectField, TextAreaField
+from wtforms import DateField, Field, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional
 
 from tracker.db import db, transaction
@@ -39,13 +39,14 @@ from tracker.queries import rectification as queries
 from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.evidence import evidence_named
+from tracker.queries.look_back import outcomes_of
 from tracker.queries.rectification import Filters, Mine, Row
 from tracker.services import evidence, rectification
 from tracker.services.rectification import TEXT_LIMIT
 from tracker.web import clock, findings, pictures
 from tracker.web.access import current_actor, guard, number_asked
 from tracker.web.as_of import answers_past, asked, day_shown, known_at, refuse_unless_known
-from tracker.web.forms import Form, entered, page
+from tracker.web.forms import Confirmation, Form, entered, page
 from tracker.web.language import named
 from tracker.web.uploads import UploadForm, allowance, settings
 
@@ -123,6 +124,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "rectification/index.html",
         found=found,
+        outcomes=outcomes_of(session, [row.finding for row in found.rows], as_of=known_at()),
         counts=queries.counts_of(session, actor, filters, **when),
         burn_down=_burn_down(filters),
         filters=filters,
@@ -250,6 +252,7 @@ def _linked(session: Session, finding: Finding, parts: frozenset[Part]) -> dict[
         "prints_for_unit": not of_team and can(session, actor, Act.REPORT, unit),
         "sees_earlier": finding.repeats in kindred,
         "later": [key for key in kindred if key != finding.repeats],
+        "outcomes": outcomes_of(session, [finding], as_of=known_at()).get(finding.id, []),
     }
 
 
@@ -271,13 +274,20 @@ def _form(finding: Finding, row: Row, action: A, checklist: Checklist, *, bound:
     if "deadline" in asks:
         fields = {"deadline": DateField(_("延期到"), validators=[Optional()], default=_wanted(row)), **fields}
     if "evidence" in asks:
-        fields = {"evidence": RadioField(_("已有的佐证"), validate_choice=False), **fields}
+        fields = {
+            "evidence": RadioField(_("已有的佐证"), validate_choice=False),
+            "number": StringField(_("佐证编号"), validators=[Optional(), Length(max=100)]),
+            **fields,
+        }
     options: dict[str, Any] = {} if bound else {"formdata": None}
     form: Form = type("StepForm", (Form,), fields)(prefix=f"{action.value}-", **options)
     if "post" in asks:
         form.post.choices = [(post.id, named(post)) for post in _posts(session, finding, row, checklist)]
     if "evidence" in asks:
-        form.evidence.choices = _records(session, finding, row)
+        found = queries.evidence_to_attach(session, finding, current_actor())
+        form.evidence.choices = _records(found[: queries.CHOICES], row)
+        if len(found) <= queries.CHOICES:
+            del form.number  # the list has them all
     return form
 
 
@@ -287,10 +297,9 @@ def _posts(session: Session, finding: Finding, row: Row, checklist: Checklist) -
     return [post for post in checklist.posts if post.level in levels or post.id == row.fact.post]
 
 
-def _records(session: Session, finding: Finding, row: Row) -> list[tuple[str, str]]:
-    """The records of the unit that may be attached: the newest first, without those that are attached already."""
+def _records(found: Sequence[tuple[Evidence, str]], row: Row) -> list[tuple[str, str]]:
+    """Those of the records found that may be attached: without those that are attached already."""
     there = {line.evidence for line in row.steps}
-    found = queries.evidence_to_attach(session, finding, current_actor())
     return [(record.key, f"{record.key}　{sentence}") for record, sentence in found if record.key not in there]
 
 
@@ -323,14 +332,17 @@ def _said(session: Session, form: Form) -> dict[str, Any]:
     said = {name: field.data for name, field in form._fields.items() if name != "csrf_token"}
     said["text"] = said["text"] or ""
     if "evidence" in said:
-        said["evidence"] = _record_named(session, said["evidence"] or "")
+        chosen, typed = said["evidence"] or "", (said.pop("number", None) or "").strip()
+        if chosen and typed and chosen != typed:
+            raise Invalid(_n("请在列表中选一条佐证，或者填一个编号，只用一种方式。"), field="number")
+        said["evidence"] = _record_named(session, chosen or typed, field="evidence" if chosen else "number")
     return said
 
 
-def _record_named(session: Session, key: str) -> Evidence | None:
+def _record_named(session: Session, key: str, *, field: str) -> Evidence | None:
     found = evidence_named(session, key, actor=current_actor())
     if key and found is None:
-        raise Invalid(_n("没有这份佐证，或者它不在您的查看范围内。"), field="evidence")
+        raise Invalid(_n("没有这份佐证，或者它不在您的查看范围内。"), field=field)
     return found
 
 
@@ -368,9 +380,12 @@ def receive(finding: Finding) -> ResponseReturnValue:
 @guard(Act.RECTIFY, Finding)
 def receive_all(finding: Finding) -> ResponseReturnValue:
     """Sign for every notice of the same check that is this person's to sign for, in one step."""
-    with transaction() as session:
+    form, number = Confirmation(), 0
+    with form.refusals(), transaction() as session:
         number = rectification.receive_all(session, finding, actor=current_actor(), now=clock.now())
-    if number:
+    if form.errors:
+        form.tell()
+    elif number:
         flash(_("已签收 %(n)s 个整改通知，请逐项提出整改措施。", n=number), "good")
     else:
         flash(_("没有等您签收的整改通知。"))
@@ -497,10 +512,12 @@ def _attach_new(session: Session, finding: Finding, form: RecordForm) -> None:
 @guard(Act.REPORT, Inspection, param="number")
 def notify_all(inspection: Inspection) -> ResponseReturnValue:
     """Give notice of every finding of a check that nobody was given notice of, of one unit or of all."""
-    code = request.form.get("unit", "")
-    with transaction() as session:
+    code, form, number = request.form.get("unit", ""), Confirmation(), 0
+    with form.refusals(), transaction() as session:
         number = rectification.notify_all(session, inspection, unit=code, actor=current_actor(), now=clock.now())
-    if number:
+    if form.errors:
+        form.tell()
+    elif number:
         flash(_("已下达 %(n)s 个问题的整改通知，等待责任单位签收。", n=number), "good")
     else:
         flash(_("没有等下达整改通知的问题。"))
