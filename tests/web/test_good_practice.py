@@ -66,6 +66,14 @@ def test_only_who_signs_for_the_unit_is_offered_to_decide(client_of, marked):
         assert post(client_of(who), f"{marked}/agree").status_code == 403
 
 
+def test_the_first_page_tells_who_signs_for_the_unit_that_one_waits(client_of, marked):
+    told = "有 1 个亮点做法等本单位决定是否同意公开交流。"
+    assert told in client_of("Dong").get("/").text
+    assert told not in client_of("Asha").get("/").text
+    post(client_of("Dong"), f"{marked}/agree")
+    assert told not in client_of("Dong").get("/").text
+
+
 def test_once_agreed_to_every_unit_reads_it_on_one_page_and_not_the_record(client_of, marked, record):
     assert post(client_of("Dong"), f"{marked}/agree").location == marked
     page = client_of("Omar").get("/good-practice").text

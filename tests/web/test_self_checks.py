@@ -337,3 +337,38 @@ def test_the_paper_is_printed_by_the_worker(app: Flask, client_of: ClientOf, che
             worker.perform(key)
     with dong.get(f"{place}/file") as answer:
         assert answer.data.startswith(b"%PDF-"), place
+
+
+def test_after_handing_in_the_page_says_who_did_when_and_what_saving_does(client_of: ClientOf, check: None) -> None:
+    dong = client_of("Dong")
+    said = "只点保存不改变检查组看到的内容"
+    assert said not in dong.get(PLACE).text
+    post(dong, PLACE, table_in(dong) | FILLED | {"then": "hand_in"})
+    page = dong.get(PLACE).text
+    assert said in page
+    assert re.search(r"已由Dong于 2026-05-20 [\d:]+ 报送（第 1 次）", page)
+
+
+def test_an_answer_that_the_counts_speak_against_gets_a_remark_and_is_taken(client_of: ClientOf, check: None) -> None:
+    dong = client_of("Dong")
+    assert "请再核对" not in dong.get(PLACE).text
+    assert post(dong, PLACE, table_in(dong) | {MEETING: "met", THEME_DAY: "partly"}).status_code == 302
+    page = dong.get(PLACE).text
+    assert page.count("自评为落实，但还有 8 项逾期未办，请再核对。") == 1
+    assert page.count("请再核对") == 1
+
+
+def test_the_page_leads_to_the_notice_of_the_check(client_of: ClientOf, check: None) -> None:
+    dong = client_of("Dong")
+    assert 'name="paper" value="inspection_notice"' in dong.get(PLACE).text
+    assert post(dong, "/papers/units/D1/inspections/1", {"paper": "inspection_notice"}).status_code == 302
+    assert 'value="inspection_notice"' not in client_of("Ines").get(PLACE).text
+
+
+def test_page_and_paper_show_the_same_counts(client_of: ClientOf, check: None) -> None:
+    read = client_of("Ines").get(PLACE).text
+    answer = post(client_of("Dong"), "/papers/units/D1/inspections/1", {"paper": "self_check_table", "as": "xlsx"})
+    cells = {str(cell) for sheet in load_workbook(BytesIO(answer.data)) for row in sheet.values for cell in row}
+    for heading in ("按期", "逾期办理", "逾期未办", "未到期", "不适用或准予免办"):
+        assert heading in read
+        assert heading in cells

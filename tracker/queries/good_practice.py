@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor
@@ -128,6 +128,15 @@ def pending(session: Session, *, actor: Actor) -> list[Waiting]:
     rows = {row.key: row for row in session.scalars(query)}
     found = _practices(session, rule, GoodPractice.state == GoodPracticeState.MARKED)
     return [Waiting(one, actions_for(session, rows[one.key], actor=actor)) for one in found]
+
+
+def waiting_for_consent(session: Session, actor: Actor) -> int:
+    """How many wait for the consent of a unit that this person signs for."""
+    units = {sitting.organization_id for sitting in actor.sittings if sitting.may_sign and sitting.at_unit}
+    if not units:
+        return 0
+    rule = GoodPractice.unit_id.in_(units), GoodPractice.state == GoodPracticeState.MARKED
+    return session.scalar(select(func.count()).select_from(GoodPractice).where(*rule)) or 0
 
 
 def of_inspection(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> list[Practice]:

@@ -57,6 +57,7 @@ from tracker.queries.duties import (
 )
 from tracker.queries.duty_as_of import decider_then, duty_then
 from tracker.queries.evidence import Record, contents_of, earlier_records, evidence_named, records_of
+from tracker.queries.good_practice import waiting_for_consent
 from tracker.queries.organizations import names_of as names_of_places
 from tracker.queries.rectification import waiting_for
 from tracker.queries.seats import Holder, holders_of
@@ -179,6 +180,7 @@ def home() -> ResponseReturnValue:
         waiting=waiting,
         findings=waiting_for(session, actor, today=clock.today()),
         tables=open_tables(session, actor, today=clock.today()),
+        practices=waiting_for_consent(session, actor),
         events=_event_links(),
         several=_several(),
     )
