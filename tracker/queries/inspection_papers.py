@@ -30,7 +30,7 @@ from tracker.queries.reports import Setting, Translate, provenance_of, setting_o
 from tracker.queries.self_check_tables import HandedIn, handed_in, table_of
 
 NOT_GIVEN = _n("第 %(number)s 号督查还没有下达整改通知，检查组下达后才能打印整改通知书。")
-_WIDTHS = (9, 16, 12, 26, 27, 13, 10, 23, 20)  # millimetres
+_WIDTHS = (9, 15, 12, 27, 26, 13, 13, 19, 22)  # millimetres
 
 
 def inspection_notice(
