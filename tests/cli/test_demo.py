@@ -24,6 +24,7 @@ from tracker.cli.demo.build import summary
 from tracker.cli.demo.command import demo, parts
 from tracker.cli.demo.opening import ACCOUNTS, PASSWORD
 from tracker.cli.demo.place import MARK, Standing, settings_for, standing
+from tracker.cli.demo.words import SELF_CHECK_STATEMENTS
 from tracker.config import load_settings
 from tracker.db import db, engine_options
 from tracker.domain.duty import State
@@ -33,6 +34,7 @@ from tracker.domain.media import KINDS
 from tracker.domain.password import PROFILES, check_password
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.models import (
+    AccessLog,
     Account,
     Base,
     Decision,
@@ -47,6 +49,7 @@ from tracker.models import (
     Inspection,
     InspectionDraw,
     LogChain,
+    Organization,
     Overrule,
     RectificationStep,
     SelfCheckHandIn,
@@ -54,6 +57,7 @@ from tracker.models import (
     StoredFile,
     Verdict,
 )
+from tracker.queries.self_check_tables import table_of
 from tracker.storage.blobs import BlobStore
 
 BUILD = """
@@ -199,6 +203,37 @@ def test_the_findings_stand_at_every_place_between_notice_and_closing(session: S
     assert session.scalar(
         select(func.count()).where(RectificationStep.action == RectificationAction.GRANT_EXTENSION)
     )
+
+
+def test_the_secretary_and_the_head_with_accounts_have_a_finding_to_sign_for(app: Flask) -> None:
+    with app.app_context(), Session(db.engine) as session:
+        finding = session.scalars(select(Finding).join(Inspection).where(Inspection.number == 2)).one()
+        key = finding.key
+        taken = select(RectificationStep.action).where(RectificationStep.finding_id == finding.id)
+
+        assert finding.organization.code == "LY-01"
+        assert session.scalars(taken).all() == [RectificationAction.NOTIFY]
+    with time_machine.travel(DAY_AFTER):
+        for account in ("zhibu", "dangzu"):
+            client = app.test_client()
+            _sign_in(client, account)
+            page = client.get(f"/rectification/{key}").get_data(as_text=True)
+            assert f'action="/rectification/{key}/receive"' in page, account
+
+
+def test_an_inspector_read_what_they_marked(session: Session) -> None:
+    for practice in session.scalars(select(GoodPractice)):
+        opened = select(func.min(AccessLog.at)).where(
+            AccessLog.verb == "evidence.open", AccessLog.object_key == practice.evidence.key
+        )
+        assert session.scalars(opened).one() is not None
+
+
+def test_no_unit_says_that_all_was_in_time_where_the_counts_say_late(session: Session) -> None:
+    second = session.scalars(select(Inspection).where(Inspection.number == 2)).one()
+    for unit in session.scalars(select(Organization).join(SelfCheckLine, SelfCheckLine.unit_id == Organization.id)):
+        for line in table_of(session, second, unit, as_of=DAY_AFTER):
+            assert not (line.counts.late and line.answer.statement == SELF_CHECK_STATEMENTS[0]), line
 
 
 def test_the_second_check_is_drawn_and_one_unit_has_handed_its_table_in(session: Session) -> None:

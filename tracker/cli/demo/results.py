@@ -17,7 +17,7 @@ from tracker.domain.self_check_table import Answer, Line
 from tracker.models import Evidence, EvidenceLink, GoodPractice, Inspection, Organization, Verdict
 from tracker.queries.inspections import units_of
 from tracker.queries.self_check_tables import table_of
-from tracker.services import circulars, desk, good_practice
+from tracker.services import circulars, desk, good_practice, log
 from tracker.services.self_check_tables import hand_in, save_lines
 
 
@@ -70,7 +70,11 @@ def mark_good_practice(stage: Stage, number: int, place: int, now: datetime) -> 
         return
     title, text = words.GOOD_PRACTICES[place]
     actor = stage.actor(LEADER, now)
-    good_practice.mark(stage.session, inspection, record, title=title, text=text, actor=actor, now=now)
+    opened = {"verb": "evidence.open", "kind": "evidence", "key": record.key, "unit_id": record.unit_id}
+    log.record_access(stage.session, actor=actor, now=now, **opened)
+    good_practice.mark(
+        stage.session, inspection, record, title=title, text=text, actor=actor, now=later(now, minutes=5)
+    )
 
 
 def agree_to_good_practice(stage: Stage, number: int, now: datetime) -> None:
@@ -111,5 +115,8 @@ def _answer(unit: Organization, line: Line) -> Answer:
     met = line.counts.missing == 0
     value = VerdictValue.MET if met else VerdictValue.PARTLY
     tenths = line.points * 10 if met else line.points * 5
-    said = words.SELF_CHECK_STATEMENTS[0 if met else chance(unit.code, line.item_id).randint(1, 2)]
+    if met:
+        said = words.SELF_CHECK_STATEMENTS[1 if line.counts.late else 0]
+    else:
+        said = words.SELF_CHECK_STATEMENTS[chance(unit.code, line.item_id).randint(1, 2)]
     return Answer(line.item_id, value, tenths, said)
