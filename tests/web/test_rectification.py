@@ -399,9 +399,10 @@ def test_a_new_record_that_lacks_something_keeps_the_file(people: dict[str, Flas
 def test_the_counts_of_the_ledger_are_links_to_as_many_rows(
     people: dict[str, FlaskClient], do: Do, client_of: ClientOf, clock: time_machine.Traveller
 ) -> None:
-    for organization, item in (("D1-B1", "L3-02"), ("D1-B2", "L3-05"), ("D1", "")):
+    assert post(people["Ines"], "/inspections/new", PLAN).status_code == 302
+    for number, organization, item in ((2, "D1-B1", "L3-02"), (1, "D1-B2", "L3-05"), (1, "D1", "")):
         found = {**FINDING, "organization": organization, "item": item, "deadline": "2026-05-20"}
-        post(people["Ines"], "/inspections/1/findings/new", found)
+        post(people["Ines"], f"/inspections/{number}/findings/new", found)
     begin(do)
     clock.move_to(NOW.replace(day=22))
     ines = client_of("Ines")
