@@ -12,12 +12,13 @@ from tests.work import ACT, CHECKLIST, PRESENT, cycle_of, duty, file, queries_of
 from tracker.domain.errors import Invalid, NotAllowed, WrongState
 from tracker.domain.inspection import InspectionKind, InspectionState, MemberRole, Severity
 from tracker.domain.score import Verdict
-from tracker.models import EvidenceLink, InspectionDuty, LogChain, LogEntry
+from tracker.models import EvidenceLink, Inspection, InspectionDuty, LogChain, LogEntry
 from tracker.models import Verdict as VerdictRow
 from tracker.policy import visible
 from tracker.queries import inspections as queries
 from tracker.services import inspections, sign_offs
 from tracker.services.inspections import Plan, Problem
+from tracker.web.access import WITH
 
 ITEM = CHECKLIST.item["L3-02"]
 
@@ -332,3 +333,14 @@ def test_closing_a_check_of_several_units_is_one_act_in_each_of_their_chains(ses
     entries = session.execute(query.where(LogEntry.verb == "inspection.close").order_by(LogEntry.id)).all()
     assert [chain for chain, _ in entries] == ["D1", "D2"]
     assert len({act for _, act in entries}) == 1
+
+
+def test_a_check_that_a_page_loaded_with_its_year_can_be_locked(session, city, meetings):
+    """PostgreSQL locks no row at the far side of an outer join: only the check itself is to be locked."""
+    check = planned(session, city)
+    session.expire(check)
+    loaded = session.scalars(select(Inspection).options(*WITH[Inspection])).one()
+
+    judge(session, city, loaded, meetings[0], Verdict.MET)
+
+    assert session.scalars(select(VerdictRow.value)).all() == [Verdict.MET]

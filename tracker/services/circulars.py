@@ -43,7 +43,7 @@ def save(
 ) -> CircularText:
     """Put the words of a paper anew; `seen` is when the words that the writer started from were recorded."""
     session.flush()
-    session.refresh(inspection, with_for_update={"key_share": True})
+    session.refresh(inspection, with_for_update={"key_share": True, "of": Inspection})
     require(session, actor, Act.REPORT, inspection)
     assert actor.person_id is not None  # noqa: S101  an operator is not in any team
     if paper not in PAPERS:

@@ -107,7 +107,7 @@ def _clock(at: datetime) -> str:
 def _enter(session: Session, inspection: Inspection, actor: Actor) -> None:
     """Refuse whoever may not inspect here. The check is locked: whatever is read from now on stays so until the end."""
     session.flush()
-    session.refresh(inspection, with_for_update={"key_share": True})
+    session.refresh(inspection, with_for_update={"key_share": True, "of": Inspection})
     if inspection.state is InspectionState.CLOSED:
         raise WrongState(_n("本次督查已经结束，核查结论不再变动。"))
     require(session, actor, Act.INSPECT, inspection)

@@ -33,7 +33,7 @@ def mark(
 ) -> GoodPractice:
     """Mark a record that serves a duty of the sample; `text` is what all units will read once the unit agrees."""
     session.flush()
-    session.refresh(inspection, with_for_update={"key_share": True})
+    session.refresh(inspection, with_for_update={"key_share": True, "of": Inspection})
     require(session, actor, Act.INSPECT, inspection)
     _check_words(title, text)
     _check_record(session, inspection, evidence, actor=actor)

@@ -35,7 +35,7 @@ def set_team(
     """
     require(session, actor, Act.ADMINISTER)
     session.flush()
-    session.refresh(inspection, with_for_update={"key_share": True})
+    session.refresh(inspection, with_for_update={"key_share": True, "of": Inspection})
     present = {row.person_id: row for row in session.scalars(_members(inspection))}
     wanted = {person.id: (person, role) for person, role in team}
     _check(session, wanted, present)

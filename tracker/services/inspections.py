@@ -343,7 +343,7 @@ def current_verdict(session: Session, inspection: Inspection, duty: Duty) -> Ver
 def _require_own(session: Session, inspection: Inspection, actor: Actor) -> None:
     """Refuse whoever may not inspect here; the check is locked, so that nothing is written while it is closed."""
     session.flush()
-    session.refresh(inspection, with_for_update={"key_share": True})
+    session.refresh(inspection, with_for_update={"key_share": True, "of": Inspection})
     require(session, actor, Act.INSPECT, inspection)
 
 

@@ -147,7 +147,7 @@ def judge(
 def _own(session: Session, inspection: Inspection, actor: Actor) -> int:
     """Who acts, if they may inspect here; the check is locked, so that nothing is written while it is closed."""
     session.flush()
-    session.refresh(inspection, with_for_update={"key_share": True})
+    session.refresh(inspection, with_for_update={"key_share": True, "of": Inspection})
     require(session, actor, Act.INSPECT, inspection)
     if actor.person_id is None:  # an operator is in no team; said again for the columns
         raise NotAllowed(_n("您没有办理这件事的权限。如有疑问，请联系本单位管理员核对任职和角色。"))

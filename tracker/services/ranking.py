@@ -18,7 +18,7 @@ def set_ranking(session: Session, inspection: Inspection, *, ranked: bool, actor
     """Let units be ordered by score in the circular of a check, or no longer; people are never ranked."""
     require(session, actor, Act.ADMINISTER)
     session.flush()
-    session.refresh(inspection, with_for_update={"key_share": True})
+    session.refresh(inspection, with_for_update={"key_share": True, "of": Inspection})
     fact = fact_of(session, inspection)
     if fact.ranked is ranked:
         return

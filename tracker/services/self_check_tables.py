@@ -142,7 +142,7 @@ def _require_shown(lines: Sequence[Line], shown: Iterable[Answer]) -> None:
 def _require_open(session: Session, inspection: Inspection, unit: Organization, act: Act, *, actor: Actor) -> None:
     """Refuse whoever may not, and everything after the close; the check is locked, so that writers take turns."""
     session.flush()
-    session.refresh(inspection, with_for_update={"key_share": True})
+    session.refresh(inspection, with_for_update={"key_share": True, "of": Inspection})
     require(session, actor, act, UnitOfCheck(inspection, unit))
     if inspection.state is InspectionState.CLOSED:
         raise WrongState(_n("本次检查已经结束，自查表不能再填报；如有补充，请联系检查组。"))
