@@ -338,7 +338,7 @@ def test_closing_a_check_of_several_units_is_one_act_in_each_of_their_chains(ses
 def test_a_check_that_a_page_loaded_with_its_year_can_be_locked(session, city, meetings):
     """PostgreSQL locks no row at the far side of an outer join: only the check itself is to be locked."""
     check = planned(session, city)
-    session.expire(check)
+    session.expunge(check)
     loaded = session.scalars(select(Inspection).options(*WITH[Inspection])).one()
 
     judge(session, city, loaded, meetings[0], Verdict.MET)
