@@ -70,8 +70,15 @@ def mark_good_practice(stage: Stage, number: int, place: int, now: datetime) -> 
         return
     title, text = words.GOOD_PRACTICES[place]
     actor = stage.actor(LEADER, now)
-    opened = {"verb": "evidence.open", "kind": "evidence", "key": record.key, "unit_id": record.unit_id}
-    log.record_access(stage.session, actor=actor, now=now, **opened)
+    log.record_access(
+        stage.session,
+        actor=actor,
+        now=now,
+        verb="evidence.open",
+        kind="evidence",
+        key=record.key,
+        unit_id=record.unit_id,
+    )
     good_practice.mark(
         stage.session, inspection, record, title=title, text=text, actor=actor, now=later(now, minutes=5)
     )
