@@ -6,10 +6,12 @@ import re
 from datetime import date
 
 import pytest
+import time_machine
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests.city import NOW
 from tests.web.conftest import ClientOf, post
 from tests.web.test_inspections import FINDING, PLAN
 from tracker.models import Duty, Finding, FindingFact, InspectionDuty, Organization
@@ -95,7 +97,7 @@ def test_a_finding_from_a_duty_has_its_place_item_post_and_basis_filled_in(ines:
     duty = session.scalars(at_the_top.order_by(Duty.key)).first() or pytest.fail("no duty")
     key, item_id = duty.key, duty.item_id
     page = ines.get(f"{NEW}?duty={key}").text
-    assert re.search(r'<option selected value="D1">', page)
+    assert re.search(r'<input type="hidden" name="organization" value="D1">', page)
     assert re.search(r'<textarea[^>]*name="basis"[^>]*>\s*《', page)
     note(ines, at=f"{NEW}?duty={key}", organization="D1", basis="")
     finding, fact = last(session)
@@ -110,3 +112,26 @@ def test_what_is_put_right_on_the_spot_is_one_step_and_waits_for_another_inspect
     assert "由检查组其他成员复核销号" in said
     finding, fact = last(session)
     assert (finding.state, fact.deadline) == ("reported", date(2026, 5, 20))
+
+
+@pytest.mark.parametrize(
+    ("day", "said", "on"),
+    [
+        (date(2026, 5, 20), "没有填写期限，立行立改的期限定为当天 2026-05-20", date(2026, 5, 20)),
+        (date(2026, 5, 23), "没有填写期限，今天是休息日，立行立改的期限定为下一个工作日 2026-05-25", date(2026, 5, 25)),
+    ],
+)
+def test_a_deadline_that_nobody_chose_is_not_called_chosen(
+    client_of: ClientOf,
+    ines: FlaskClient,
+    session: Session,
+    clock: time_machine.Coordinates,
+    day: date,
+    said: str,
+    on: date,
+) -> None:
+    clock.move_to(NOW.replace(day=day.day))
+    told = note(client_of("Ines"), severity="on_the_spot", deadline="")
+    assert said in told
+    assert "所选的" not in told
+    assert last(session)[1].deadline == on

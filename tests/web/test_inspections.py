@@ -66,6 +66,10 @@ def test_a_finding_appears_in_the_list_of_problems(ines: FlaskClient, session: S
     duty = first_to_judge(ines)
     elsewhere = post(ines, f"/inspections/1/findings/new?duty={duty}", FINDING)
     assert (elsewhere.status_code, duty.split(".")[1]) == (400, "D1")
+    assert "不是该任务所属的组织" in elsewhere.text
+    assert '<select id="organization"' not in elsewhere.text
+    assert '<input type="hidden" name="organization" value="D1">' in elsewhere.text
+    assert '<select id="organization"' in ines.get("/inspections/1/findings/new").text
     there = FINDING | {"organization": "D1"}
     assert post(ines, f"/inspections/1/findings/new?duty={duty}", there).status_code == 302
 

@@ -435,8 +435,9 @@ def find(
 ) -> Finding:
     """Note a problem at an organization, or with one of its duties; its rectification has not begun."""
     _require_own(session, inspection, actor)
-    elsewhere = duty is not None and duty.organization_id != organization.id
-    if elsewhere or organization.unit_id not in set(_units(session, inspection)):
+    if duty is not None and duty.organization_id != organization.id:
+        raise Invalid(_n("这个组织不是该任务所属的组织；不涉及这项任务的问题，请从督查页登记。"), field="organization")
+    if organization.unit_id not in set(_units(session, inspection)):
         raise Invalid(_n("这个组织不属于本次检查的单位。"), field="organization")
     _check_problem(problem, now=now)
     item_id = duty.item_id if duty else problem.item_id

@@ -87,7 +87,7 @@ def correct(session: Session, finding: Finding, form: FindingForm) -> str:
     until = _until(session, form)
     problem = _problem(session, finding.inspection, finding.duty, form, until)
     inspections.correct_finding(session, finding, problem=problem, actor=current_actor(), now=clock.now())
-    return str(_("已更正问题 %(key)s，原内容仍可查。", key=finding.key)) + moved(until)
+    return str(_("已更正问题 %(key)s，原内容仍可查。", key=finding.key)) + _said_of(form, until)
 
 
 def _items_to_choose(items: Mapping[str, Item], duty: Duty | None) -> list[tuple[str, str]]:
@@ -114,7 +114,7 @@ def note(session: Session, inspection: Inspection, duty: Duty | None, form: Find
         actor=actor,
         now=now,
     )
-    told = [_("已登记问题 %(key)s，整改期限 %(day)s。", key=finding.key, day=until.on), moved(until)]
+    told = [_("已登记问题 %(key)s，整改期限 %(day)s。", key=finding.key, day=until.on), _said_of(form, until)]
     if finding.repeats:
         told.append(_("本单位一年内在同一事项上有过问题 %(key)s，本问题已标为重复出现。", key=finding.repeats))
     if form.fixed.data and form.fixed.data.strip():
@@ -129,6 +129,15 @@ def moved(until: Deadline) -> str:
     if until.moved_from is None:
         return ""
     return str(_("所选的 %(day)s 是休息日，期限已顺延到下一个工作日 %(on)s。", day=until.moved_from, on=until.on))
+
+
+def _said_of(form: FindingForm, until: Deadline) -> str:
+    """What is said of a deadline: where it moved from, or, where none was chosen, which one is set."""
+    if form.deadline.data is not None or form.working_days.data is not None:
+        return moved(until)
+    if until.moved_from is None:
+        return str(_("没有填写期限，立行立改的期限定为当天 %(on)s。", on=until.on))
+    return str(_("没有填写期限，今天是休息日，立行立改的期限定为下一个工作日 %(on)s。", on=until.on))
 
 
 def _refuse_unless_on_the_spot(form: FindingForm) -> None:
