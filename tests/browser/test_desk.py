@@ -279,6 +279,24 @@ def test_a_verdict_that_finds_no_network_is_kept_and_saved_later(checks, browser
     assert verdicts(checks, checks.calm)[-1][:2] == (key, "met")
 
 
+def test_a_verdict_that_stands_is_not_overwritten_by_one_key(checks, browser):
+    before = verdicts(checks, checks.calm)
+    key, value = before[-1][:2]
+    assert value == "met"
+    with at_desk(browser, checks, "ines") as ines:
+        ines.go(f"/inspections/{checks.calm}/desk?duty={key}")
+        page = ines.page
+        page.locator("[data-reasons]:not([hidden])").wait_for(state="attached")
+        page.keyboard.press("m")
+        page.get_by_role("status").get_by_text("已经是这个结论").wait_for()
+        page.keyboard.press("a")
+        page.get_by_role("status").get_by_text("再按一次就改判").wait_for()
+        assert verdicts(checks, checks.calm) == before
+        page.keyboard.press("a")
+        page.get_by_role("status").get_by_text("已保存").wait_for()
+    assert [one[:2] for one in verdicts(checks, checks.calm)][-1] == (key, "not_applicable")
+
+
 def test_a_reason_is_asked_for_where_one_is_needed(checks, browser):
     before = len(verdicts(checks, checks.calm))
     with at_desk(browser, checks, "ines") as ines:

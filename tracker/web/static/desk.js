@@ -114,6 +114,7 @@ const askAhead = () => {
 
 const place = (key, sections) => {
   current = key;
+  revising = "";
   ready.delete(key);
   countAhead();
   parts.replaceChildren(...sections);
@@ -240,6 +241,21 @@ const deliverAll = () => {
   return sending;
 };
 
+// A verdict that stands is not overwritten by one key: the same one again changes nothing, another one is asked for twice.
+let revising = "";
+
+const mayRevise = (value, given) => {
+  const asked = `${current} ${value}`;
+  if (value === given && note().value.trim() === note().defaultValue.trim()) {
+    tell(say.saySame);
+    return false;
+  }
+  if (revising === asked) return true;
+  revising = asked;
+  tell(say.sayRevise);
+  return false;
+};
+
 const judge = (value) => {
   if (!form()) return;
   if (NEEDS_A_REASON.includes(value) && !note().value.trim()) {
@@ -248,6 +264,7 @@ const judge = (value) => {
     return;
   }
   const line = lineOf(current);
+  if (line?.dataset.verdict && !mayRevise(value, line.dataset.verdict)) return;
   const seen = parts.querySelector("[data-duty]").dataset.seen;
   const one = { key: current, value, note: note().value, seen, before: line?.dataset.verdict ?? "", at: Date.now() };
   forget(current);
@@ -401,7 +418,10 @@ const KEYS = {
   KeyP: () => judge("partly"),
   KeyX: () => judge("missing"),
   KeyA: () => judge("not_applicable"),
-  KeyN: () => note()?.focus(),
+  KeyN: () => {
+    note()?.focus();
+    note()?.setSelectionRange(note().value.length, note().value.length);
+  },
   KeyF: () => goTo("f"),
   KeyS: () => goTo("s"),
   KeyE: () => turnTo(view.file + 1),
