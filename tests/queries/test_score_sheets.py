@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import date, timedelta
+from fractions import Fraction
 
 from tests.city import NOW
 from tests.services.test_inspections import judge, planned
@@ -10,6 +12,7 @@ from tests.work import CHECKLIST, duty
 from tracker.domain.score import Verdict, shown
 from tracker.queries.inspection_report import check_then
 from tracker.queries.report_scores import score_lines, scores_in
+from tracker.queries.result_papers import unit_report
 from tracker.queries.score_sheets import score_sheets
 
 LEVELS = [level.id for level in CHECKLIST.levels]
@@ -37,6 +40,40 @@ def test_the_page_and_the_paper_have_the_same_scores(session, city):
     ]
     assert on_page == [(line.unit, line.organizations, str(line.score)) for line in lines]
     assert [unit.code for unit in sheets(session, check)] == ["D1", "D2"]
+
+
+def written(text):
+    """A number as it is printed: 2.25, or 1 2/3."""
+    return sum(map(Fraction, text.split()))
+
+
+def test_the_sums_come_out_as_they_are_printed(session, city):
+    """Points with thirds and quarters: rounded parts would add up to something else than what is printed."""
+    values = {
+        "L3-02": (Verdict.MET, Verdict.MISSING, Verdict.MISSING),
+        "L3-05": (Verdict.PARTLY, Verdict.MET, Verdict.MET),
+        "L3-10": (Verdict.MET, Verdict.PARTLY),
+    }
+    made = [
+        (duty(city, "D1-B1.P4-1", item, f"M0{n}"), value)
+        for item in values
+        for n, value in enumerate(values[item], start=1)
+    ]
+    check = planned(session, city, units=("D1",), period_starts_on=date(2026, 1, 1), period_ends_on=date(2026, 3, 31))
+    for one, value in made:
+        judge(session, city, check, one, value, note="看了记录")
+    report = unit_report(session, check, city.organizations["D1"], as_of=NOW, words=str)
+    tables = {table.name: table for table in report.tables}
+    printed = [written(row[3]) for row in tables["各事项得分"].rows]
+    for formula, points in zip((row[2] for row in tables["各事项得分"].rows), printed, strict=True):
+        worth, met, partly, judged, said = re.fullmatch(
+            r"(\d+) × \((\d+) \+ (\d+) × ½\) ÷ (\d+) = (.+)", formula
+        ).groups()
+        assert int(worth) * (int(met) + Fraction(int(partly), 2)) / int(judged) == written(said) == points
+    [row] = tables["各层级得分"].rows
+    earned, points, score = re.fullmatch(r"(.+) ÷ (\d+) × 100 = ([\d.]+)", row[4]).groups()
+    assert written(earned) == sum(printed)
+    assert shown(written(earned) * 100 / int(points)) == score == str(row[3])
 
 
 def test_before_the_check_was_planned_there_is_nothing(session, city):

@@ -257,7 +257,7 @@ def test_points_are_worked_out_and_an_overruled_number_stands_beside_them(sessio
     judge(session, city, inspection, meetings[0], Verdict.MET)
     judge(session, city, inspection, meetings[1], Verdict.PARTLY, note="缺表决结果")
     [scored] = queries.scores_of(session, inspection, items=items)
-    assert scored.items[0].score.formula == "5 × (1 + 1 × ½) ÷ 2 = 3.8"
+    assert scored.items[0].score.formula == "5 × (1 + 1 × ½) ÷ 2 = 3.75"
 
     node = city.organizations["D1-B1"]
     overrule = {"organization": node, "item": ITEM, "reason": "现场核实已补齐", "actor": ines, "now": NOW}

@@ -53,6 +53,22 @@ def page_of(client, number):
     return html.fromstring(answer.text)
 
 
+def written(text):
+    """A number as the page writes it: 2.25, or 1 2/3."""
+    return sum(map(Fraction, text.split()))
+
+
+def added_up(node):
+    """The score of an organization from nothing but what is written on the page: points of items, sum, result."""
+    rows = [numbers(row) for row in node.xpath(".//tbody/tr")]
+    counted = [(cells[0], written(said)) for cells, said in rows if said != "—"]
+    found = re.search(r"：([\d./\s]+) ÷ (\d+) × 100 = ([\d.]+)", node.xpath("./p")[0].text_content())
+    assert written(found[1]) == sum(said for _, said in counted)
+    assert int(found[2]) == sum(points for points, _ in counted)
+    assert shown(written(found[1]) * 100 / int(found[2])) == found[3]
+    return found[3]
+
+
 def numbers(row):
     """Points, the five counts, and the score of a row of the page."""
     cells = [cell.text_content().strip() for cell in row.xpath("./td[contains(@class, 'number')]")]
@@ -78,8 +94,13 @@ def recomputed(node):
             assert said == "—"
             continue
         overruled = given(row)
-        score = worth * min(Fraction(1), (met + partly * HALF) / judged) if overruled is None else overruled
-        assert said == shown(score)
+        by_rule = worth * min(Fraction(1), (met + partly * HALF) / judged)
+        formula = row.xpath(".//summary")[0].text_content().strip()
+        counted, worked = formula.split(" = ")
+        assert counted == f"{worth} × ({met} + {partly} × ½) ÷ {judged}"
+        assert written(worked) == by_rule
+        score = by_rule if overruled is None else overruled
+        assert written(said) == score
         earned, points = earned + score, points + worth
     return earned * 100 / points if points else None
 
@@ -95,9 +116,10 @@ def test_the_sum_can_be_done_again_from_the_numbers_of_the_page(client_of, check
     nodes = level.xpath("./details[@data-organization]")
     assert [node.get("data-organization") for node in nodes] == ["D1-B1", "D1-B2"]
     scores = [recomputed(node) for node in nodes]
-    assert [summary(node) for node in nodes] == [shown(score) for score in scores]
+    assert [summary(node) for node in nodes] == [added_up(node) for node in nodes] == [shown(score) for score in scores]
     assert summary(level) == shown(sum(scores) / len(scores))
-    assert f"÷ 2 = {shown(sum(scores) / len(scores))}" in level.text_content()
+    found = re.search(r"平均：\s*\((.+)\) ÷ 2 = ([\d.]+)", level.text_content())
+    assert shown(sum(written(part) for part in found[1].split(" + ")) / 2) == found[2] == summary(level)
 
 
 def test_the_duties_behind_a_number_stand_below_it(client_of, session, check):

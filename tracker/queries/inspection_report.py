@@ -217,7 +217,7 @@ def _rows(
             changed_after_signing=duty.is_changed,
             verdict=verdict.value.value if verdict else "",
             finding=number_of.get(duty.id, ""),
-            points=rounded(scored.score.value) if scored else None,
+            points=rounded(scored.score.value, places=2) if scored else None,
             worked_points=scored.worked_points if scored else None,
             overruled_because=scored.reason if scored and scored.score.overruled is not None else "",
         )

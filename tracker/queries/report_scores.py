@@ -14,8 +14,8 @@ from tracker.domain.score import (
     LevelScore,
     Verdict,
     level_score,
+    mean_formula,
     recorded_score,
-    shown,
     unit_level_score,
 )
 from tracker.models import (
@@ -41,15 +41,15 @@ class ScoredItem:
     @property
     def worked_points(self) -> Decimal | None:
         """The points by the formula, where an inspector put others in their place."""
-        return rounded(self.score.worked_out) if self.score.overruled is not None else None
+        return rounded(self.score.worked_out, places=2) if self.score.overruled is not None else None
 
 
-def rounded(value: Fraction | None) -> Decimal | None:
-    """Return a number as it is printed: one decimal, half rounded up."""
+def rounded(value: Fraction | None, *, places: int = 1) -> Decimal | None:
+    """Return a number as it is printed: one decimal, half rounded up; points of items have two, to be added up."""
     if value is None:
         return None
     exact = Decimal(value.numerator) / Decimal(value.denominator)
-    return exact.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
+    return exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
 
 
 def scores_in(
@@ -173,15 +173,7 @@ def score_lines(setting: Setting, scores: Scores) -> tuple[printed.ScoreLine, ..
             level=setting.checklist.level[level].name if level in setting.checklist.level else level,
             organizations=len(totals),
             score=rounded(unit_level_score(totals)),
-            working=_working(totals),
+            working=totals[0].formula if len(totals) == 1 else mean_formula(totals),
         )
         for (unit, level), totals in grouped.items()
     )
-
-
-def _working(totals: Sequence[LevelScore]) -> str:
-    if len(totals) == 1:
-        return totals[0].formula
-    mean = unit_level_score(totals)
-    values = " + ".join(shown(total.value) for total in totals)
-    return f"({values}) ÷ {len(totals)} = {shown(mean)}" if mean is not None else ""

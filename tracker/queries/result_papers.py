@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from tracker.domain.good_practice import GoodPracticeState
 from tracker.domain.inspection import SEVERITY_NAMES
 from tracker.domain.paper import Annex, Block, Cell, Heading, Paper, Paragraph, Table
-from tracker.domain.score import VERDICT_NAMES, ItemScore, Verdict, level_score, shown, unit_level_score
+from tracker.domain.score import VERDICT_NAMES, ItemScore, Verdict, exact, level_score, unit_level_score
 from tracker.domain.text import _n
 from tracker.models import Inspection, Organization
 from tracker.queries import inspections
@@ -221,7 +221,7 @@ def _item_sums(checked: CheckThen, scores: Scores) -> Table:
                     node.name,
                     f"{item_id} {setting.items[item_id].title}",
                     item.score.formula or setting.words(_left_out(item.score)),
-                    shown(value) if value is not None else "—",
+                    exact(value) if value is not None else "—",
                     given,
                 )
             )

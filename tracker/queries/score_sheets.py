@@ -12,7 +12,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.checklist import Item
-from tracker.domain.score import ItemScore, LevelScore, level_score, recorded_score, unit_level_score
+from tracker.domain.score import ItemScore, LevelScore, level_score, mean_formula, recorded_score, unit_level_score
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.models import Duty, Inspection, InspectionDuty, Organization, Overrule, Verdict
 from tracker.queries.history import known
@@ -82,6 +82,11 @@ class LevelSheet:
     def mean(self) -> Fraction | None:
         """The score of the unit at this level."""
         return unit_level_score(self.counted)
+
+    @property
+    def mean_formula(self) -> str:
+        """How that score comes about of those of its organizations."""
+        return mean_formula(self.counted)
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,7 @@ def _environment(templates: Path, translate: Translate) -> Environment:
         moment=partial(words.moment, translate=translate),
         file_size=words.file_size,
         points=words.points,
+        score=words.score,
         grouped=words.grouped,
         one_line=words.one_line,
         cell=words.cell,

@@ -108,13 +108,19 @@ def points(value: Decimal | None) -> str:
     return f"{value.quantize(Decimal('0.01')):f}".rstrip("0").rstrip(".")
 
 
+def score(value: Decimal | None) -> str:
+    """Return a score with one decimal always, so that a column of them reads alike, and two where it has two."""
+    text = points(value)
+    return text if value is None or "." in text else f"{text}.0"
+
+
 def cell(value: str | int | Decimal | date | None) -> str:
     """Return what stands in a cell of a table; nothing where there is nothing."""
     match value:
         case None:
             return ""
         case Decimal():
-            return points(value)
+            return score(value)
         case date():
             return short_date(value)
         case _:

@@ -17,7 +17,7 @@ from tracker.domain.board import COLUMN_NAMES, Column
 from tracker.domain.duty import ACTION_NAMES, STATE_NAMES, TIMELINESS_NAMES, State, Timeliness
 from tracker.domain.inspection import RECTIFICATION_STATE_NAMES, RectificationState
 from tracker.domain.schedule import period_name
-from tracker.domain.score import VERDICT_NAMES, Verdict, shown
+from tracker.domain.score import VERDICT_NAMES, Verdict, exact, shown
 from tracker.domain.text import _n
 from tracker.queries.history import SHANGHAI
 from tracker.web.access import current_actor
@@ -185,6 +185,7 @@ def init_app(app: Flask) -> None:
         column_name=lambda column: _name_of(COLUMN_NAMES, Column(column)),
         verdict_name=lambda value: _name_of(VERDICT_NAMES, Verdict(value)),
         shown=shown,
+        exact=exact,
         verdict_sign=lambda value: VERDICT_SIGNS[Verdict(value)],
         rectification_name=lambda state: _name_of(RECTIFICATION_STATE_NAMES, RectificationState(state)),
         rectification_sign=lambda state: RECTIFICATION_SIGNS[RectificationState(state)],
