@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.web.conftest import ClientOf, post
-from tracker.models import Finding, Inspection, Overrule, Person
+from tracker.models import Duty, Finding, Inspection, Overrule, Person
 
 PLAN = {
     "title": "上半年督查",
@@ -158,3 +159,21 @@ def test_a_number_that_no_row_can_have_is_no_fault_of_the_program(ines: FlaskCli
     post(ines, "/inspections/new", PLAN)
     for number in (2**31, 10**20):
         assert ines.get(address.format(number)).status_code == status
+
+
+def test_only_what_falls_due_before_the_end_of_the_check_is_offered_for_the_sample(
+    client_of: ClientOf, session: Session
+) -> None:
+    client = client_of("Ines")
+    whole_year = {"period_starts_on": "2026-01-01", "period_ends_on": "2026-12-31"}
+    post(client, "/inspections/new", {**PLAN, **whole_year, "sample": "hand"})
+    page = client.get("/inspections/1/sample?unit=D1").text
+    offered = set(re.findall(r'name="duty" value="([^"]+)"', page))
+    due = session.scalars(select(Duty.due_on).where(Duty.key.in_(offered))).all()
+    later = select(Duty.key).where(Duty.due_on > date(2026, 5, 29), Duty.key.startswith("2026.D1"))
+
+    assert session.scalars(later).first()
+    assert due
+    assert max(due) <= date(2026, 5, 29)
+    assert re.search(r"<label[^>]*>\s*<input[^>]*data-check-all[^>]*>\s*全选本页\s*</label>", page)
+    assert "到期最早" not in page

@@ -286,7 +286,10 @@ def findings_of(
 def candidates_of(
     session: Session, inspection: Inspection, *, unit: str | None = None, size: int = PAGE
 ) -> list[Candidate]:
-    """Duties in the scope of the check that are not in its sample, those due first in front."""
+    """Duties in the scope of the check that are not in its sample, in official order, each organization's by due day.
+
+    As for a draw, what falls due after the check has ended cannot be judged and is left out.
+    """
     fact = fact_of(session, inspection)
     units = select(Organization.id).where(Organization.code == unit) if unit else None
     query: Select[*tuple[Any, ...]] = (
@@ -298,6 +301,7 @@ def candidates_of(
             Duty.unit_id.in_([node.id for node in units_of(session, inspection)]),
             Duty.period_starts_on <= fact.period_ends_on,
             Duty.period_ends_on >= fact.period_starts_on,
+            Duty.due_on <= fact.ends_on,
             Duty.id.not_in(
                 select(InspectionDuty.duty_id).where(
                     InspectionDuty.inspection_id == inspection.id, known(InspectionDuty)
