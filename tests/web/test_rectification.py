@@ -511,6 +511,9 @@ def test_a_past_day_shows_the_steps_of_then_and_offers_nothing(
     assert offered(page) == []
     then = people["Asha"].get("/rectification?as_of=2026-05-22&state=under_way").text
     assert "没有符合条件的问题" in then
+    assert ('<option value="1"' in then, '<option value="D1"' in then) == (True, True)
+    before = people["Asha"].get("/rectification?as_of=2026-05-19").text
+    assert ('<option value="1"' in before, '<option value="D1"' in before) == (False, False)
     assert people["Asha"].get(f"{URL}?as_of=2026-05-19").status_code == 404
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, and_, case, func, or_, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, and_, case, func, or_, select, true, union
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor, AppointmentKind
@@ -494,15 +494,20 @@ def evidence_to_attach(session: Session, finding: Finding, actor: Actor) -> list
     return [(evidence, sentence or "") for evidence, sentence in session.execute(query)]
 
 
-def units_with_findings(session: Session, actor: Actor) -> list[Organization]:
-    """The units in the ledger of this person, in their official order."""
-    units = select(Finding.unit_id).where(visible(actor, Finding))
+def units_with_findings(session: Session, actor: Actor, *, as_of: datetime | None = None) -> list[Organization]:
+    """The units in the ledger of this person, now or then, in their official order."""
+    units = select(Finding.unit_id).where(visible(actor, Finding), _there(as_of))
     return list(session.scalars(select(Organization).where(Organization.id.in_(units)).order_by(Organization.place)))
 
 
-def checks_with_findings(session: Session, actor: Actor) -> list[int]:
-    """The numbers of the checks in the ledger of this person, the newest first."""
-    checks = select(Finding.inspection_id).where(visible(actor, Finding))
+def _there(as_of: datetime | None) -> ColumnElement[bool]:
+    """Whether a finding had been noted by then."""
+    return true() if as_of is None else Finding.created_at <= as_of
+
+
+def checks_with_findings(session: Session, actor: Actor, *, as_of: datetime | None = None) -> list[int]:
+    """The numbers of the checks in the ledger of this person, now or then, the newest first."""
+    checks = select(Finding.inspection_id).where(visible(actor, Finding), _there(as_of))
     return list(
         session.scalars(select(Inspection.number).where(Inspection.id.in_(checks)).order_by(Inspection.number.desc()))
     )

@@ -129,8 +129,8 @@ def index() -> ResponseReturnValue:
         burn_down=_burn_down(filters),
         filters=filters,
         link=lambda **changes: url_for("rectification.index", **_arguments(filters, changes)),
-        units=queries.units_with_findings(session, actor),
-        checks=queries.checks_with_findings(session, actor),
+        units=queries.units_with_findings(session, actor, as_of=known_at()),
+        checks=queries.checks_with_findings(session, actor, as_of=known_at()),
         mine_names=MINE_NAMES,
         **_words(),
     )
