@@ -17,7 +17,7 @@ def test_a_patch_opens_as_many_duties_as_stand_in_it(lived_in, browser, picture)
         dong.sign_in("dong")
         dong.go("/board")
         patch = dong.page.locator(f"svg[aria-labelledby^='{picture}-'] [data-at]").filter(has_text="/").first
-        number = patch.text_content().split("/")[1].strip()
+        number = re.search(r"/(\d+)", patch.text_content())[1]
         patch.click()
         heading = dong.page.locator("h1").inner_text()  # in the language that Dong chose last
         assert re.search(rf"[（(]{number}\b", heading), heading

@@ -68,10 +68,14 @@ def band_of(cell: Cell) -> Band:
 
 
 def label_of(cell: Cell) -> str:
-    """What stands in a patch: done of fallen due; the number to come where none has; a sign where there is neither."""
-    if cell.fallen_due:
-        return f"{cell.done}/{cell.fallen_due}"
+    """What stands in a patch: done of fallen due; the number to come where none has; a sign where there is neither.
+
+    Where all that has fallen due is done, what is still to come follows a plus: the patch would look finished.
+    """
     ahead = ahead_of(cell)
+    if cell.fallen_due:
+        to_come = f"+{ahead}" if ahead and cell.done == cell.fallen_due else ""
+        return f"{cell.done}/{cell.fallen_due}{to_come}"
     return str(ahead) if ahead else ("—" if cell.total else "")
 
 
