@@ -194,16 +194,19 @@ def _by_score(checked: CheckThen, scores: Scores) -> list[Table]:
     setting = checked.setting
     tables = []
     for level in setting.checklist.levels:
-        exact = []
+        ordered = []
         for unit in checked.units:
             nodes = [n for n in scores if setting.nodes[n].unit_id == unit.id and setting.nodes[n].level == level.id]
             value = unit_level_score(level_score(item.score for item in scores[node].values()) for node in nodes)
             if value is not None:
-                exact.append((value, setting.nodes[unit.id].name))
-        exact.sort(key=lambda pair: -pair[0])  # stable: equal scores stay in official order
-        rows = [(1 + sum(other > value for other, _ in exact), name, rounded(value)) for value, name in exact]
+                ordered.append((value, setting.nodes[unit.id].name))
+        ordered.sort(key=lambda pair: -pair[0])  # stable: equal scores stay in official order
+        rows = [
+            (1 + sum(other > value for other, _ in ordered), name, level.name, rounded(value))
+            for value, name in ordered
+        ]
         if rows:
-            columns = ((_n("名次"), 1), (_n("单位"), 5), (_n("得分"), 2))
+            columns = ((_n("名次"), 1), (_n("单位"), 5), (_n("层级"), 3), (_n("得分"), 2))
             table = _table(checked, _n("各层级得分"), columns, rows)
             tables.append(Table(f"{table.name}（{level.name}）", table.headings, table.rows, table.widths))
     return tables
