@@ -131,7 +131,7 @@ def test_the_order_names_every_problem_and_carries_a_slip(session, city, check, 
         "检查组组长（签字）：",
         "2026年5月20日",
         "回执",
-        "共2项问题",
+        "须整改的问题共2项。",
         "签收单位：清河市林业局",
         "签收日期：",
     )

@@ -92,6 +92,19 @@ def test_notice_and_report_mark_what_is_repeated(app: Flask, found: dict[str, Fl
     assert "前一次编号2-1" in text
 
 
+def test_the_notice_asks_for_nothing_that_is_already_put_right(app: Flask, found: dict[str, FlaskClient]) -> None:
+    rows = sheet(found["Ines"], TEAM, "rectification_notice")
+    asked = [row for row in rows if not str(row["问题"]).endswith(("【已整改】", "【已销号】"))]
+    assert (len(rows), [row["编号"] for row in asked]) == (3, ["1-2"])
+    text = printed(app, found["Ines"], TEAM, "rectification_notice")
+    assert "缺签到表【已整改】" in text
+    assert "发现下列3项问题，其中2项已经整改，其余1项请逐项整改。" in text
+    assert "须整改的问题共1项。" in text
+    of_unit = printed(app, found["Dong"], UNIT, "rectification_notice")
+    assert "发现下列1项问题，均已整改。" in of_unit
+    assert "须整改的问题共0项。" in of_unit
+
+
 def test_the_unit_prints_the_order_once_it_was_given_and_of_nothing_else(
     people: dict[str, FlaskClient],
 ) -> None:

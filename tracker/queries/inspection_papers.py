@@ -30,6 +30,7 @@ from tracker.queries.reports import Setting, Translate, provenance_of, setting_o
 from tracker.queries.self_check_tables import HandedIn, handed_in, table_of
 
 NOT_GIVEN = _n("第 %(number)s 号督查还没有下达整改通知，检查组下达后才能打印整改通知书。")
+_PUT_RIGHT = (RectificationState.REPORTED, RectificationState.CLOSED)
 _WIDTHS = (9, 15, 12, 27, 26, 13, 13, 19, 22)  # millimetres
 
 
@@ -103,6 +104,8 @@ def rectification_notice(
 ) -> Paper:
     """The order to a unit to put right what was found there, with a slip to be signed and sent back.
 
+    What is already put right is marked so, and is no part of the number that the unit is asked for.
+
     With `once_given` it names the findings alone of which the unit was given notice, and there must be one.
     """
     checked = check_then(session, inspection, as_of=as_of, words=words, units=[unit.id])
@@ -112,9 +115,10 @@ def rectification_notice(
         raise WrongState(NOT_GIVEN, number=inspection.number)
     name = checked.setting.nodes[unit.id].name
     fact = inspections.fact_of(session, inspection, as_of=as_of)
-    given = {"title": fact.title, "days": span(fact.starts_on, fact.ends_on), "n": len(named), "unit": name}
+    owed = sum(row.state not in _PUT_RIGHT for row in named)
+    given = {"title": fact.title, "days": span(fact.starts_on, fact.ends_on), "n": owed, "unit": name}
     blocks: list[Block] = [
-        Paragraph(words(_n("在%(title)s（%(days)s）中，检查组在你单位发现下列 %(n)s 项问题，请逐项整改。")) % given),
+        Paragraph(words(_asked(len(named), owed)) % {**given, "found": len(named), "right": len(named) - owed}),
         _problem_table(checked.setting, named),
         Paragraph(
             words(
@@ -127,12 +131,24 @@ def rectification_notice(
         Signatures((words(_n("检查组组长（签字）：")),)),
         Slip(
             words(_n("回　　执")),
-            (words(_n("%(title)s整改通知书已收到，共 %(n)s 项问题。")) % given,),
+            (words(_n("%(title)s整改通知书已收到，须整改的问题共 %(n)s 项。")) % given,),
             (words(_n("签收单位：%(unit)s")) % given, words(_n("签收人（签字）：")), words(_n("签收日期："))),
         ),
     ]
     return _paper(
         checked, title=words(_n("整改通知书")), blocks=blocks, addressee=name, software_version=software_version
+    )
+
+
+def _asked(found: int, owed: int) -> str:
+    """How many problems there are, and how many of them are still to be put right."""
+    if owed == found:
+        return _n("在%(title)s（%(days)s）中，检查组在你单位发现下列 %(n)s 项问题，请逐项整改。")
+    if not owed:
+        return _n("在%(title)s（%(days)s）中，检查组在你单位发现下列 %(found)s 项问题，均已整改。")
+    return _n(
+        "在%(title)s（%(days)s）中，检查组在你单位发现下列 %(found)s 项问题，其中 %(right)s 项已经整改，"
+        "其余 %(n)s 项请逐项整改。"
     )
 
 
@@ -234,7 +250,7 @@ def _answered(line: Line, words: Translate) -> tuple[Cell, Cell, Cell]:
 
 
 def _problem_table(setting: Setting, findings: Sequence[Row]) -> Table:
-    """Findings as a table; one that the same item had in the unit within a year is marked, and so is a closed one."""
+    """Findings as a table, marked if the same item had one in the unit within a year, and if it is put right."""
     words = setting.words
     headings = (
         words(_n("编号")),
@@ -266,7 +282,10 @@ def _problem_table(setting: Setting, findings: Sequence[Row]) -> Table:
 
 def _problem(row: Row, words: Translate) -> str:
     said = marked(row.finding, row.fact, words)
-    return words(_n("%(problem)s【已销号】")) % {"problem": said} if row.state is RectificationState.CLOSED else said
+    if row.state not in _PUT_RIGHT:
+        return said
+    closed = row.state is RectificationState.CLOSED
+    return words(_n("%(problem)s【已销号】") if closed else _n("%(problem)s【已整改】")) % {"problem": said}
 
 
 def _paper(
