@@ -11,9 +11,21 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from tests.scene import Scene
-from tracker.models import Duty, Evidence, GoodPractice, Handover, Inspection, Job, LogEntry, Organization, Person
+from tracker.models import (
+    Duty,
+    Evidence,
+    Finding,
+    GoodPractice,
+    Handover,
+    Inspection,
+    Job,
+    LogEntry,
+    Organization,
+    Person,
+)
 
 NO_PAGES = {
+    "inspections.judge",  # leads to the desk
     "jobs.download",  # there only once the worker was there
     "security.logout",  # ends the session
     "security.two_factor_token_validation",  # only between the two steps of signing in
@@ -25,7 +37,13 @@ NO_PAGES = {
 }
 STATIC = {"static", "bootstrap.static", "security.static"}
 # Who looks at what first; whoever may see a page at all comes after.
-FIRST = {"board": "ines", "inspections": "ines", "sign_offs": "chen", "jobs": "dong", "log": "ada"}
+FIRST = {
+    **dict.fromkeys(("board", "desk", "inspection_plans", "inspections"), "ines"),
+    "sign_offs": "chen",
+    "jobs": "dong",
+    "log": "ada",
+    "rectification": "asha",
+}
 PEOPLE = ("asha", "adam", "chen", "ines", "ada", "dong", "yue", "stranger")
 
 
@@ -68,6 +86,7 @@ def _by_model(scene: Scene) -> Mapping[type, Any]:
     return {
         Duty: scene.open,
         Evidence: scene.record,
+        Finding: "1-1",
         GoodPractice: "1-L1",
         Handover: scene.handover,
         Inspection: 1,
@@ -79,7 +98,7 @@ def _by_model(scene: Scene) -> Mapping[type, Any]:
 
 
 def _named(scene: Scene) -> dict[str, Any]:
-    return {"year": 2026, "digest": scene.photo, "number": 1, "record": scene.record}
+    return {"year": 2026, "digest": scene.photo, "number": 1, "record": scene.record, "paper": "circular"}
 
 
 def _special(scene: Scene) -> dict[str, list[dict[str, Any]]]:
@@ -98,9 +117,12 @@ def _special(scene: Scene) -> dict[str, list[dict[str, Any]]]:
         "assignments.take_back": [{"key": "D1-B2", "decision": scene.decision}],
         "checklists.show": [{"digest": scene.checklist}],
         "cycles.preview": [{}, {"year": 2027, "checklist": scene.checklist}],
-        "inspections.judge": [{"number": 1, "key": key} for key in (scene.waiting, scene.confirmed)],
+        "desk.show": [{"number": 1, "duty": key} for key in (scene.waiting, scene.confirmed)],
+        "desk.hints": [{"number": 1, "key": scene.confirmed}],
+        "desk.edit_reason": [{"reason": "R001"}],
         "inspections.find": [{"number": 1, "duty": scene.waiting}],
         "inspections.overrule": [{"number": 1, "code": "D1-B1", "item_id": "L3-02"}],
+        "self_checks.show": [{"number": 1, "code": "D1"}],
         "seals.show": [{"kind": "evidence_text", "key": scene.free_record}],
     }
 

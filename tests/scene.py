@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from io import BytesIO
 
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from tracker.domain.applicability import DecisionKind
 from tracker.domain.duty import ClaimKind
 from tracker.domain.inspection import InspectionKind, MemberRole, Severity
 from tracker.domain.media import Limits
+from tracker.domain.sampling import Draw, Rule, Trait
 from tracker.domain.score import Verdict
 from tracker.domain.seal import SealKind
 from tracker.models import Appointment, Base, ChecklistVersion, Cycle, Duty, Evidence, Inspection, LogEntry
@@ -27,11 +29,13 @@ from tracker.services import (
     calendar,
     checklists,
     cycles,
+    desk,
     evidence,
     good_practice,
     handovers,
     inspections,
     jobs,
+    rectification,
     seals,
     seats,
     sign_offs,
@@ -182,15 +186,20 @@ class Author:
                 period_ends_on=date(2026, 6, 30),
                 team=[(self.city.person("Ines"), MemberRole.LEADER), (self.city.person("Ivan"), MemberRole.MEMBER)],
                 units=[self.city.organizations["D1"]],
+                self_check_due_on=date(2026, 5, 18),
+                draw=Draw("20260518", Rule(by=(Trait.LEVEL,), percent=Decimal(100))),
+                notice=replace(self.file("pdf"), name="督查通知.pdf"),
             ),
             actor=ines,
             now=NOW,
         )
+        desk.add_reason(self.session, value=Verdict.PARTLY, text="记录不全，缺签到表", actor=ines, now=NOW)
+        desk.add_reason(self.session, value=Verdict.MISSING, text="没有会议记录", actor=ines, now=NOW)
         values = (Verdict.MET, Verdict.PARTLY, Verdict.MISSING)
         for duty, value in zip(duties, values, strict=True):
             inspections.add_to_sample(self.session, check, duty, actor=ines, now=NOW)
             inspections.judge(self.session, check, duty, value=value, note="看了记录", actor=ines, now=NOW)
-        inspections.find(
+        finding = inspections.find(
             self.session,
             check,
             organization=self.city.organizations["D1-B1"],
@@ -206,6 +215,8 @@ class Author:
             actor=ines,
             now=NOW,
         )
+        rectification.notify(self.session, finding, actor=ines, now=NOW)
+        rectification.receive(self.session, finding, actor=self.actor("Asha"), now=NOW)
         return check
 
     def praise(self, record: Evidence) -> None:

@@ -247,5 +247,36 @@ def _ring(edges: dict[str, set[str]]) -> list[str]:
     return next((ring for module in sorted(edges) if (ring := follow(module, []))), [])
 
 
+def test_hints_reach_the_desk_and_nothing_that_is_printed_or_counted():
+    """A hint is for the inspector alone: no report, score, paper or packet can come by one, whatever it imports."""
+    known = {".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__") for path in SOURCES}
+    edges = {module: set(_needed(module, known)) for module in known}
+    hints = {module for module in known if module.endswith(".hints")}
+    traits = {"tracker.services.file_traits", "tracker.tasks.traits"}  # they cut a hash into parts, for the look-up
+    direct = {module for module in known - hints if edges[module] & hints}
+    assert direct == {"tracker.services.file_traits", "tracker.web.desk"}
+    words = re.compile(r"report|score|paper|packet|circular|board|document|ledger|spreadsheet")
+    shown = ("tracker.web", "tracker.cli")
+    printed = {module for module in known if words.search(module) and not module.startswith(shown)}
+    assert len(printed) > 40
+    for module in sorted(printed):
+        assert not _reached(edges, module) & (hints | traits), module
+
+
+def _reached(edges: dict[str, set[str]], module: str) -> set[str]:
+    """Everything that a module imports, and what that imports in turn."""
+    found, waiting = set(), [module]
+    while waiting:
+        for needed in edges[waiting.pop()] - found:
+            found.add(needed)
+            waiting.append(needed)
+    return found
+
+
+def test_the_macro_of_hints_is_for_pages_of_the_desk():
+    used = {path.parent.name for path in PAGES if "desk/_hints.html" in path.read_text("utf-8")}
+    assert used <= {"desk"}
+
+
 def test_the_table_covers_every_folder():
     assert {layer_of(path) for path in SOURCES} <= ALLOWED.keys()

@@ -61,6 +61,8 @@ CHINESE_FILES = {
 # Headings count in Chinese numerals in Chinese and in figures in English; both are handed over.
 OTHER_NUMERALS = {"%(year)s年%(month)s月%(day)s日", "%(numeral)s、%(title)s", "（%(numeral)s）%(title)s"}
 SWITCH = "中文"
+CUT_OFF = re.compile(r"([^\s<>]+)…")  # the beginning of a title for which a picture has no room
+LINE_OF_PICTURE = re.compile("</text><text [^>]*>")  # a name that a picture shows in several lines is one name
 
 
 # -- the catalogue -----------------------------------------------------------------------------------------------------
@@ -200,7 +202,8 @@ def _chinese(value: object) -> Iterator[str]:
 
 def _left_over(page: str, data: set[str]) -> list[str]:
     """The Chinese on a page that is not data."""
-    text = unescape(page).replace(SWITCH, "")
+    text = unescape(LINE_OF_PICTURE.sub("", page)).replace(SWITCH, "")
+    text = CUT_OFF.sub(lambda found: "" if any(word.startswith(found[1]) for word in data) else found[0], text)
     for word in sorted(data, key=len, reverse=True):
         text = text.replace(word, "")
     return [line.strip() for line in text.splitlines() if HAN.search(line)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, literal, or_, select, true
+from sqlalchemy import ColumnElement, Text, and_, cast, false, literal, not_, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor, RoleName
@@ -39,6 +39,8 @@ from tracker.models import (
     Job,
     LogChain,
     LogEntry,
+    LookBackFinding,
+    LookBackVerdict,
     Organization,
     OrganizationAncestor,
     Person,
@@ -164,11 +166,14 @@ def _evidence(actor: Actor) -> ColumnElement[bool]:
 
 
 def _shown_to_team(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of evidence ids
-    """What units attached to the findings of the person's checks, whatever duty it serves."""
+    """What units attached to the findings that the person's checks found or look back at, whatever duty it serves."""
     return (
         select(RectificationStep.evidence_id)
         .join(Finding, Finding.id == RectificationStep.finding_id)
-        .where(RectificationStep.evidence_id.is_not(None), Finding.inspection_id.in_(_my_inspections(actor)))
+        .where(
+            RectificationStep.evidence_id.is_not(None),
+            or_(Finding.inspection_id.in_(_my_inspections(actor)), Finding.id.in_(_looked_back_at(actor))),
+        )
     )
 
 
@@ -189,10 +194,18 @@ def _inspections(actor: Actor) -> ColumnElement[bool]:
 
 
 def _findings(actor: Actor) -> ColumnElement[bool]:
-    return or_(
+    """Those of the own subtree, those of the own checks, and those that an own check looks back at."""
+    seen = or_(
         _subtree_of(actor, Finding.unit_id),
         _subtree_of(actor, Finding.organization_id),
         Finding.inspection_id.in_(select(Inspection.id).where(_inspections(actor))),
+    )
+    return or_(seen, Finding.id.in_(_looked_back_at(actor))) if _inspects(actor) else seen
+
+
+def _looked_back_at(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of finding ids
+    return select(LookBackFinding.finding_id).where(
+        LookBackFinding.inspection_id.in_(_my_inspections(actor)), LookBackFinding.superseded_at.is_(None)
     )
 
 
@@ -237,7 +250,41 @@ def _log_entries(actor: Actor) -> ColumnElement[bool]:
     if actor.has(RoleName.AUDITOR):
         return true()
     units = select(Organization.code).where(_own_subtree(actor), Organization.is_unit.is_(True))
-    return LogEntry.chain_id.in_(select(LogChain.id).where(LogChain.key.in_(units)))
+    own = LogEntry.chain_id.in_(select(LogChain.id).where(LogChain.key.in_(units)))
+    return and_(own, not_(_of_running_check(actor)))
+
+
+# What a team does on its own; what a check tells the units (findings, self-check tables, steps) is not among it.
+_TEAM_VERBS = (
+    "circular.save",
+    "inspection.judge",
+    "inspection.overrule",
+    "inspection.plan",
+    "inspection.rank",
+    "inspection.sample",
+    "inspection.team",
+    "look_back.draw",
+)
+
+
+def _of_running_check(actor: Actor) -> ColumnElement[bool]:
+    """Entries about the work of a team whose check is not closed yet, and of which the person is no member."""
+    running = Inspection.state != InspectionState.CLOSED
+    if _inspects(actor):
+        running = and_(running, Inspection.id.not_in(_my_inspections(actor)))
+    numbers = select(cast(Inspection.number, Text)).where(running)
+    looked_back = (
+        select(LookBackVerdict.id)
+        .join(Inspection, Inspection.id == LookBackVerdict.inspection_id)
+        .join(Finding, Finding.id == LookBackVerdict.finding_id)
+        .where(running, Finding.key == LogEntry.object_key, LookBackVerdict.recorded_at == LogEntry.at)
+        .correlate(LogEntry)
+        .exists()
+    )
+    return or_(
+        and_(LogEntry.object_kind == "inspection", LogEntry.verb.in_(_TEAM_VERBS), LogEntry.object_key.in_(numbers)),
+        and_(LogEntry.verb == "look_back.judge", looked_back),
+    )
 
 
 def _access_log(actor: Actor) -> ColumnElement[bool]:
@@ -330,6 +377,8 @@ def _may_report(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: AN
 
 def rectifies(session: Session, actor: Actor, finding: Finding) -> frozenset[bool]:
     """How the person sits at the organization of a finding, or above it in its unit: True for a seat that signs."""
+    if not actor.sittings:
+        return frozenset()
     inside = (
         select(OrganizationAncestor.ancestor_id)
         .join(Organization, Organization.id == OrganizationAncestor.ancestor_id)

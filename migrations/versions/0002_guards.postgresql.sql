@@ -25,4 +25,15 @@ CREATE TRIGGER look_back_verdict_is_not_emptied BEFORE TRUNCATE ON look_back_ver
 CREATE TRIGGER self_check_hand_in_is_kept BEFORE DELETE ON self_check_hand_in FOR EACH ROW EXECUTE FUNCTION tracker_refuse();;
 CREATE TRIGGER self_check_hand_in_is_not_emptied BEFORE TRUNCATE ON self_check_hand_in FOR EACH STATEMENT EXECUTE FUNCTION tracker_refuse();;
 CREATE TRIGGER self_check_line_is_kept BEFORE DELETE ON self_check_line FOR EACH ROW EXECUTE FUNCTION tracker_refuse();;
-CREATE TRIGGER self_check_line_is_not_emptied BEFORE TRUNCATE ON self_check_line FOR EACH STATEMENT EXECUTE FUNCTION tracker_refuse()
+CREATE TRIGGER self_check_line_is_not_emptied BEFORE TRUNCATE ON self_check_line FOR EACH STATEMENT EXECUTE FUNCTION tracker_refuse();;
+CREATE TRIGGER look_back_draw_is_fixed BEFORE UPDATE ON look_back_draw FOR EACH ROW WHEN (NEW."inspection_id" IS DISTINCT FROM OLD."inspection_id" OR NEW."seed" IS DISTINCT FROM OLD."seed" OR NEW."rule" IS DISTINCT FROM OLD."rule" OR NEW."population" IS DISTINCT FROM OLD."population" OR NEW."population_size" IS DISTINCT FROM OLD."population_size" OR NEW."population_sha256" IS DISTINCT FROM OLD."population_sha256" OR NEW."picked_size" IS DISTINCT FROM OLD."picked_size" OR NEW."picked_sha256" IS DISTINCT FROM OLD."picked_sha256" OR NEW."drawn_by_id" IS DISTINCT FROM OLD."drawn_by_id" OR NEW."recorded_at" IS DISTINCT FROM OLD."recorded_at" OR (OLD."superseded_at" IS NOT NULL AND NEW."superseded_at" IS DISTINCT FROM OLD."superseded_at") OR NEW."id" IS DISTINCT FROM OLD."id") EXECUTE FUNCTION tracker_refuse();;
+CREATE TRIGGER look_back_draw_is_kept BEFORE DELETE ON look_back_draw FOR EACH ROW EXECUTE FUNCTION tracker_refuse();;
+CREATE TRIGGER look_back_draw_is_not_emptied BEFORE TRUNCATE ON look_back_draw FOR EACH STATEMENT EXECUTE FUNCTION tracker_refuse();;
+CREATE OR REPLACE FUNCTION tracker_second_person() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN IF NEW.action IN ('close', 'return') AND (
+NOT EXISTS (SELECT 1 FROM rectification_step AS r WHERE r.finding_id = NEW.finding_id AND r.action IN ('fix', 'report'))
+OR EXISTS (SELECT 1 FROM finding_fact AS f WHERE f.finding_id = NEW.finding_id AND f.entered_by_id = NEW.person_id)
+OR EXISTS (SELECT 1 FROM rectification_step AS d WHERE d.finding_id = NEW.finding_id
+AND d.person_id = NEW.person_id AND d.action IN ('ask_extension', 'attach', 'fix', 'measure', 'receive', 'report'))) THEN RAISE EXCEPTION 'INSERT of rectification_step is refused: finder or doer does_not_close' USING ERRCODE = 'check_violation'; END IF;
+RETURN NEW; END $$;;
+CREATE TRIGGER rectification_step_second_person BEFORE INSERT ON rectification_step FOR EACH ROW EXECUTE FUNCTION tracker_second_person()

@@ -219,6 +219,11 @@ def upgrade():
     op.create_table('file_trait',
     sa.Column('stored_file_id', sa.Integer(), nullable=False),
     sa.Column('picture', sa.String(length=200), nullable=True),
+    sa.Column('band_1', sa.Integer(), nullable=True),
+    sa.Column('band_2', sa.Integer(), nullable=True),
+    sa.Column('band_3', sa.Integer(), nullable=True),
+    sa.Column('band_4', sa.Integer(), nullable=True),
+    sa.Column('band_5', sa.Integer(), nullable=True),
     sa.Column('taken_on', sa.Date(), nullable=True),
     sa.Column('characters', sa.Integer(), nullable=True),
     sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
@@ -227,7 +232,27 @@ def upgrade():
     sa.PrimaryKeyConstraint('id', name=op.f('pk_file_trait')),
     sa.UniqueConstraint('stored_file_id', name=op.f('uq_file_trait_stored_file_id'))
     )
-    op.create_index(op.f('ix_file_trait_picture'), 'file_trait', ['picture'], unique=False)
+    for band in ('band_1', 'band_2', 'band_3', 'band_4', 'band_5'):
+        op.create_index(op.f(f'ix_file_trait_{band}'), 'file_trait', [band], unique=False)
+    op.create_table('look_back_draw',
+    sa.Column('inspection_id', sa.Integer(), nullable=False),
+    sa.Column('seed', sa.String(length=200), nullable=False),
+    sa.Column('rule', sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+    sa.Column('population', sa.LargeBinary(), nullable=False),
+    sa.Column('population_size', sa.Integer(), nullable=False),
+    sa.Column('population_sha256', sa.String(length=200), nullable=False),
+    sa.Column('picked_size', sa.Integer(), nullable=False),
+    sa.Column('picked_sha256', sa.String(length=200), nullable=False),
+    sa.Column('drawn_by_id', sa.Integer(), nullable=False),
+    sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('superseded_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.CheckConstraint('population_size >= picked_size', name=op.f('ck_look_back_draw_no_more_than_there_are')),
+    sa.ForeignKeyConstraint(['drawn_by_id'], ['person.id'], name=op.f('fk_look_back_draw_drawn_by_id')),
+    sa.ForeignKeyConstraint(['inspection_id'], ['inspection.id'], name=op.f('fk_look_back_draw_inspection_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_look_back_draw'))
+    )
+    op.create_index('uq_look_back_draw_in_force', 'look_back_draw', ['inspection_id'], unique=True, sqlite_where=sa.text('superseded_at IS NULL'), postgresql_where=sa.text('superseded_at IS NULL'))
     op.create_table('look_back_finding',
     sa.Column('inspection_id', sa.Integer(), nullable=False),
     sa.Column('finding_id', sa.Integer(), nullable=False),

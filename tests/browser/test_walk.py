@@ -217,7 +217,6 @@ def plan_a_check(ines: Visitor) -> None:
     ines.page.get_by_label("在任务清单中逐项挑选").check()
     ines.press("建立")
     ines.reads("已建立第 1 号督查")
-    ines.follow("挑选任务")
     for key in (DAY, LECTURE):
         ines.page.locator(f'input[name="duty"][value="{key}"]').check()
     ines.press("加入抽查")
@@ -226,22 +225,22 @@ def plan_a_check(ines: Visitor) -> None:
 
 def judge_and_note_a_finding(ines: Visitor) -> None:
     ines.go("/inspections/1")
-    ines.follow("开始核查")
-    ines.page.get_by_label("落实", exact=True).check()
-    ines.press("保存并看下一项")
-    ines.reads("接着核查下一项")
-    ines.page.get_by_label("部分落实").check()
-    ines.press("保存并看下一项")
-    ines.reads("有内容需要修改")  # what is missing is asked for, and the choice is kept
+    ines.follow("进入核查台")
+    ines.page.locator("[data-reasons]:not([hidden])").wait_for(state="attached")
+    ines.press("落实")
+    ines.page.get_by_text("已核查 1 / 2", exact=True).wait_for()
+    ines.press("部分落实")
+    ines.page.get_by_role("status").get_by_text("须写明理由").wait_for()  # what is missing is asked for
     ines.fill("说明", "讲稿是后补的")
-    ines.press("保存并看下一项")
-    ines.reads("抽查任务已全部核查")
+    ines.press("部分落实")
+    ines.page.get_by_role("status").get_by_text("抽查任务已全部核查").wait_for()
+    ines.go("/inspections/1")
     ines.follow("登记问题")
     ines.page.locator("main").get_by_label("组织").select_option(label="林业局第一支部")
     ines.fill("问题", FOUND)
     ines.page.get_by_label("责任岗位").select_option(index=3)
     ines.fill("整改要求", "核对名册并更正")
-    ines.fill("整改期限", "2026-06-15")
+    ines.fill("或者整改期限到哪一天", "2026-06-15")
     ines.press("登记")
     ines.reads("已登记问题", FOUND)
 

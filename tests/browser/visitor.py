@@ -107,4 +107,4 @@ def visit(browser: Browser, url: str, *, device: dict[str, object] = DESKTOP, **
         raise
     finally:
         context.close()
-    assert visitor.troubles == []
+    assert not visitor.troubles, "\n".join(visitor.troubles)

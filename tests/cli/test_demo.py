@@ -24,6 +24,7 @@ from tracker.cli.demo.build import summary
 from tracker.cli.demo.command import demo, parts
 from tracker.cli.demo.opening import ACCOUNTS, PASSWORD
 from tracker.cli.demo.place import MARK, Standing, settings_for, standing
+from tracker.cli.demo.words import SELF_CHECK_STATEMENTS
 from tracker.config import load_settings
 from tracker.db import db, engine_options
 from tracker.domain.duty import State
@@ -31,7 +32,9 @@ from tracker.domain.good_practice import GoodPracticeState
 from tracker.domain.inspection import InspectionState, RectificationAction, RectificationState
 from tracker.domain.media import KINDS
 from tracker.domain.password import PROFILES, check_password
+from tracker.domain.score import Verdict as VerdictValue
 from tracker.models import (
+    AccessLog,
     Account,
     Base,
     Decision,
@@ -39,12 +42,14 @@ from tracker.models import (
     DutyPlan,
     Evidence,
     Finding,
+    FrequentReason,
     GoodPractice,
     Handover,
     HandoverSignature,
     Inspection,
     InspectionDraw,
     LogChain,
+    Organization,
     Overrule,
     RectificationStep,
     SelfCheckHandIn,
@@ -52,6 +57,7 @@ from tracker.models import (
     StoredFile,
     Verdict,
 )
+from tracker.queries.self_check_tables import table_of
 from tracker.storage.blobs import BlobStore
 
 BUILD = """
@@ -199,6 +205,37 @@ def test_the_findings_stand_at_every_place_between_notice_and_closing(session: S
     )
 
 
+def test_the_secretary_and_the_head_with_accounts_have_a_finding_to_sign_for(app: Flask) -> None:
+    with app.app_context(), Session(db.engine) as session:
+        finding = session.scalars(select(Finding).join(Inspection).where(Inspection.number == 2)).one()
+        key = finding.key
+        taken = select(RectificationStep.action).where(RectificationStep.finding_id == finding.id)
+
+        assert finding.organization.code == "LY-01"
+        assert session.scalars(taken).all() == [RectificationAction.NOTIFY]
+    with time_machine.travel(DAY_AFTER):
+        for account in ("zhibu", "dangzu"):
+            client = app.test_client()
+            _sign_in(client, account)
+            page = client.get(f"/rectification/{key}").get_data(as_text=True)
+            assert f'action="/rectification/{key}/receive"' in page, account
+
+
+def test_an_inspector_read_what_they_marked(session: Session) -> None:
+    for practice in session.scalars(select(GoodPractice)):
+        opened = select(func.min(AccessLog.at)).where(
+            AccessLog.verb == "evidence.open", AccessLog.object_key == practice.evidence.key
+        )
+        assert session.scalars(opened).one() is not None
+
+
+def test_no_unit_says_that_all_was_in_time_where_the_counts_say_late(session: Session) -> None:
+    second = session.scalars(select(Inspection).where(Inspection.number == 2)).one()
+    for unit in session.scalars(select(Organization).join(SelfCheckLine, SelfCheckLine.unit_id == Organization.id)):
+        for line in table_of(session, second, unit, as_of=DAY_AFTER):
+            assert not (line.counts.late and line.answer.statement == SELF_CHECK_STATEMENTS[0]), line
+
+
 def test_the_second_check_is_drawn_and_one_unit_has_handed_its_table_in(session: Session) -> None:
     draw = session.scalars(select(InspectionDraw)).one()
     assert draw.inspection_id == session.scalar(select(Inspection.id).where(Inspection.number == 2))
@@ -206,6 +243,10 @@ def test_the_second_check_is_drawn_and_one_unit_has_handed_its_table_in(session:
     handed_in = session.scalars(select(SelfCheckHandIn.unit_id)).all()
     assert len(handed_in) == 1
     assert len(set(session.scalars(select(SelfCheckLine.unit_id)))) == 2
+
+
+def test_the_desk_has_frequent_reasons(session: Session) -> None:
+    assert set(session.scalars(select(FrequentReason.value))) == {VerdictValue.PARTLY, VerdictValue.MISSING}
 
 
 def test_one_good_practice_is_agreed_to_and_one_waits(session: Session) -> None:

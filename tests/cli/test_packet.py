@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import select
 
 from tests.tasks.packet_scene import install
 from tracker.app import create_app
 from tracker.cli.packet import packet
 from tracker.config import load_settings
+from tracker.db import db
+from tracker.models import AccessLog, Organization
 from tracker.reporting.fonts import FontSet
 
 DAY = "2026-05-20"
@@ -46,6 +49,15 @@ def test_a_packet_is_made_and_passes(app, made):
 
     assert result.exit_code == 0
     assert result.output.startswith("核验通过")
+
+
+def test_the_unit_reads_that_the_operator_took_its_packet_along(app, made):
+    assert made.exists()
+    with app.app_context():
+        rows = db.session.execute(select(AccessLog.actor, AccessLog.verb, AccessLog.object_kind, AccessLog.object_key))
+        assert [tuple(row) for row in rows] == [("operator", "document.export", "packet", "1")]
+        unit = db.session.get_one(Organization, db.session.scalar(select(AccessLog.unit_id)))
+        assert unit.code == "D1"
 
 
 def test_the_result_can_be_read_by_a_script_and_in_english(app, made):

@@ -14,6 +14,7 @@ from tracker.domain.rectification import (
     Part,
     Standing,
     allows,
+    awaited,
     deadline_after,
     deadline_on,
     is_overdue,
@@ -119,3 +120,9 @@ def test_a_deadline_counts_working_days() -> None:
 def test_only_what_is_not_reported_is_overdue(state: S, late: bool) -> None:
     assert is_overdue(state, date(2026, 6, 1), today=date(2026, 6, 2)) is late
     assert not is_overdue(state, date(2026, 6, 1), today=date(2026, 6, 1))
+
+
+@pytest.mark.parametrize("standing", STANDINGS, ids=str)
+def test_what_is_awaited_is_possible_and_something_is_until_it_is_closed(standing: Standing) -> None:
+    assert all(allows(standing, action) for action in awaited(standing))
+    assert bool(awaited(standing)) is (standing.state is not S.CLOSED)

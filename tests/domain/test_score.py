@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracker.domain.errors import Invalid
-from tracker.domain.score import VERDICT_NAMES, Verdict, item_score, level_score, shown, unit_level_score
+from tracker.domain.score import (
+    VERDICT_NAMES,
+    LevelScore,
+    Verdict,
+    exact,
+    item_score,
+    level_score,
+    mean_formula,
+    recorded_score,
+    shown,
+    unit_level_score,
+)
 
 MET, PARTLY, MISSING, NOT_APPLICABLE = Verdict.MET, Verdict.PARTLY, Verdict.MISSING, Verdict.NOT_APPLICABLE
 VERDICTS = st.lists(st.sampled_from(Verdict), max_size=12)
@@ -17,7 +28,7 @@ VERDICTS = st.lists(st.sampled_from(Verdict), max_size=12)
 def test_partly_counts_half():
     score = item_score(5, [MET, MET, PARTLY, MISSING])
     assert score.value == Fraction(25, 8)
-    assert score.formula == "5 × (2 + 1 × ½) ÷ 4 = 3.1"
+    assert score.formula == "5 × (2 + 1 × ½) ÷ 4 = 3.125"
 
 
 def test_what_did_not_apply_is_not_judged():
@@ -76,6 +87,38 @@ def test_numbers_are_rounded_half_up_when_they_are_shown(value, text):
     assert shown(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Fraction(9, 4), "2.25"),
+        (Fraction(5), "5.0"),
+        (Fraction(5, 3), "1\N{NO-BREAK SPACE}2/3"),
+        (Fraction(2, 3), "2/3"),
+    ],
+)
+def test_what_is_added_up_is_not_rounded(value, text):
+    assert exact(value) == text
+
+
+@given(st.fractions(0, 100, max_denominator=60))
+def test_an_exact_number_is_read_back_as_it_was(value):
+    assert sum(map(Fraction, exact(value).split())) == value
+
+
+@given(st.lists(st.fractions(0, 100, max_denominator=60), min_size=1, max_size=6))
+def test_a_mean_comes_out_as_written(rows):
+    totals = [LevelScore(value, value, 100) for value in rows]
+    parts, said = mean_formula(totals).removeprefix("(").split(f") ÷ {len(totals)} = ")
+    written = [sum(map(Fraction, part.split())) for part in parts.split(" + ")]
+    assert [shown(one) for one in written] == [shown(total.value) for total in totals]
+    assert shown(sum(written) / len(written)) == said == shown(unit_level_score(totals))
+
+
+def test_a_mean_that_no_decimals_make_true_is_written_in_fractions():
+    totals = [LevelScore(Fraction(value), Fraction(1), 100) for value in ("262/3", "262/3", "1045/12")]
+    assert mean_formula(totals) == "(87 1/3 + 87 1/3 + 87 1/12) ÷ 3 = 87.3".replace(" 1/", "\N{NO-BREAK SPACE}1/")
+
+
 def test_a_number_is_shown_with_the_places_asked_for():
     assert (shown(Fraction(5, 2), places=0), shown(Fraction(1, 3), places=2)) == ("3", "0.33")
 
@@ -100,3 +143,11 @@ def test_a_better_verdict_never_lowers_the_score(points, verdicts):
 def test_a_level_lies_between_nothing_and_a_hundred(rows):
     score = level_score(item_score(points, verdicts) for points, verdicts in rows)
     assert score is None or 0 <= score.value <= 100
+
+
+def test_a_recorded_number_lapses_once_nothing_is_judged_any_more():
+    met, lapsed = [MET], [NOT_APPLICABLE]
+    assert recorded_score(5, met, overruled=Fraction(2)).value == 2
+    assert recorded_score(5, lapsed, overruled=Fraction(2)).value is None
+    with pytest.raises(Invalid):
+        item_score(5, lapsed, overruled=Fraction(2))

@@ -137,3 +137,15 @@ def test_the_score_of_an_item_says_what_was_worked_out_and_what_was_given(sessio
     )
     score = score_of(session, check, year[0], item)
     assert (score.worked_out, score.value) == (Fraction(item.points, 2), Fraction(1, 2))
+
+
+def test_points_that_an_inspector_gave_lapse_with_the_last_verdict_they_were_about(session, city, check, year):
+    fine, ines = year[0], city.actor("Ines")
+    given = {"actor": ines, "now": NOW}
+    inspections.judge(session, check, fine, value=Verdict.MET, **given)
+    item = CHECKLIST.item[fine.item_id]
+    branch = {"organization": fine.organization, "item": item}
+    inspections.overrule(session, check, **branch, tenths=5, reason="集体研究", **given)
+    inspections.judge(session, check, fine, value=Verdict.NOT_APPLICABLE, **given)
+
+    assert score_of(session, check, fine, item).value is None

@@ -19,7 +19,7 @@ from tracker.domain.score import Verdict
 from tracker.domain.sign_off import signature_digest, text_digest
 from tracker.models import Duty, RectificationStep
 from tracker.queries import packets
-from tracker.services import evidence, inspections, sign_offs
+from tracker.services import evidence, inspections, rectification, sign_offs
 
 HOW = {"words": str, "language": "zh", "software_version": "tracker 0"}
 
@@ -180,6 +180,25 @@ def test_rectifications_are_told_where_there_are_any(session, city, story):
     [told] = rectified.rectifications
     assert (told.state, told.deadline) == ("已整改待核", date(2026, 6, 20))
     assert [line.action for line in told.lines] == ["下达整改通知", "同意延期", "报告整改结果"]
+
+
+def test_findings_without_a_step_are_told_too_and_measures_name_post_and_day(session, city, story):
+    first = session.query(inspections.Finding).one()
+    again = problem(problem="四月又没有记录", item_id="L3-02")
+    where = {"organization": first.organization, "duty": None, "problem": again}
+    for check in (first.inspection, planned(session, city, picked=()), first.inspection):
+        inspections.find(session, check, **where, actor=city.actor("Ines"), now=NOW)
+    rectification.notify(session, first, actor=city.actor("Ines"), now=NOW)
+    rectification.receive(session, first, actor=city.actor("Asha"), now=NOW)
+    said = {"post": "P4", "planned_on": date(2026, 6, 10), "text": "逐月补齐"}
+    rectification.measure(session, first, **said, actor=city.actor("Asha"), now=NOW)
+
+    _, rectified = packet(session, city, story).body
+    told, *others = rectified.rectifications
+    assert told.lines[-1].text == "逐月补齐（责任岗位：党支部书记，计划 2026-06-10 完成）"
+    assert [one.state for one in others] == ["未整改", "未整改"]
+    assert [one.lines for one in others] == [(), ()]
+    assert "一年内重复出现" in others[-1].problem
 
 
 def test_a_quarter_holds_what_was_to_be_done_by_its_end_however_late_it_was_due(session, city, story):

@@ -43,6 +43,9 @@ def test_units_stay_in_official_order_until_an_administrator_turns_ranking_on(se
     set_ranking(session, check, ranked=True, actor=city.actor("Adam"), now=LATER)
     paper = circular(session, check, as_of=LATER, words=str)
     assert [row[:2] for row in rows(paper, "各层级得分")] == [(1, "清河市水务局"), (2, "清河市林业局")]
+    [table] = [table for table in paper.tables if table.name.startswith("各层级得分")]
+    assert table.headings == ("名次", "单位", "层级", "得分"), "a table prints no name"
+    assert [row[2] for row in table.rows] == ["党支部", "党支部"]
 
 
 def test_the_numbers_equal_a_recount(session, check):

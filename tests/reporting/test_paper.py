@@ -74,7 +74,8 @@ def test_the_spreadsheet_has_the_values_of_the_print_and_no_formulas() -> None:
     made = spreadsheet(NOTICE, translate=str)
     assert made == spreadsheet(NOTICE, translate=str)
     book = load_workbook(BytesIO(made))
-    assert book.sheetnames == ["1 问题清单", "说明"]
+    assert book.sheetnames == ["正文", "1 问题清单", "说明"]
+    assert [row[0] for row in book["正文"].values] == [block.text for block in NOTICE.blocks[:2]]
     rows = list(book["1 问题清单"].values)
     assert rows[0] == PROBLEMS.headings
     assert rows[1][:3] == ("1-1", "应到人数与名册不一致", 2.5)

@@ -29,6 +29,14 @@ def test_points_have_no_trailing_zeros(value: Decimal | None, text: str) -> None
     assert words.points(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "—"), (Decimal(85), "85.0"), (Decimal("96.4"), "96.4"), (Decimal("2.25"), "2.25")]
+)
+def test_scores_have_one_decimal_at_least(value: Decimal | None, text: str) -> None:
+    assert words.score(value) == text
+    assert words.cell(value) == ("" if value is None else text)
+
+
 def test_a_moment_late_in_the_utc_day_is_the_next_day_in_beijing() -> None:
     late = datetime(2026, 3, 4, 18, 0, tzinfo=UTC)
     assert words.short_date(late) == "2026-03-05"

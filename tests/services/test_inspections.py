@@ -12,12 +12,13 @@ from tests.work import ACT, CHECKLIST, PRESENT, cycle_of, duty, file, queries_of
 from tracker.domain.errors import Invalid, NotAllowed, WrongState
 from tracker.domain.inspection import InspectionKind, InspectionState, MemberRole, Severity
 from tracker.domain.score import Verdict
-from tracker.models import EvidenceLink, InspectionDuty, LogEntry
+from tracker.models import EvidenceLink, Inspection, InspectionDuty, LogChain, LogEntry
 from tracker.models import Verdict as VerdictRow
 from tracker.policy import visible
 from tracker.queries import inspections as queries
 from tracker.services import inspections, sign_offs
 from tracker.services.inspections import Plan, Problem
+from tracker.web.access import WITH
 
 ITEM = CHECKLIST.item["L3-02"]
 
@@ -256,7 +257,7 @@ def test_points_are_worked_out_and_an_overruled_number_stands_beside_them(sessio
     judge(session, city, inspection, meetings[0], Verdict.MET)
     judge(session, city, inspection, meetings[1], Verdict.PARTLY, note="缺表决结果")
     [scored] = queries.scores_of(session, inspection, items=items)
-    assert scored.items[0].score.formula == "5 × (1 + 1 × ½) ÷ 2 = 3.8"
+    assert scored.items[0].score.formula == "5 × (1 + 1 × ½) ÷ 2 = 3.75"
 
     node = city.organizations["D1-B1"]
     overrule = {"organization": node, "item": ITEM, "reason": "现场核实已补齐", "actor": ines, "now": NOW}
@@ -321,3 +322,25 @@ def test_a_check_closes_when_every_duty_has_its_verdict(session, city, meetings)
     assert inspection.state is InspectionState.CLOSED
     with pytest.raises(NotAllowed):
         judge(session, city, inspection, meetings[0], Verdict.MISSING, note="改判")
+
+
+def test_closing_a_check_of_several_units_is_one_act_in_each_of_their_chains(session, city, meetings):
+    inspection = planned(session, city, units=("D2", "D1"))
+    for sampled in meetings:
+        judge(session, city, inspection, sampled, Verdict.MET)
+    inspections.close(session, inspection, actor=city.actor("Ines"), now=NOW)
+    query = select(LogChain.key, LogEntry.act_id).join(LogChain, LogChain.id == LogEntry.chain_id)
+    entries = session.execute(query.where(LogEntry.verb == "inspection.close").order_by(LogEntry.id)).all()
+    assert [chain for chain, _ in entries] == ["D1", "D2"]
+    assert len({act for _, act in entries}) == 1
+
+
+def test_a_check_that_a_page_loaded_with_its_year_can_be_locked(session, city, meetings):
+    """PostgreSQL locks no row at the far side of an outer join: only the check itself is to be locked."""
+    check = planned(session, city)
+    session.expunge(check)
+    loaded = session.scalars(select(Inspection).options(*WITH[Inspection])).one()
+
+    judge(session, city, loaded, meetings[0], Verdict.MET)
+
+    assert session.scalars(select(VerdictRow.value)).all() == [Verdict.MET]

@@ -17,7 +17,7 @@ from tracker.domain.errors import Invalid, NotAllowed, RuleError, WrongState
 from tracker.domain.inspection import RectificationAction as A
 from tracker.domain.inspection import RectificationState as S
 from tracker.domain.rectification import DOING, Standing
-from tracker.models import Evidence, EvidenceFact, Finding, LogEntry, RectificationStep
+from tracker.models import Evidence, EvidenceFact, Finding, LogChain, LogEntry, RectificationStep
 from tracker.policy import Act, can, findings_to
 from tracker.queries import rectification as queries
 from tracker.services import inspections, rectification
@@ -206,6 +206,62 @@ def test_steps_out_of_turn_are_refused_and_write_nothing(session, act, finding):
     assert queries.steps_of(session, finding) == []
 
 
+def chains_of(session, verb):
+    """The chains of the entries of a verb, in the order in which they were written and their heads locked."""
+    query = select(LogChain.key).join(LogEntry, LogEntry.chain_id == LogChain.id).where(LogEntry.verb == verb)
+    return session.scalars(query.order_by(LogEntry.id)).all()
+
+
+def test_notice_of_many_locks_the_chains_in_their_order(session, city):
+    check = planned(session, city, team=("Ines", "Ivan"), units=("D1", "D2"))
+    for code in ("D2-B1", "D1-B1", "D2-B1"):
+        place = {"organization": city.organizations[code], "duty": None, "problem": problem()}
+        inspections.find(session, check, **place, actor=city.actor("Ines"), now=NOW)
+    assert rectification.notify_all(session, check, unit="", actor=city.actor("Ivan"), now=NOW) == 3
+    assert chains_of(session, "rectification.notify") == ["D1", "D2", "D2"]
+
+
+def test_all_notices_are_signed_for_but_those_of_places_where_one_is_a_clerk(session, city, check):
+    city.appoint("Asha", "D1-B2.P4-1", kind=AppointmentKind.CLERK)
+    one, other = (
+        inspections.find(
+            session,
+            check,
+            organization=city.organizations[code],
+            duty=None,
+            problem=problem(),
+            actor=city.actor("Ines"),
+            now=NOW,
+        )
+        for code in ("D1-B1", "D1-B2")
+    )
+    rectification.notify_all(session, check, actor=city.actor("Ines"), now=NOW)
+    assert rectification.receive_all(session, other, actor=city.actor("Asha"), now=NOW) == 1
+    assert [queries.steps_of(session, each)[-1].action for each in (one, other)] == [A.RECEIVE, A.NOTIFY]
+
+
+def test_the_words_of_a_closed_finding_are_not_changed_any_more(session, city, act, finding):
+    act("Asha", A.FIX)
+    act("Ivan", A.CLOSE)
+    with pytest.raises(WrongState, match="已经销号"):
+        inspections.correct_finding(session, finding, problem=problem(), actor=city.actor("Ivan"), now=NOW)
+    assert queries.finders_of(session, finding) == [city.people["Ines"].id]
+
+
+def test_after_the_notice_a_deadline_moves_by_an_extension_only(session, city, act, finding):
+    said = {"actor": city.actor("Ivan"), "now": NOW}
+    inspections.correct_finding(session, finding, problem=problem(deadline=date(2026, 6, 16)), **said)
+    act("Ines", A.NOTIFY)
+    with pytest.raises(Invalid, match="申请延期") as refusal:
+        inspections.correct_finding(session, finding, problem=problem(deadline=date(2026, 12, 15)), **said)
+    assert refusal.value.field == "deadline"
+    late = {"actor": city.actor("Ivan"), "now": NOW + timedelta(days=60)}
+    same = problem(problem="更正的问题", deadline=date(2026, 6, 16))
+    inspections.correct_finding(session, finding, problem=same, **late)
+    row = queries.row_of(session, finding, today=TODAY)
+    assert (row.fact.problem, row.deadline) == ("更正的问题", date(2026, 6, 16))
+
+
 def test_records_of_another_unit_or_withdrawn_are_not_attached(session, act, record, city):
     begin(act)
     record.withdrawn = True
@@ -226,8 +282,11 @@ def test_whoever_entered_attached_evidence_does_not_close(session, city, act):
 
 @pytest.mark.parametrize(
     ("closer", "reporter", "finder"),
-    [("Ines", "Asha", "Ines"), ("Asha", "Asha", "Ines"), ("Ivan", None, "Ines"), ("Ivan", "Asha", None)],
-    ids=["the finder", "the reporter", "nobody reported", "nobody found"],
+    [
+        *(("Ines", "Asha", "Ines"), ("Asha", "Asha", "Ines"), ("Ivan", None, "Ines"), ("Ivan", "Asha", None)),
+        *(("Ines", "Asha", "Dong"), ("Asha", "Dong", "Ines")),
+    ],
+    ids=["the finder", "the reporter", "nobody reported", "nobody found", "a lie about the finder", "about the doer"],
 )
 def test_the_database_refuses_a_row_that_closes_without_a_second_person(
     session, city, act, finding, closer, reporter, finder
@@ -244,6 +303,17 @@ def test_the_database_refuses_a_row_that_closes_without_a_second_person(
             finder_id=city.people[finder].id if finder else None,
             text="",
             at=NOW,
+        )
+    )
+    with pytest.raises(IntegrityError, match="does_not_close"):
+        session.flush()
+
+
+def test_the_database_refuses_a_closing_of_what_nobody_reported(session, city, finding):
+    who = {"person_id": city.people["Ivan"].id, "reporter_id": city.people["Asha"].id}
+    session.add(
+        RectificationStep(
+            finding_id=finding.id, number=1, action=A.CLOSE, finder_id=city.people["Ines"].id, text="", at=NOW, **who
         )
     )
     with pytest.raises(IntegrityError, match="does_not_close"):
@@ -280,16 +350,26 @@ def test_nothing_is_closed_without_a_second_person(session, city, act, finding, 
 
 
 def test_the_same_item_in_the_same_unit_within_a_year_is_repeated(session, city, check, meeting):
-    first = found(session, city, check, meeting, now=NOW - timedelta(days=366))
-    second = found(session, city, check, meeting, now=NOW - timedelta(days=364))
-    third = found(session, city, check, meeting)
+    checks = [check, *(planned(session, city, team=("Ines", "Ivan")) for _ in range(2))]
+    days = (366, 364, 0)
+    first, second, third = (
+        found(session, city, one, meeting, now=NOW - timedelta(days=ago)) for one, ago in zip(checks, days, strict=True)
+    )
     assert (first.repeats, second.repeats, third.repeats) == (None, first.key, second.key)
     assert third.item_id == "L3-02"
 
 
 def test_a_year_later_it_is_not_repeated(session, city, check, meeting):
     found(session, city, check, meeting, now=NOW - timedelta(days=366))
-    assert found(session, city, check, meeting).repeats is None
+    later = planned(session, city, team=("Ines", "Ivan"))
+    assert found(session, city, later, meeting).repeats is None
+
+
+def test_what_one_check_finds_twice_is_not_repeated(session, city, check, meeting):
+    earlier = planned(session, city, team=("Ines", "Ivan"))
+    first = found(session, city, earlier, meeting)
+    assert found(session, city, earlier, meeting).repeats is None
+    assert [found(session, city, check, meeting).repeats for _ in range(2)] == [f"{first.inspection.number}-2"] * 2
 
 
 def test_a_deadline_on_a_day_off_is_the_next_working_day(session, city, check, meeting):
@@ -346,7 +426,7 @@ def counts_equal_rows(session, actor, filters, **when):
 
 def test_counts_equal_rows_in_every_state_and_on_every_day(session, city, check, meeting, act, finding):
     for _ in range(2):
-        found(session, city, check, meeting)
+        found(session, city, planned(session, city, team=("Ines", "Ivan")), meeting)
     begin(act)
     act("Asha", A.ASK_EXTENSION)
     act("Ines", A.GRANT_EXTENSION)

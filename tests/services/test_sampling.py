@@ -11,9 +11,12 @@ from tests.city import NOW, City
 from tests.services.test_inspections import plan_of, planned, problem
 from tests.work import ACT, PRESENT, cycle_of, duty, file
 from tracker.domain.errors import Conflict, Invalid
+from tracker.domain.packet_parts import ReportPart
 from tracker.domain.sampling import Draw, Exclusion, Rule, Trait
 from tracker.models import Duty, Inspection, InspectionDraw, InspectionDuty, StoredFile
 from tracker.queries import inspections as reading
+from tracker.queries.inspection_report import inspection_report
+from tracker.queries.packets import inspection_packet
 from tracker.queries.sampling import description, draw_of, redrawn
 from tracker.services import inspections, sign_offs
 from tracker.services.sampling import draw_from
@@ -102,6 +105,17 @@ def test_the_report_says_how_it_was_drawn_and_what_was_added(session, city, year
     assert "按层级、是否曾被退回分为1层抽样" in told
     assert "范围内8项，剔除0项，抽取3项" in told
     assert "另逐项加入" in told
+
+
+def test_report_and_packet_print_the_seed_and_how_it_was_drawn(session, city, year):
+    check = planned(session, city, draw=DRAW)
+    how = {"as_of": NOW, "words": str, "software_version": "tracker 0"}
+    packet = inspection_packet(session, check, unit=None, language="zh", **how)
+    in_packet = next(part for part in packet.body if isinstance(part, ReportPart))
+
+    for report in (inspection_report(session, check, **how), in_packet.report):
+        assert report.facts.seed == DRAW.seed
+        assert "范围内8项，剔除0项，抽取3项" in report.facts.sampling
 
 
 def test_what_is_left_out_is_kept_with_its_reason(session, city, year):

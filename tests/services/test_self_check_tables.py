@@ -6,16 +6,17 @@ import pytest
 from sqlalchemy import select
 
 from tests.city import NOW
-from tests.work import cycle_of, duty
+from tests.work import ACT, PRESENT, cycle_of, duty, file
 from tracker.domain.actor import AppointmentKind
+from tracker.domain.duty import ClaimKind
 from tracker.domain.errors import Conflict, Invalid, NotAllowed, WrongState
 from tracker.domain.inspection import InspectionKind, MemberRole
 from tracker.domain.score import Verdict
 from tracker.domain.self_check_table import Answer, table_digest
 from tracker.models import Duty, Inspection, InspectionDuty, LogEntry, SelfCheckLine
 from tracker.policy import Act, UnitOfCheck, can, visible
-from tracker.queries.self_check_tables import handed_in, open_tables, table_of, tables_of
-from tracker.services import inspections
+from tracker.queries.self_check_tables import handed_in, open_tables, page_of, table_of, tables_of
+from tracker.services import inspections, sign_offs
 from tracker.services.self_check_tables import hand_in, save_lines
 
 ITEM = "L3-02"
@@ -113,6 +114,17 @@ def test_handing_in_anew_takes_a_new_number_and_late_is_marked(session, city, ch
     assert verbs[-4:] == ["inspection.self_check", "inspection.hand_in"] * 2
 
 
+def test_only_what_was_shown_is_handed_in(session, city, check, unit):
+    actor = city.actor("Dong")
+    save_lines(session, check, unit, [MET], actor=actor, now=NOW)
+    save_lines(session, check, unit, [Answer(ITEM, Verdict.MISSING)], actor=city.actor("Lin"), now=NOW)
+    for shown in ([MET], []):
+        with pytest.raises(Conflict, match=ITEM):
+            hand_in(session, check, unit, shown=shown, actor=actor, now=NOW)
+    assert handed_in(session, check, unit) == []
+    assert hand_in(session, check, unit, shown=[Answer(ITEM, Verdict.MISSING)], actor=actor, now=NOW).number == 1
+
+
 def test_a_table_with_open_lines_is_not_handed_in(session, city, check, unit):
     with pytest.raises(WrongState, match=ITEM):
         hand_in(session, check, unit, actor=city.actor("Dong"), now=NOW)
@@ -169,3 +181,24 @@ def test_the_people_of_the_unit_find_their_table_and_still_do_not_see_the_check(
     assert can(session, city.actor("Ines"), Act.READ_SELF_CHECK, UnitOfCheck(check, unit))
     assert not can(session, city.actor("Ivan"), Act.READ_SELF_CHECK, UnitOfCheck(check, unit))
     assert session.scalars(select(Inspection).where(visible(dong, Inspection))).all() == []
+
+
+def test_what_a_page_counts_now_is_what_the_records_say(session, city, check, unit):
+    late = session.scalars(select(Duty).where(Duty.key == f"2026.D1-B1.P4-1.{ITEM}.M03.1")).one()
+    aside = session.scalars(select(Duty).where(Duty.key == f"2026.D1-B1.P4-1.{ITEM}.M04.1")).one()
+    asha = city.actor("Asha")
+    said = {"act_on": ACT, "sentence": "召开会议", "counts": PRESENT, "files": [file()]}
+    sign_offs.tick(session, duties=[late], actor=asha, now=NOW, **said)
+    sign_offs.claim(session, aside, kind=ClaimKind.EXCUSED, reason="防汛", actor=asha, now=NOW)
+    sign_offs.accept(session, aside, actor=city.actor("Chen"), now=NOW)
+    save_lines(session, check, unit, [MET], actor=city.actor("Dong"), now=NOW)
+    hand_in(session, check, unit, actor=city.actor("Dong"), now=NOW + timedelta(minutes=1))
+    save_lines(session, check, unit, [Answer(ITEM)], actor=city.actor("Dong"), now=NOW + timedelta(minutes=2))
+
+    later = NOW + timedelta(minutes=3)
+    page = page_of(session, check, unit, today=NOW.date())
+    assert page.lines() == table_of(session, check, unit, as_of=later)
+    assert page.lines(as_of=NOW)[0].answer == MET
+    assert [(one.late, one.set_aside) for one in (line.counts for line in page.lines())] == [(1, 1)]
+    assert page.sent == handed_in(session, check, unit)
+    assert page.last_change == NOW + timedelta(minutes=2)

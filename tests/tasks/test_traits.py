@@ -9,6 +9,7 @@ from sqlalchemy import delete, select
 from tests.city import NOW
 from tests.storage.cabinet import EVERY_KIND, PICTURES
 from tracker.config import load_settings
+from tracker.domain.hints import bands
 from tracker.models import FileTrait, StoredFile
 from tracker.services.file_traits import Traits, forget, keep, without_traits
 from tracker.storage import child, samples
@@ -55,6 +56,8 @@ def test_every_kind_of_file_gets_its_traits(session, settings, add):
     for kind, file in files.items():
         row = made(session, file)
         assert (row.picture is not None) is (kind in PICTURES), kind
+        parts = bands(row.picture) if row.picture else (None,) * 5
+        assert (row.band_1, row.band_2, row.band_3, row.band_4, row.band_5) == parts
         if kind in PICTURES or kind == "pdf":  # the sample PDF looks scanned: nothing can be read in it
             assert row.characters is None
         else:

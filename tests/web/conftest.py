@@ -44,7 +44,12 @@ ClientOf = Callable[[str], FlaskClient]
 def filled_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database file with the small city, an account for everybody, a published list and the year 2026."""
     path = tmp_path_factory.mktemp("template") / "tracker.sqlite3"
-    url = f"sqlite:///{path}"
+    fill(f"sqlite:///{path}")
+    return path
+
+
+def fill(url: str) -> None:
+    """Write the small city, an account for everybody, a published list and the year 2026 into an empty database."""
     engine = create_engine(url, **engine_options(url))
     prepare(engine)
     Base.metadata.create_all(engine)
@@ -58,7 +63,6 @@ def filled_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         version = publish(session, source, actor=operator(), now=BEGIN)
         open_cycle(session, year=YEAR, version=version, actor=operator(), now=BEGIN)
     engine.dispose()
-    return path
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tracker.domain.actor import AppointmentKind, operator
 from tracker.domain.applicability import DecisionKind
 from tracker.domain.inspection import InspectionKind, MemberRole, Severity
 from tracker.domain.media import Limits
+from tracker.domain.sampling import Draw, Rule
 from tracker.domain.score import Verdict
 from tracker.domain.seal import SealKind
 from tracker.models import (
@@ -41,7 +43,7 @@ from tracker.models import (
     Person,
     Seat,
 )
-from tracker.services import good_practice, handovers, inspections, jobs, seats, sign_offs
+from tracker.services import desk, good_practice, handovers, inspections, jobs, seats, sign_offs
 from tracker.storage.blobs import BlobStore
 from tracker.storage.intake import take_in
 from tracker.storage.samples import sample_png
@@ -113,7 +115,7 @@ class Maker:
         return branch
 
     def inspection(self, place: str) -> Inspection:
-        """A check of the unit by one inspector, who has judged the duty."""
+        """A check of the unit by one inspector, with a notice and a drawn sample, in which the duty is judged."""
         inspector = INSPECTORS[place]
         duty: Duty = self.made.things[Duty][place]
         self.extras(Inspection, place, key=duty.key, code=f"{place}-B1", item_id=ITEM)
@@ -130,14 +132,26 @@ class Maker:
                 period_ends_on=date(2026, 5, 31),
                 team=[(self.city.people[inspector], MemberRole.LEADER)],
                 units=[self.city.organizations[place]],
+                draw=Draw("20260518", Rule(percent=Decimal(100))),
+                notice=take_in(io.BytesIO(sample_png(2)), name="通知.png", store=self.store, limits=Limits()),
             ),
             actor=self.city.actor(inspector),
             now=NOW,
         )
         judge = self.city.actor(inspector)
         inspections.judge(self.session, inspection, duty, value=Verdict.PARTLY, note="缺签到表", actor=judge, now=NOW)
+        self.reason(place)
         self.extras("papers", place, number=inspection.number)
+        self.extras("rectification", place, number=inspection.number)
+        self.extras("self_checks", place, number=inspection.number)
+        self.extras("circulars", place, paper="circular")
         return inspection
+
+    def reason(self, place: str) -> None:
+        """A frequent reason of the desk."""
+        actor = self.city.actor(INSPECTORS[place])
+        made = desk.add_reason(self.session, value=Verdict.PARTLY, text=f"缺签到表（{place}）", actor=actor, now=NOW)
+        self.extras("desk", place, reason=made.key)
 
     def finding(self, place: str) -> Finding:
         """A problem found at the branch."""
@@ -238,6 +252,7 @@ def build(session: Session, city: City, folder: Path) -> Samples:
         session.flush()
     version = maker.made.things[ChecklistVersion]["D1"]
     for place in PLACES:
+        maker.extras("look_back", place, finding=maker.made.things[Finding][place].key)
         maker.extras(None, place, digest=version.sha256, year=2026, language="en")
         record = maker.made.things[Evidence][place]
         maker.extras("seals", place, kind=SealKind.EVIDENCE_TEXT.value, key=record.key)

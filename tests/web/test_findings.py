@@ -6,13 +6,15 @@ import re
 from datetime import date
 
 import pytest
+import time_machine
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests.city import NOW
 from tests.web.conftest import ClientOf, post
 from tests.web.test_inspections import FINDING, PLAN
-from tracker.models import Finding, FindingFact
+from tracker.models import Duty, Finding, FindingFact, InspectionDuty, Organization
 
 NEW = "/inspections/1/findings/new"
 
@@ -81,20 +83,25 @@ def test_a_finding_without_a_duty_names_the_item_and_takes_its_basis(ines: Flask
 
 def test_the_same_item_again_in_the_same_unit_is_marked(ines: FlaskClient, session: Session) -> None:
     assert "重复出现" not in note(ines, item="L3-02")
-    assert "重复出现" not in note(ines, item="L3-02", organization="D2-B1")
-    assert "一年内在同一事项上有过问题 1-1" in note(ines, item="L3-02", organization="D1-B2")
-    assert last(session)[0].repeats == "1-1"
+    assert "重复出现" not in note(ines, item="L3-02", organization="D1-B2")
+    assert post(ines, "/inspections/new", {**PLAN, "units": ["D1", "D2"]}).status_code == 302
+    again = NEW.replace("/1/", "/2/")
+    assert "重复出现" not in note(ines, at=again, item="L3-02", organization="D2-B1")
+    assert "一年内在同一事项上有过问题 1-2" in note(ines, at=again, item="L3-02", organization="D1-B2")
+    assert last(session)[0].repeats == "1-2"
 
 
 def test_a_finding_from_a_duty_has_its_place_item_post_and_basis_filled_in(ines: FlaskClient, session: Session) -> None:
-    found = re.search(r'href="/inspections/1/duties/([^"]+)"', ines.get("/inspections/1").text)
-    assert found
-    page = ines.get(f"{NEW}?duty={found[1]}").text
-    assert re.search(r'<option selected value="D1">', page)
+    sampled = select(Duty).join(InspectionDuty, InspectionDuty.duty_id == Duty.id)
+    at_the_top = sampled.join(Organization, Organization.id == Duty.organization_id).where(Organization.code == "D1")
+    duty = session.scalars(at_the_top.order_by(Duty.key)).first() or pytest.fail("no duty")
+    key, item_id = duty.key, duty.item_id
+    page = ines.get(f"{NEW}?duty={key}").text
+    assert re.search(r'<input type="hidden" name="organization" value="D1">', page)
     assert re.search(r'<textarea[^>]*name="basis"[^>]*>\s*《', page)
-    note(ines, at=f"{NEW}?duty={found[1]}", organization="D1", basis="")
+    note(ines, at=f"{NEW}?duty={key}", organization="D1", basis="")
     finding, fact = last(session)
-    assert finding.item_id == found[1].split(".")[3]
+    assert finding.item_id == item_id
     assert fact.basis.startswith("《")
 
 
@@ -105,3 +112,26 @@ def test_what_is_put_right_on_the_spot_is_one_step_and_waits_for_another_inspect
     assert "由检查组其他成员复核销号" in said
     finding, fact = last(session)
     assert (finding.state, fact.deadline) == ("reported", date(2026, 5, 20))
+
+
+@pytest.mark.parametrize(
+    ("day", "said", "on"),
+    [
+        (date(2026, 5, 20), "没有填写期限，立行立改的期限定为当天 2026-05-20", date(2026, 5, 20)),
+        (date(2026, 5, 23), "没有填写期限，今天是休息日，立行立改的期限定为下一个工作日 2026-05-25", date(2026, 5, 25)),
+    ],
+)
+def test_a_deadline_that_nobody_chose_is_not_called_chosen(
+    client_of: ClientOf,
+    ines: FlaskClient,
+    session: Session,
+    clock: time_machine.Coordinates,
+    day: date,
+    said: str,
+    on: date,
+) -> None:
+    clock.move_to(NOW.replace(day=day.day))
+    told = note(client_of("Ines"), severity="on_the_spot", deadline="")
+    assert said in told
+    assert "所选的" not in told
+    assert last(session)[1].deadline == on

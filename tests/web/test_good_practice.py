@@ -48,7 +48,7 @@ def test_the_page_of_a_record_leads_an_inspector_to_the_mark(client_of, number, 
     address = f"/inspections/{number}/good-practice/{record}"
     assert address in client_of("Ines").get(f"/evidence/{record}").text
     assert address not in client_of("Asha").get(f"/evidence/{record}").text
-    assert "推荐为亮点做法" in client_of("Ines").get(address).text
+    assert "推荐亮点做法" in client_of("Ines").get(address).text
 
 
 def test_before_the_unit_agreed_only_those_concerned_read_it(client_of, marked):
@@ -60,10 +60,18 @@ def test_before_the_unit_agreed_only_those_concerned_read_it(client_of, marked):
 
 
 def test_only_who_signs_for_the_unit_is_offered_to_decide(client_of, marked):
-    assert "同意交流</button>" in client_of("Dong").get("/good-practice").text
+    assert "同意公开交流</button>" in client_of("Dong").get("/good-practice").text
     for who in ("Asha", "Chen", "Ines", "Adam"):
-        assert "同意交流</button>" not in client_of(who).get("/good-practice").text
+        assert "同意公开交流</button>" not in client_of(who).get("/good-practice").text
         assert post(client_of(who), f"{marked}/agree").status_code == 403
+
+
+def test_the_first_page_tells_who_signs_for_the_unit_that_one_waits(client_of, marked):
+    told = "有 1 个亮点做法等本单位决定是否同意公开交流。"
+    assert told in client_of("Dong").get("/").text
+    assert told not in client_of("Asha").get("/").text
+    post(client_of("Dong"), f"{marked}/agree")
+    assert told not in client_of("Dong").get("/").text
 
 
 def test_once_agreed_to_every_unit_reads_it_on_one_page_and_not_the_record(client_of, marked, record):
@@ -122,3 +130,17 @@ def test_the_page_is_narrowed_to_a_year(client_of, marked):
     post(client_of("Dong"), f"{marked}/agree")
     assert "流动课堂" in client_of("Omar").get("/good-practice?year=2026").text
     assert "流动课堂" in client_of("Omar").get("/good-practice?year=1999").text
+
+
+def test_a_past_day_shows_what_units_had_agreed_to_by_then(client_of, clock, marked):
+    clock.shift(24 * 3600)
+    dong = client_of("Dong")
+    post(dong, f"{marked}/agree")
+    then = client_of("Dong").get("/good-practice?as_of=2026-05-20").text.partition("<main")[2]
+    assert "流动课堂" not in then
+    shown = client_of("Dong").get(f"{marked}?as_of=2026-05-20").text
+    assert "待单位同意" in shown
+    assert '<form method="post" action="/good-practice' not in shown
+    clock.shift(24 * 3600)
+    assert "流动课堂" in client_of("Omar").get("/good-practice?as_of=2026-05-21").text
+    assert client_of("Omar").get(f"{marked}?as_of=2026-05-19").status_code in {404, 400}

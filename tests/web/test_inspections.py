@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 from flask.testing import FlaskClient
@@ -10,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.web.conftest import ClientOf, post
-from tracker.models import Finding, Inspection, Overrule, Verdict
+from tracker.models import Duty, Finding, Inspection, Overrule, Person
 
 PLAN = {
     "title": "上半年督查",
@@ -43,9 +44,14 @@ def ines(client_of: ClientOf) -> FlaskClient:
 
 
 def first_to_judge(client: FlaskClient) -> str:
-    found = re.search(r'href="(/inspections/1/duties/[^"]+)"', client.get("/inspections/1").text)
+    found = re.search(r'data-duty="([^"]+)"', client.get("/inspections/1/desk").text)
     assert found
     return found[1]
+
+
+def judge(client: FlaskClient, key: str, value: str, note: str = "") -> None:
+    answer = post(client, f"/inspections/1/desk/{key}/judge", {"value": value, "note": note, "seen": "0"})
+    assert answer.status_code == 302
 
 
 def test_a_plan_with_an_empty_field_comes_back_filled_in(client_of: ClientOf) -> None:
@@ -57,27 +63,14 @@ def test_a_plan_with_an_empty_field_comes_back_filled_in(client_of: ClientOf) ->
     assert 'href="#basis"' in answer.text
 
 
-def test_the_inspector_goes_from_one_duty_to_the_next(ines: FlaskClient, session: Session) -> None:
-    first = first_to_judge(ines)
-    answer = post(ines, first, {"value": "met", "note": ""})
-
-    assert answer.status_code == 302
-    assert answer.location != first
-    assert session.scalars(select(Verdict.value)).all() == ["met"]
-
-
-def test_a_verdict_without_its_reason_keeps_the_choice(ines: FlaskClient) -> None:
-    answer = post(ines, first_to_judge(ines), {"value": "missing", "note": ""})
-
-    assert answer.status_code == 400
-    assert re.search(r'<input checked[^>]*value="missing"', answer.text)
-    assert "请写明理由" in answer.text
-
-
 def test_a_finding_appears_in_the_list_of_problems(ines: FlaskClient, session: Session) -> None:
-    duty = first_to_judge(ines).rsplit("/", 1)[1]
+    duty = first_to_judge(ines)
     elsewhere = post(ines, f"/inspections/1/findings/new?duty={duty}", FINDING)
     assert (elsewhere.status_code, duty.split(".")[1]) == (400, "D1")
+    assert "不是该任务所属的组织" in elsewhere.text
+    assert '<select id="organization"' not in elsewhere.text
+    assert '<input type="hidden" name="organization" value="D1">' in elsewhere.text
+    assert '<select id="organization"' in ines.get("/inspections/1/findings/new").text
     there = FINDING | {"organization": "D1"}
     assert post(ines, f"/inspections/1/findings/new?duty={duty}", there).status_code == 302
 
@@ -86,7 +79,7 @@ def test_a_finding_appears_in_the_list_of_problems(ines: FlaskClient, session: S
 
 
 def test_points_are_changed_with_a_reason(ines: FlaskClient, session: Session) -> None:
-    post(ines, first_to_judge(ines), {"value": "partly", "note": "不全"})
+    judge(ines, first_to_judge(ines), "partly", "不全")
     link = re.search(r'href="(/inspections/1/scores/[^"]+)"', ines.get("/inspections/1/scores").text)
     assert link
     assert post(ines, link[1], {"points": "99", "reason": "现场补齐"}).status_code == 400
@@ -119,7 +112,7 @@ def test_a_check_is_seen_by_its_team_and_by_administrators(
 
 def test_the_sample_can_be_narrowed_to_what_has_no_verdict(ines: FlaskClient) -> None:
     judged = first_to_judge(ines)
-    post(ines, judged, {"value": "met", "note": ""})
+    judge(ines, judged, "met")
 
     assert judged in ines.get("/inspections/1/duties?unit=D1").text
     assert judged not in ines.get("/inspections/1/duties?pending=1&unit=D1").text
@@ -133,3 +126,54 @@ def test_duties_are_picked_by_hand(client_of: ClientOf, session: Session) -> Non
 
     shown = client.get("/inspections/1/duties").text
     assert [key for key in keys if key in shown] == keys[:2]
+
+
+def test_an_administrator_changes_the_team_and_a_refusal_keeps_what_was_chosen(
+    ines: FlaskClient, client_of: ClientOf, session: Session
+) -> None:
+    adam, people = client_of("Adam"), {p.name: p.key for p in session.scalars(select(Person))}
+    assert "/inspections/1/team" in adam.get("/inspections/1").text
+    assert client_of("Ivan").get("/inspections/1").status_code == 404
+
+    refused = post(adam, "/inspections/1/team", {"members": [people["Ivan"]]})
+    assert refused.status_code == 400
+    assert re.search(rf'value="{people["Ivan"]}"[^>]*checked|checked[^>]*value="{people["Ivan"]}"', refused.text)
+
+    saved = post(adam, "/inspections/1/team", {"leader": people["Ines"], "members": [people["Ivan"]]})
+    assert saved.status_code == 302
+    assert client_of("Ivan").get("/inspections/1").status_code == 200
+    assert "/inspections/1/team" not in ines.get("/inspections/1").text
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/inspections/{}", 404),
+        ("/self-checks/{}/D1", 404),
+        ("/inspections/1/duties?after={}", 200),
+        ("/rectification?inspection={}", 200),
+        ("/good-practice?year={}", 200),
+    ],
+)
+def test_a_number_that_no_row_can_have_is_no_fault_of_the_program(ines: FlaskClient, address: str, status: int) -> None:
+    post(ines, "/inspections/new", PLAN)
+    for number in (2**31, 10**20):
+        assert ines.get(address.format(number)).status_code == status
+
+
+def test_only_what_falls_due_before_the_end_of_the_check_is_offered_for_the_sample(
+    client_of: ClientOf, session: Session
+) -> None:
+    client = client_of("Ines")
+    whole_year = {"period_starts_on": "2026-01-01", "period_ends_on": "2026-12-31"}
+    post(client, "/inspections/new", {**PLAN, **whole_year, "sample": "hand"})
+    page = client.get("/inspections/1/sample?unit=D1").text
+    offered = set(re.findall(r'name="duty" value="([^"]+)"', page))
+    due = session.scalars(select(Duty.due_on).where(Duty.key.in_(offered))).all()
+    later = select(Duty.key).where(Duty.due_on > date(2026, 5, 29), Duty.key.startswith("2026.D1"))
+
+    assert session.scalars(later).first()
+    assert due
+    assert max(due) <= date(2026, 5, 29)
+    assert re.search(r"<label[^>]*>\s*<input[^>]*data-check-all[^>]*>\s*全选本页\s*</label>", page)
+    assert "到期最早" not in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,9 +10,12 @@ from sqlalchemy import select
 
 from tests.city import NOW
 from tests.web.conftest import post
+from tests.web.test_inspections import FINDING, PLAN, first_to_judge, judge
 from tracker.db import writing
 from tracker.domain.actor import operator
-from tracker.models import AccessLog, LogChain, LogEntry, Organization
+from tracker.domain.inspection import InspectionState
+from tracker.models import AccessLog, Inspection, LogChain, LogEntry, Organization
+from tracker.queries.log import Filters, page_of_entries
 from tracker.services import log
 
 
@@ -177,3 +181,58 @@ def test_a_page_of_accesses_that_is_none_is_not_there(client_of):
 def test_a_stranger_is_sent_to_sign_in(client_of):
     assert client_of("stranger").get("/log").status_code == 302
     assert post(client_of("Ada"), "/log").status_code == 405
+
+
+@pytest.fixture
+def running(session, city, client_of):
+    """A check of the unit by Ines: drawn, judged in part, with a finding, and not closed yet."""
+    ines = client_of("Ines")
+    assert post(ines, "/inspections/new", PLAN).status_code == 302
+    judge(ines, first_to_judge(ines), "partly", "三月缺签到表")
+    assert post(ines, "/inspections/1/findings/new", FINDING).status_code == 302
+    return ines
+
+
+def verbs_seen(client):
+    return set(re.findall(r'<a href="/log/entries/[0-9a-f]+">([^<]+)</a>', text_of(client.get("/log?target=1"))))
+
+
+def entry_of(session, verb):
+    digest = session.scalars(select(LogEntry.digest).where(LogEntry.verb == verb)).one()
+    session.rollback()
+    return digest
+
+
+def test_a_unit_reads_what_a_team_did_once_the_check_is_closed(running, session, client_of):
+    dong = client_of("Dong")
+    judged = entry_of(session, "inspection.judge")
+    assert verbs_seen(dong) == {"登记问题"}
+    assert dong.get(f"/log/entries/{judged}").status_code == 404
+    page = text_of(dong.get("/log"))
+    assert "督查未结束时" in page
+    assert "三月缺签到表" not in page
+    everything = {"建立督查", "核查"}
+    assert everything <= verbs_seen(client_of("Ada"))
+    assert "三月缺签到表" in text_of(client_of("Ada").get(f"/log/entries/{judged}"))
+    with writing(session):
+        session.scalars(select(Inspection)).one().state = InspectionState.CLOSED
+    assert everything <= verbs_seen(dong)
+    assert "三月缺签到表" in text_of(dong.get(f"/log/entries/{judged}"))
+
+
+def test_pages_of_the_log_go_on_behind_what_is_kept_back(running, session, city):
+    dong = city.actor("Dong")
+    whole = page_of_entries(session, dong, Filters(), size=1000).lines
+    found, after = [], ""
+    while True:
+        page = page_of_entries(session, dong, Filters(), after=after, size=1)
+        found += page.lines
+        if page.following is None:
+            break
+        after = page.following
+    assert [line.digest for line in found] == [line.digest for line in whole]
+    assert "inspection.find" in {line.verb for line in whole}
+
+
+def test_keeping_entries_back_leaves_the_chain_whole(running, client_of):
+    assert "条核验无误" in text_of(client_of("Dong").get("/log?chain=D1&check=1"))

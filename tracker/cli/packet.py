@@ -14,6 +14,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from tracker.cli.exports import note_export, unit_with, units_in_check
 from tracker.cli.report import as_of, language, moment_of
 from tracker.config import Settings
 from tracker.db import db
@@ -64,6 +65,7 @@ def build(inspection: int, unit: str | None, out: Path, day: datetime | None, la
     since = sealing.generation(_settings())
     values = packets.check_values(db.session(), number=inspection, unit=unit, as_of=moment, language=language)
     _make(values, out, language, since)
+    note_export("packet", str(inspection), units_in_check(inspection, as_of=moment, unit=unit))
 
 
 @packet.command()
@@ -87,6 +89,7 @@ def quarter(unit: str, quarter: str, out: Path, day: datetime | None, language: 
         language=language,
     )
     _make(values, out, language, since)
+    note_export("packet_quarter", unit, unit_with(unit))
 
 
 def _settings() -> Settings:
@@ -114,6 +117,7 @@ def _build_all(inspection: int, folder: Path, moment: datetime, language: str) -
             else:
                 for path in each:
                     click.echo(f"{path}: is there already")
+    note_export("packet_all", str(inspection), units_in_check(inspection, as_of=moment))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from tracker.cli.exports import note_export, unit_with, units_in_check
 from tracker.config import Settings
 from tracker.db import db
 from tracker.domain.report import Report
@@ -62,11 +63,13 @@ def write(gather: Callable[[], Report], path: Path, language: str) -> None:
 @language
 def inspection(number: int, out: Path, day: datetime | None, language: str) -> None:
     """The report of inspection NUMBER."""
+    moment = moment_of(day)
     write(
-        partial(documents.inspection_values, db.session(), number=number, as_of=moment_of(day), language=language),
+        partial(documents.inspection_values, db.session(), number=number, as_of=moment, language=language),
         out,
         language,
     )
+    note_export("inspection_report", str(number), units_in_check(number, as_of=moment))
 
 
 @report.command()
@@ -84,6 +87,7 @@ def selfcheck(unit: str, year: int | None, out: Path, day: datetime | None, lang
         out,
         language,
     )
+    note_export("self_check", unit, unit_with(unit))
 
 
 @report.command()
@@ -128,3 +132,4 @@ def duties(
         out,
         language,
     )
+    note_export("duty_list", organization, unit_with(organization))

@@ -15,15 +15,13 @@ from typing import Any
 from tracker.domain.text import _n
 
 NEAR = 8  # bits of 64 in which the hashes of two pictures may differ for them to be nearly the same
-BAND = 3  # hexadecimal figures of a hash that are looked up together: 5 bands, so that 4 bits never hide a picture
+BANDS = (13, 13, 13, 13, 12)  # bits of a hash that are looked up together: of NEAR bits, one band has 1 at the most
 FAR_DAYS = 30  # between the day of an act and the day of the upload
 BURST_DAYS = 2  # before the check
 BURST_FILES = 8
 BURST_TIMES = 3  # how many times the usual number
 USUAL_DAYS = 60  # from which the usual number is taken
 ONE_LINE = 28  # characters in a line of an official document
-
-_FIGURES = 16
 
 
 class HintKind(StrEnum):
@@ -83,9 +81,32 @@ def distance(one: str, other: str) -> int:
     return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
-def bands(picture: str) -> list[tuple[int, str]]:
-    """The parts of a hash by which near ones are looked up: where each begins (from 1), and its figures."""
-    return [(start + 1, picture[start : start + BAND]) for start in range(0, _FIGURES - BAND + 1, BAND)]
+def near_ones(pictures: Iterable[tuple[int, str]], to: Iterable[str]) -> set[int]:
+    """The numbers of those of these pictures that are nearly the same as one of the others."""
+    others, found = [int(one, 16) for one in to], set()
+    for number, picture in pictures:
+        bits = int(picture, 16)
+        if any((bits ^ other).bit_count() <= NEAR for other in others):
+            found.add(number)
+    return found
+
+
+def bands(picture: str) -> tuple[int, ...]:
+    """The parts of a hash by which near ones are looked up."""
+    rest, parts = int(picture, 16), []
+    for width in BANDS:
+        parts.append(rest & ((1 << width) - 1))
+        rest >>= width
+    return tuple(parts)
+
+
+def near_bands(pictures: Iterable[str]) -> tuple[frozenset[int], ...]:
+    """For each band, the values of which a picture near one of these has at least one."""
+    wanted: list[set[int]] = [set() for _ in BANDS]
+    for picture in pictures:
+        for values, width, part in zip(wanted, BANDS, bands(picture), strict=True):
+            values.update((part, *(part ^ (1 << bit) for bit in range(width))))
+    return tuple(frozenset(values) for values in wanted)
 
 
 _SAME_SEEN = _n("《%(name)s》与%(organization)s佐证 %(record)s（%(act_on)s）中的文件完全相同（比较了文件摘要）。")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import takewhile
 from typing import Annotated, ClassVar
 
+from tracker.domain.pictures import Picture
 from tracker.domain.report import Provenance, Report
 from tracker.domain.text import _n
 
@@ -63,7 +66,15 @@ class Slip:
     lines: Annotated[tuple[str, ...], _n("签字栏")]
 
 
-Block = Heading | Paragraph | Table | Signatures | Slip
+@dataclass(frozen=True, slots=True)
+class Annex:
+    """Where an annex begins: a page of its own behind the signature; what follows belongs to it."""
+
+    kind: ClassVar[str] = "annex"
+    title: Annotated[str, _n("附件标题")]
+
+
+Block = Heading | Paragraph | Table | Picture | Signatures | Slip | Annex
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +96,33 @@ class Paper:
         return self.title
 
     @property
+    def body(self) -> tuple[Block, ...]:
+        """What stands above the signature."""
+        return tuple(takewhile(lambda block: not isinstance(block, Annex), self.blocks))
+
+    @property
+    def annexes(self) -> tuple[tuple[Annex, tuple[Block, ...]], ...]:
+        """Each annex with its blocks."""
+        found: list[tuple[Annex, list[Block]]] = []
+        for block in self.blocks:
+            if isinstance(block, Annex):
+                found.append((block, []))
+            elif found:
+                found[-1][1].append(block)
+        return tuple((annex, tuple(blocks)) for annex, blocks in found)
+
+    @property
     def tables(self) -> tuple[Table, ...]:
-        """The tables in their order."""
-        return tuple(block for block in self.blocks if isinstance(block, Table))
+        """The tables in their order, those behind pictures among them."""
+        return tuple(_tables(self.blocks))
+
+
+def _tables(blocks: Iterable[Block]) -> Iterator[Table]:
+    for block in blocks:
+        if isinstance(block, Table):
+            yield block
+        elif isinstance(block, Picture):
+            yield Table(block.title, block.headings, block.rows, block.widths)
 
 
 Document = Report | Paper

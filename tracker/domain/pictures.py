@@ -5,11 +5,13 @@ Every number in a picture is a count of rows; what is drawn (a band, a share) fo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, ClassVar
 
 from tracker.domain.board import Cell, Column
@@ -35,16 +37,15 @@ class Band(StrEnum):
 
 MOST_FROM, PART_FROM = 80, 50  # per cent
 BAND_NAMES: Mapping[Band, str] = {
-    Band.ALL: _n("全部办理"),
-    Band.MOST: _n("八成以上"),
-    Band.PART: _n("五成至八成"),
-    Band.FEW: _n("不足五成"),
-    Band.AHEAD: _n("未到期（只写总数）"),
+    Band.ALL: _n("到期的全部办理"),
+    Band.MOST: _n("办理八成以上"),
+    Band.PART: _n("办理五成至八成"),
+    Band.FEW: _n("办理不足五成"),
+    Band.AHEAD: _n("未到期（写任务数）"),
     Band.ASIDE: _n("不适用或准予免办"),
     Band.NOTHING: _n("没有任务"),
 }
-# What a legend explains; a cell without duties explains itself.
-EXPLAINED = (Band.ALL, Band.MOST, Band.PART, Band.FEW, Band.AHEAD)
+DUE_BANDS = (Band.ALL, Band.MOST, Band.PART, Band.FEW)
 
 
 def ahead_of(cell: Cell) -> int:
@@ -67,17 +68,22 @@ def band_of(cell: Cell) -> Band:
 
 
 def label_of(cell: Cell) -> str:
-    """What stands in a patch: done of fallen due; the number to come where none has; a sign where there is neither."""
-    if cell.fallen_due:
-        return f"{cell.done}/{cell.fallen_due}"
+    """What stands in a patch: done of fallen due; the number to come where none has; a sign where there is neither.
+
+    Where all that has fallen due is done, what is still to come follows a plus: the patch would look finished.
+    """
     ahead = ahead_of(cell)
+    if cell.fallen_due:
+        to_come = f"+{ahead}" if ahead and cell.done == cell.fallen_due else ""
+        return f"{cell.done}/{cell.fallen_due}{to_come}"
     return str(ahead) if ahead else ("—" if cell.total else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One place in a grid: its band and what stands in it."""
+    """One place in a grid: in which column (from 0), its band, and what stands in it."""
 
+    column: int
     band: Band
     label: str
 
@@ -95,30 +101,42 @@ class Grid:
     columns: Annotated[tuple[str, ...], _n("列")]
     cells: tuple[tuple[Cell, ...], ...]
     small: bool = False
+    patches: tuple[tuple[Patch, ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse cells that do not fit their headings."""
+        """Refuse cells that do not fit their headings; work out what is drawn, row by row."""
         if len(self.cells) != len(self.rows) or any(len(row) != len(self.columns) for row in self.cells):
             raise ValueError("the cells of a grid do not fit its rows and columns")
-
-    @property
-    def patches(self) -> list[list[Patch]]:
-        """What is drawn, row by row."""
-        return [[Patch(band_of(cell), label_of(cell)) for cell in row] for row in self.cells]
+        patches = (tuple(Patch(at, band_of(cell), label_of(cell)) for at, cell in enumerate(row)) for row in self.cells)
+        object.__setattr__(self, "patches", tuple(patches))
 
     @property
     def total(self) -> Cell:
         """All cells taken together."""
-        return sum((cell for row in self.cells for cell in row), Cell())
+        counts: Counter[Column] = Counter()
+        for cell in (cell for row in self.cells for cell in row):
+            counts.update(cell.counts)
+        return Cell(dict(counts))
 
     def banded(self, band: Band | str) -> int:
         """How many patches are of a band."""
         return sum(patch.band == band for row in self.patches for patch in row)
 
+    def parts(self, most: int) -> list[Grid]:
+        """The same in parts of at most so many rows, as even as can be: a page takes no more."""
+        number = max(1, -(-len(self.rows) // most))
+        edges = [len(self.rows) * n // number for n in range(number + 1)]
+        return [replace(self, rows=self.rows[start:end], cells=self.cells[start:end]) for start, end in pairwise(edges)]
+
+    @property
+    def legend(self) -> tuple[tuple[str, str], ...]:
+        """What a legend explains, with its name; a patch without duties explains itself."""
+        return tuple((band.value, BAND_NAMES[band]) for band in (*DUE_BANDS, Band.AHEAD))
+
     @property
     def filled(self) -> int:
         """How many patches have something that has fallen due: those whose share is drawn."""
-        return sum(self.banded(band) for band in (Band.ALL, Band.MOST, Band.PART, Band.FEW))
+        return sum(self.banded(band) for band in DUE_BANDS)
 
     @property
     def lines(self) -> tuple[tuple[str, ...], ...]:
@@ -152,6 +170,7 @@ class Flow:
     """How many duties stand in each state; every one in exactly one. `judged`: how many of all an inspection judged."""
 
     kind: ClassVar[str] = "flow"
+    legend: ClassVar[tuple[tuple[str, str], ...]] = ()
     counts: Mapping[State, int] = field(default_factory=dict)
     judged: int = 0
 
@@ -209,7 +228,6 @@ PART_NAMES: Mapping[str, str] = {
     "overdue": _n("逾期未整改"),
     "under_way": _n("未整改或整改中"),
     "reported": _n("已整改待核"),
-    "closed": _n("已销号"),
 }
 
 
@@ -251,6 +269,11 @@ class BurnDown:
     every: int = 1
 
     @property
+    def legend(self) -> tuple[tuple[str, str], ...]:
+        """The parts of what is open, with their names."""
+        return tuple((part, PART_NAMES[part]) for part in PARTS)
+
+    @property
     def peak(self) -> int:
         """The most that were open at a point."""
         return max((point.open for point in self.points), default=0)
@@ -284,7 +307,7 @@ def _part(state: RectificationState, *, late: bool) -> str:
 def burn_down(lives: Sequence[Life], *, today: date) -> BurnDown:
     """The findings from the first one on until today: by days, or by as many weeks as leave few enough points.
 
-    Where all are closed, it ends on the day of the last closing. Today is always the last point, whatever the step.
+    Where all are closed, it ends on the day of the last closing. The last day is always a point, whatever the step.
     """
     if not lives:
         return BurnDown(())

@@ -174,6 +174,19 @@ def possible_actions(standing: Standing, parts: Collection[Part]) -> tuple[A, ..
     return tuple(a for a, rule in TRANSITIONS.items() if rule.parts & set(parts) and allows(standing, a))
 
 
+def awaited(standing: Standing) -> tuple[A, ...]:
+    """The steps of which somebody has to take one for it to go on; none once it is closed."""
+    if standing.state is S.CLOSED:
+        return ()
+    if standing.state is S.REPORTED:
+        return A.CLOSE, A.RETURN
+    if standing.state is S.NOT_STARTED:
+        return (A.RECEIVE,) if standing.notified else (A.NOTIFY,)
+    if standing.asked:
+        return A.GRANT_EXTENSION, A.REFUSE_EXTENSION
+    return (A.REPORT,) if standing.measured else (A.MEASURE,)
+
+
 @dataclass(frozen=True)
 class Deadline:
     """A deadline. `moved_from` is the day off that was wanted, where it had to move."""

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
 
+from tracker.domain.pictures import Picture
 from tracker.domain.text import _n
 
 VERDICTS = frozenset({"", "met", "partly", "missing", "not_applicable"})
@@ -287,6 +288,7 @@ class InspectionReport:
     provenance: Provenance
     by_unit: tuple[SummaryLine, ...] = ()
     remarks: tuple[Section, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -229,20 +229,26 @@ def _joined(values: Values) -> str:
     return "、".join(values)
 
 
-def drawn(draw: Draw, candidates: Iterable[Candidate], *, name: Callable[[Values], str] = _joined) -> Sample:
-    """Draw the sample. Raises Invalid where a stratum, called by `name`, holds less than is asked of it."""
-    population = sorted(candidates, key=lambda one: one.key)
-    check(draw, population)
-    strata = strata_of(draw, population)
+def shortages(strata: Iterable[Stratum], *, name: Callable[[Values], str] = _joined) -> Iterator[Invalid]:
+    """A refusal for each stratum that holds less than is asked of it, called by `name`."""
     for stratum in strata:
         if stratum.asked > stratum.available:
-            raise Invalid(
+            yield Invalid(
                 _n("“%(stratum)s”要抽 %(asked)s 项，可抽的只有 %(available)s 项；请减少数量或者扩大范围。"),
                 field="number",
                 stratum=name(stratum.values) or _n("全部任务"),
                 asked=stratum.asked,
                 available=stratum.available,
             )
+
+
+def drawn(draw: Draw, candidates: Iterable[Candidate], *, name: Callable[[Values], str] = _joined) -> Sample:
+    """Draw the sample. Raises Invalid where a stratum holds less than is asked of it."""
+    population = sorted(candidates, key=lambda one: one.key)
+    check(draw, population)
+    strata = strata_of(draw, population)
+    for refusal in shortages(strata, name=name):
+        raise refusal
     left_out = {one.key for one in draw.exclusions}
     by_stratum: dict[Values, list[str]] = defaultdict(list)
     for one in population:

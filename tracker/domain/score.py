@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -62,10 +62,10 @@ class ItemScore:
 
     @property
     def formula(self) -> str:
-        """How the number comes about, for the report: `5 × (2 + 1 × ½) ÷ 4 = 3.1`; empty if nothing was judged."""
+        """How the number comes about, for the report: `5 × (2 + 1 × ½) ÷ 4 = 3.125`; empty if nothing was judged."""
         if self.worked_out is None:
             return ""
-        return f"{self.points} × ({self.met} + {self.partly} × ½) ÷ {self.judged} = {shown(self.worked_out)}"
+        return f"{self.points} × ({self.met} + {self.partly} × ½) ÷ {self.judged} = {exact(self.worked_out)}"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class LevelScore:
     @property
     def formula(self) -> str:
         """How the number comes about, for the report: `61.5 ÷ 80 × 100 = 76.9`."""
-        return f"{shown(self.earned)} ÷ {self.points} × 100 = {shown(self.value)}"
+        return f"{exact(self.earned)} ÷ {self.points} × 100 = {shown(self.value)}"
 
 
 def item_score(
@@ -110,6 +110,13 @@ def item_score(
     )
     _check_overruled(score)
     return score
+
+
+def recorded_score(points: int, verdicts: Iterable[Verdict], *, overruled: Fraction | None) -> ItemScore:
+    """Score one item with the number that an inspector once gave; it lapses once nothing is judged any more."""
+    given = tuple(verdicts)
+    judged = any(verdict is not Verdict.NOT_APPLICABLE for verdict in given)
+    return item_score(points, given, overruled=overruled if judged else None)
 
 
 def level_score(items: Iterable[ItemScore]) -> LevelScore | None:
@@ -139,6 +146,32 @@ def shown(value: Fraction, *, places: int = 1) -> str:
     scale = 10**places
     whole = (value * scale + _HALF).__floor__()
     return f"{whole // scale}.{whole % scale:0{places}d}" if places else str(whole)
+
+
+def exact(value: Fraction) -> str:
+    """Return a number that is not negative unrounded, to be added up: 2.25, or 1 2/3 if its decimals have no end."""
+    for places in range(1, 5):
+        if (value * 10**places).denominator == 1:
+            return shown(value, places=places)
+    whole, rest = divmod(value.numerator, value.denominator)
+    left = f"{rest}/{value.denominator}"
+    return f"{whole}\N{NO-BREAK SPACE}{left}" if whole else left
+
+
+def mean_formula(scores: Sequence[LevelScore]) -> str:
+    """How the mean comes about: `(91.43 + 85.00) ÷ 2 = 88.2`; with as many decimals as make it true as written."""
+    values = [score.value for score in scores]
+    mean = sum(values, Fraction(0)) / len(values)
+    parts = next(filter(None, (_parts(values, mean, places) for places in range(1, 5))), [exact(v) for v in values])
+    return f"({' + '.join(parts)}) ÷ {len(values)} = {shown(mean)}"
+
+
+def _parts(values: Sequence[Fraction], mean: Fraction, places: int) -> list[str]:
+    """The values with so many decimals; nothing if they round, or add up, to other numbers than the exact ones."""
+    parts = [shown(value, places=places) for value in values]
+    written = [Fraction(part) for part in parts]
+    same = [shown(number) for number in written] == [shown(value) for value in values]
+    return parts if same and shown(sum(written, Fraction(0)) / len(written)) == shown(mean) else []
 
 
 def _check_overruled(score: ItemScore) -> None:

@@ -116,6 +116,21 @@ def require_complete(lines: Sequence[Line]) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Merged:
+    """What a form shows of a line that was typed while somebody else saved too; `theirs` where the two differ."""
+
+    shown: Answer
+    theirs: Answer | None = None
+
+
+def merged(typed: Answer, *, seen: Answer, stands: Answer) -> Merged:
+    """Bring together what was typed, what stood when the form was opened, and what stands now."""
+    if typed == seen:
+        return Merged(stands)
+    return Merged(typed, None if stands in (seen, typed) else stands)
+
+
 def table_digest(lines: Iterable[Line], *, inspection: int, unit: str) -> str:
     """The digest of all lines, with what was counted and what the unit said, in whatever order they come."""
     told = [

@@ -25,7 +25,7 @@ from tracker.models.job import Job, JobState
 from tracker.models.log import AccessLog, LogChain, LogEntry, LogPayload
 from tracker.models.organization import Organization, OrganizationAncestor, OrganizationFact
 from tracker.models.person import Account, Appointment, Person, PersonFact, Role, Seal, SealState, Seat
-from tracker.models.rectification import LookBackFinding, LookBackVerdict, RectificationStep
+from tracker.models.rectification import LookBackDraw, LookBackFinding, LookBackVerdict, RectificationStep
 from tracker.models.sampling import InspectionDraw
 from tracker.models.self_check import SelfCheckHandIn, SelfCheckLine
 from tracker.models.sign_off import Handover, HandoverSignature, SignOff, SignOffDoer
@@ -68,6 +68,7 @@ __all__ = [
     "LogChain",
     "LogEntry",
     "LogPayload",
+    "LookBackDraw",
     "LookBackFinding",
     "LookBackVerdict",
     "Organization",

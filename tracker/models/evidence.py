@@ -63,13 +63,18 @@ class StoredFile(Numbered):
 class FileTrait(Numbered):
     """What was worked out of a file for the hints of the desk: a cache beside it, made anew at will.
 
-    `picture` is a perceptual hash, 16 hexadecimal figures; `taken_on` the day that a camera noted; `characters` how
-    many a document holds.
+    `picture` is a perceptual hash, 16 hexadecimal figures, and the bands are parts of it, by which near ones are looked
+    up; `taken_on` is the day that a camera noted, `characters` how many a document holds.
     """
 
     __tablename__ = "file_trait"
     stored_file_id: Mapped[int] = mapped_column(ForeignKey("stored_file.id"), unique=True)
-    picture: Mapped[str | None] = mapped_column(index=True)
+    picture: Mapped[str | None]
+    band_1: Mapped[int | None] = mapped_column(index=True)
+    band_2: Mapped[int | None] = mapped_column(index=True)
+    band_3: Mapped[int | None] = mapped_column(index=True)
+    band_4: Mapped[int | None] = mapped_column(index=True)
+    band_5: Mapped[int | None] = mapped_column(index=True)
     taken_on: Mapped[date | None]
     characters: Mapped[int | None]
     made_at: Mapped[datetime]

@@ -6,10 +6,12 @@ Nothing is deleted from any table that holds a fact. A fact's row may change in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection, MetaData, Table, event, text
 
+from tracker.domain.inspection import RectificationAction
+from tracker.domain.rectification import DOING, REPORTING
 from tracker.models.base import Base, Recorded
 
 FROZEN = (
@@ -43,6 +45,33 @@ KEPT = (
 
 _POSTGRESQL_FUNCTION = """CREATE OR REPLACE FUNCTION tracker_refuse() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '% of % is refused: it is kept as it was written', TG_OP, TG_TABLE_NAME; END $$"""
+
+# Whoever looks at a finding again neither worded it nor had a hand in putting it right, whatever the row itself says.
+_SECOND_PERSON = """NEW.action IN ('close', 'return') AND (
+NOT EXISTS (SELECT 1 FROM rectification_step AS r WHERE r.finding_id = NEW.finding_id AND r.action IN ({reporting}))
+OR EXISTS (SELECT 1 FROM finding_fact AS f WHERE f.finding_id = NEW.finding_id AND f.entered_by_id = NEW.person_id)
+OR EXISTS (SELECT 1 FROM rectification_step AS d WHERE d.finding_id = NEW.finding_id
+AND d.person_id = NEW.person_id AND d.action IN ({doing})))"""
+_REFUSAL = "INSERT of rectification_step is refused: finder or doer does_not_close"
+_SECOND_PERSON_FUNCTION = """CREATE OR REPLACE FUNCTION tracker_second_person() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN IF {condition} THEN RAISE EXCEPTION '{refusal}' USING ERRCODE = 'check_violation'; END IF;
+RETURN NEW; END $$"""
+
+
+def _second_person(dialect: str) -> Iterator[str]:
+    """The SQL that lets nobody close or send back what they found or put right themselves."""
+    lists = {"reporting": _listed(REPORTING), "doing": _listed(DOING)}
+    condition = _SECOND_PERSON.format(**lists)
+    head = "CREATE TRIGGER rectification_step_second_person BEFORE INSERT ON rectification_step FOR EACH ROW"
+    if dialect == "sqlite":
+        yield f"{head} WHEN {condition} BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+        return
+    yield _SECOND_PERSON_FUNCTION.format(condition=condition, refusal=_REFUSAL)
+    yield f"{head} EXECUTE FUNCTION tracker_second_person()"
+
+
+def _listed(actions: Collection[RectificationAction]) -> str:
+    return ", ".join(f"'{action.value}'" for action in sorted(actions))
 
 
 def _history_tables() -> set[str]:
@@ -94,6 +123,7 @@ def guard_statements(metadata: MetaData, dialect: str) -> Iterator[str]:
         yield _statement(f"{name}_is_kept", "DELETE", name, "", dialect)
         if dialect == "postgresql":
             yield _statement(f"{name}_is_not_emptied", "TRUNCATE", name, "", dialect)
+    yield from _second_person(dialect)
 
 
 @event.listens_for(Base.metadata, "after_create")

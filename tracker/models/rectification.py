@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tracker.domain.inspection import RectificationAction
@@ -49,6 +50,28 @@ class RectificationStep(Numbered):
     finding: Mapped[Finding] = relationship()
     person: Mapped[Person] = relationship(foreign_keys=[person_id])
     evidence: Mapped[Evidence | None] = relationship()
+
+
+class LookBackDraw(Recorded):
+    """How the closed findings of a look-back were drawn: by a share or a number, by a seed, from which findings.
+
+    `population` holds their sorted keys, compressed by zlib, in the form of `tracker.domain.sampling.Sample.lines`.
+    """
+
+    __tablename__ = "look_back_draw"
+    __table_args__ = (
+        one_in_force("look_back_draw", "inspection_id"),
+        CheckConstraint("population_size >= picked_size", name="no_more_than_there_are"),
+    )
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
+    seed: Mapped[str]
+    rule: Mapped[dict[str, Any]]
+    population: Mapped[bytes] = mapped_column(LargeBinary)
+    population_size: Mapped[int]
+    population_sha256: Mapped[str]
+    picked_size: Mapped[int]
+    picked_sha256: Mapped[str]
+    drawn_by_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
 
 
 class LookBackFinding(Recorded):

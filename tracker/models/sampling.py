@@ -14,8 +14,8 @@ class InspectionDraw(Recorded):
     """How the sample of a check was drawn.
 
     `rule` is the stratification and its share or number; `strata` what each stratum held and gave; `excluded` the keys
-    left out, each with its reason. `population` holds the sorted keys of the duties, compressed by zlib: a line each, the
-    key, a tab and the number of its stratum, counted from 1 in the order of `strata`.
+    left out, each with its reason. `population` holds the sorted keys of the duties, compressed by zlib: a line each,
+    the key, a tab and the number of its stratum, counted from 1 in the order of `strata`.
     """
 
     __tablename__ = "inspection_draw"

@@ -119,13 +119,15 @@ def decisions_for(
     return [row for row in _last_rows(rows).values() if row.in_force]
 
 
-def decision_history(session: Session, organization: Organization, *, cycle: Cycle) -> Sequence[DecisionRow]:
-    """Every row of every decision for an organization in a year, superseded ones included, oldest first."""
-    return session.scalars(
-        select(DecisionRow)
-        .where(DecisionRow.cycle_id == cycle.id, DecisionRow.organization_id == organization.id)
-        .order_by(DecisionRow.recorded_at, DecisionRow.id)
-    ).all()
+def decision_history(
+    session: Session, organization: Organization, *, cycle: Cycle, as_of: datetime | None = None
+) -> Sequence[DecisionRow]:
+    """Every row by then of every decision for an organization in a year, superseded ones included, oldest first."""
+    query = select(DecisionRow).where(
+        DecisionRow.cycle_id == cycle.id, DecisionRow.organization_id == organization.id
+    )
+    query = query if as_of is None else query.where(DecisionRow.recorded_at <= as_of)
+    return session.scalars(query.order_by(DecisionRow.recorded_at, DecisionRow.id)).all()
 
 
 def decision_named(session: Session, organization: Organization, key: str) -> DecisionRow | None:
@@ -150,10 +152,10 @@ def items_of_year(session: Session, cycle: Cycle, *, as_of: datetime | None = No
     return checklist_of(cycle.checklist_version).item | own_items(session, cycle, as_of=as_of)
 
 
-def item_of(session: Session, duty: Duty) -> Item:
-    """The item of a duty, whether it stands in the checklist or is an organization's own."""
+def item_of(session: Session, duty: Duty, *, as_of: datetime | None = None) -> Item:
+    """The item of a duty as worded at `as_of`, whether it stands in the checklist or is an organization's own."""
     found = checklist_of(duty.cycle.checklist_version).item.get(duty.item_id)
-    return found or own_items(session, duty.cycle)[duty.item_id]
+    return found or own_items(session, duty.cycle, as_of=as_of)[duty.item_id]
 
 
 def posts_of(checklist: Checklist, level: str) -> list[str]:

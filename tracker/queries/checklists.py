@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 from threading import Lock
 
 from sqlalchemy import select
@@ -34,10 +35,11 @@ def checklist_of(version: ChecklistVersion) -> Checklist:
     return checklist
 
 
-def published(session: Session) -> Sequence[ChecklistVersion]:
-    """All published versions, the newest first."""
+def published(session: Session, *, as_of: datetime | None = None) -> Sequence[ChecklistVersion]:
+    """All versions published by then, the newest first."""
     order = ChecklistVersion.published_at.desc(), ChecklistVersion.id.desc()
-    return session.scalars(select(ChecklistVersion).order_by(*order)).all()
+    query = select(ChecklistVersion).order_by(*order)
+    return session.scalars(query if as_of is None else query.where(ChecklistVersion.published_at <= as_of)).all()
 
 
 def latest(session: Session, key: str) -> ChecklistVersion:

@@ -16,7 +16,7 @@ from tracker.domain.actor import Actor
 from tracker.domain.checklist import Item
 from tracker.domain.desk import Signs, Why, rank, risks_of
 from tracker.domain.duty import Action, State
-from tracker.domain.score import ItemScore, item_score
+from tracker.domain.score import ItemScore, recorded_score
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.models import (
     CycleState,
@@ -198,6 +198,12 @@ def holder_of(session: Session, inspection: Inspection, duty: Duty, *, actor: Ac
     return session.scalar(query)
 
 
+def records_behind(session: Session, duty: Duty) -> list[Evidence]:
+    """The records that serve a duty, withdrawn ones among them."""
+    serving = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty.id, known(EvidenceLink))
+    return list(session.scalars(select(Evidence).where(Evidence.id.in_(serving)).order_by(Evidence.id)))
+
+
 def score_of(session: Session, inspection: Inspection, duty: Duty, item: Item) -> ItemScore:
     """The score of the duty's item in its organization, as far as it is judged."""
     values = session.scalars(
@@ -218,7 +224,7 @@ def score_of(session: Session, inspection: Inspection, duty: Duty, item: Item) -
             known(Overrule),
         )
     )
-    return item_score(item.points, values, overruled=None if tenths is None else Fraction(tenths, 10))
+    return recorded_score(item.points, values, overruled=None if tenths is None else Fraction(tenths, 10))
 
 
 def findings_about(session: Session, inspection: Inspection, duty: Duty) -> list[tuple[Finding, FindingFact]]:

@@ -482,15 +482,17 @@ def duties_as_of(
     as_of: datetime,
     units: Collection[int] | None = None,
     organizations: Collection[int] | None = None,
+    numbers: Collection[int] | None = None,
 ) -> list[DutyThen]:
-    """The duties of a year (of these units or organizations, by row number) as they were known at `as_of`, by key.
+    """The duties of a year as they were known at `as_of`, by key; only these, or those of these units or organizations.
 
-    Nothing is read from the caches of current state: plans, sign-offs and evidence recorded by then are replayed, in a
-    number of queries that does not grow with the duties.
+    All three are narrowed by row numbers. Nothing is read from the caches of current state: plans, sign-offs and
+    evidence recorded by then are replayed, in a number of queries that does not grow with the duties.
     """
     chosen = select(Duty.id).where(Duty.cycle_id == cycle.id, Duty.created_at <= as_of)
     chosen = chosen if units is None else chosen.where(Duty.unit_id.in_(units))
     chosen = chosen if organizations is None else chosen.where(Duty.organization_id.in_(organizations))
+    chosen = chosen if numbers is None else chosen.where(Duty.id.in_(numbers))
     contents = contents_of(session, chosen, as_of=as_of)
     signed = _signed_until(session, chosen, as_of)
     items, checklist = items_of_year(session, cycle), checklist_of(cycle.checklist_version)

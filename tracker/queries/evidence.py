@@ -8,15 +8,28 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true, union
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
 from tracker.domain.media import KINDS, Preview
 from tracker.domain.sign_off import EvidenceContent, FileContent
-from tracker.models import Duty, Evidence, EvidenceFact, EvidenceFile, EvidenceLink, Organization, Person, StoredFile
+from tracker.models import (
+    Duty,
+    Evidence,
+    EvidenceFact,
+    EvidenceFile,
+    EvidenceLink,
+    Organization,
+    Person,
+    Recorded,
+    SignOff,
+    StoredFile,
+)
 from tracker.policy import visible
 from tracker.queries.history import known
+from tracker.queries.organizations import name_of as name_of_place
+from tracker.queries.people import name_of
 
 Ids = Collection[int] | Select[Any]
 
@@ -63,22 +76,22 @@ def _files_of(session: Session, records: Select[Any], *, as_of: datetime | None)
     return found
 
 
-def doers_of(session: Session, duties: Ids) -> dict[int, dict[int, str]]:
+def doers_of(session: Session, duties: Ids, *, as_of: datetime | None = None) -> dict[int, dict[int, str]]:
     """Who submitted duties or entered anything of the records behind them: person keys by row number, by duty.
 
     Corrections and files that were superseded count as well: whoever had a hand in it does not confirm it.
     """
-    link = EvidenceLink
-    linked = select(link.duty_id, link.evidence_id).where(link.duty_id.in_(duties), known(link)).subquery()
+    link, fact, file = EvidenceLink, EvidenceFact, EvidenceFile
+    linked = select(link.duty_id, link.evidence_id).where(link.duty_id.in_(duties), known(link, as_of)).subquery()
     hands = union(
-        select(Duty.id.label("duty"), Duty.submitted_by_id.label("person")).where(Duty.id.in_(duties)),
-        select(link.duty_id, link.linked_by_id).where(link.duty_id.in_(duties), known(link)),
+        select(Duty.id.label("duty"), _submitter(as_of).label("person")).where(Duty.id.in_(duties)),
+        select(link.duty_id, link.linked_by_id).where(link.duty_id.in_(duties), known(link, as_of)),
         select(linked.c.duty_id, Evidence.entered_by_id).join(Evidence, Evidence.id == linked.c.evidence_id),
-        select(linked.c.duty_id, EvidenceFact.entered_by_id).join(
-            EvidenceFact, EvidenceFact.evidence_id == linked.c.evidence_id
+        select(linked.c.duty_id, fact.entered_by_id).join(
+            fact, and_(fact.evidence_id == linked.c.evidence_id, _recorded_by(fact, as_of))
         ),
-        select(linked.c.duty_id, EvidenceFile.uploaded_by_id).join(
-            EvidenceFile, EvidenceFile.evidence_id == linked.c.evidence_id
+        select(linked.c.duty_id, file.uploaded_by_id).join(
+            file, and_(file.evidence_id == linked.c.evidence_id, _recorded_by(file, as_of))
         ),
     ).subquery()
     rows = session.execute(select(hands.c.duty, Person.id, Person.key).join(Person, Person.id == hands.c.person))
@@ -86,6 +99,19 @@ def doers_of(session: Session, duties: Ids) -> dict[int, dict[int, str]]:
     for duty_id, person_id, key in rows:
         found[duty_id][person_id] = key
     return dict(found)
+
+
+def _submitter(as_of: datetime | None) -> ColumnElement[int | None]:
+    """Who handed a duty in last, as a column of its row."""
+    if as_of is None:
+        return Duty.submitted_by_id.expression
+    signed = select(SignOff.submitter_id).where(SignOff.duty_id == Duty.id, SignOff.at <= as_of)
+    return signed.order_by(SignOff.number.desc()).limit(1).scalar_subquery()
+
+
+def _recorded_by(model: type[Recorded], as_of: datetime | None) -> ColumnElement[bool]:
+    """The filter that leaves what was recorded by then, superseded or not."""
+    return true() if as_of is None else model.recorded_at <= as_of
 
 
 def bytes_held(session: Session, organization_id: int) -> int:
@@ -148,10 +174,10 @@ class Record:
         return self.stated_at > self.entered_at
 
 
-def records_of(session: Session, duty_id: int) -> list[Record]:
-    """The records that serve a duty, withdrawn ones included, oldest act first. Two queries."""
-    serving = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty_id, known(EvidenceLink))
-    return _records(session, Evidence.id.in_(serving))
+def records_of(session: Session, duty_id: int, *, as_of: datetime | None = None) -> list[Record]:
+    """The records that served a duty at a time, withdrawn ones included, oldest act first. Two queries."""
+    serving = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty_id, known(EvidenceLink, as_of))
+    return _records(session, Evidence.id.in_(serving), as_of=as_of)
 
 
 def evidence_named(session: Session, key: str, *, actor: Actor) -> Evidence | None:
@@ -159,9 +185,9 @@ def evidence_named(session: Session, key: str, *, actor: Actor) -> Evidence | No
     return session.scalar(select(Evidence).where(Evidence.key == key, visible(actor, Evidence)))
 
 
-def record_of(session: Session, evidence: Evidence) -> Record:
-    """One record."""
-    return _records(session, Evidence.id == evidence.id)[0]
+def record_of(session: Session, evidence: Evidence, *, as_of: datetime | None = None) -> Record:
+    """One record, as known at a time."""
+    return _records(session, Evidence.id == evidence.id, as_of=as_of)[0]
 
 
 def earlier_records(session: Session, duty: Duty, *, actor: Actor, limit: int = 8) -> list[Record]:
@@ -241,32 +267,35 @@ def file_of(session: Session, evidence: Evidence, sha256: str) -> Attached | Non
     )
 
 
-def _records(session: Session, which: ColumnElement[bool]) -> list[Record]:
+def _records(session: Session, which: ColumnElement[bool], *, as_of: datetime | None = None) -> list[Record]:
     rows = session.execute(
         select(
             Evidence.id,
             Evidence.key,
-            Organization.name,
+            name_of_place(Evidence.organization_id, as_of=as_of),
             EvidenceFact.act_on,
             EvidenceFact.sentence,
             EvidenceFact.counts,
             EvidenceFact.withdrawn,
             EvidenceFact.reason,
-            Person.name,
+            name_of(Evidence.entered_by_id, as_of=as_of),
             Evidence.entered_at,
             EvidenceFact.recorded_at,
         )
         .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
-        .join(Organization, Organization.id == Evidence.organization_id)
-        .join(Person, Person.id == Evidence.entered_by_id)
-        .where(which, known(EvidenceFact))
+        .where(which, known(EvidenceFact, as_of))
         .order_by(EvidenceFact.act_on, Evidence.id)
     ).all()
-    files = _attached(session, [row[0] for row in rows]) if rows else {}
+    files = _attached(session, [row[0] for row in rows], as_of=as_of) if rows else {}
     return [Record(*row, files=tuple(file for file in files.get(row[0], []) if file.taken_off is None)) for row in rows]
 
 
-def _attached(session: Session, records: Collection[int]) -> dict[int, list[Attached]]:
+def _attached(
+    session: Session, records: Collection[int], *, as_of: datetime | None = None
+) -> dict[int, list[Attached]]:
+    """The files of records by then; one that was taken off later was still there."""
+    taken_off = EvidenceFile.superseded_at
+    off = taken_off if as_of is None else case((taken_off <= as_of, taken_off), else_=None)
     rows = session.execute(
         select(
             EvidenceFile.evidence_id,
@@ -276,15 +305,14 @@ def _attached(session: Session, records: Collection[int]) -> dict[int, list[Atta
             StoredFile.media_type,
             StoredFile.facts,
             EvidenceFile.location_removed,
-            Person.name,
+            name_of(EvidenceFile.uploaded_by_id, as_of=as_of),
             EvidenceFile.recorded_at,
-            EvidenceFile.superseded_at,
+            off,
             StoredFile.sealed_at,
         )
         .join(StoredFile, StoredFile.id == EvidenceFile.stored_file_id)
-        .join(Person, Person.id == EvidenceFile.uploaded_by_id)
-        .where(EvidenceFile.evidence_id.in_(records))
-        .order_by(EvidenceFile.superseded_at.is_not(None), EvidenceFile.id)
+        .where(EvidenceFile.evidence_id.in_(records), _recorded_by(EvidenceFile, as_of))
+        .order_by(off.is_not(None), EvidenceFile.id)
     )
     found: defaultdict[int, list[Attached]] = defaultdict(list)
     for number, *values in rows:

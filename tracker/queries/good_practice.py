@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor
@@ -92,9 +92,10 @@ def checks_to_mark(session: Session, evidence: Evidence, *, actor: Actor) -> lis
     return [check for check in session.scalars(query) if can(session, actor, Act.INSPECT, check)]
 
 
-def steps_of(session: Session, practice: GoodPractice) -> list[GoodPracticeStep]:
-    """The steps of one, the first in front."""
+def steps_of(session: Session, practice: GoodPractice, *, as_of: datetime | None = None) -> list[GoodPracticeStep]:
+    """The steps of one that were known then, the first in front."""
     query = select(GoodPracticeStep).where(GoodPracticeStep.good_practice_id == practice.id)
+    query = query if as_of is None else query.where(GoodPracticeStep.at <= as_of)
     return list(session.scalars(query.order_by(GoodPracticeStep.number).options(joinedload(GoodPracticeStep.person))))
 
 
@@ -127,6 +128,15 @@ def pending(session: Session, *, actor: Actor) -> list[Waiting]:
     rows = {row.key: row for row in session.scalars(query)}
     found = _practices(session, rule, GoodPractice.state == GoodPracticeState.MARKED)
     return [Waiting(one, actions_for(session, rows[one.key], actor=actor)) for one in found]
+
+
+def waiting_for_consent(session: Session, actor: Actor) -> int:
+    """How many wait for the consent of a unit that this person signs for."""
+    units = {sitting.organization_id for sitting in actor.sittings if sitting.may_sign and sitting.at_unit}
+    if not units:
+        return 0
+    rule = GoodPractice.unit_id.in_(units), GoodPractice.state == GoodPracticeState.MARKED
+    return session.scalar(select(func.count()).select_from(GoodPractice).where(*rule)) or 0
 
 
 def of_inspection(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> list[Practice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import extract, func, or_, select
 from sqlalchemy.orm import Session, joinedload
@@ -105,9 +105,14 @@ def handovers_for(session: Session, actor: Actor) -> list[tuple[Handover, frozen
 
 
 def handovers_of(
-    session: Session, actor: Actor, *, seat_ids: Iterable[int] | None = None, most: int = 500
+    session: Session,
+    actor: Actor,
+    *,
+    seat_ids: Iterable[int] | None = None,
+    most: int = 500,
+    as_of: datetime | None = None,
 ) -> Sequence[Handover]:
-    """The hand-overs (of these seats) that somebody may see, the latest first, at most so many."""
+    """The hand-overs (of these seats) made by then that somebody may see, the latest first, at most so many."""
     query = (
         select(Handover)
         .options(
@@ -121,6 +126,8 @@ def handovers_of(
     )
     if seat_ids is not None:
         query = query.where(Handover.seat_id.in_(list(seat_ids)))
+    if as_of is not None:
+        query = query.where(Handover.made_at <= as_of)
     return session.scalars(query).all()
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor
 from tracker.domain.hints import (
-    NEAR,
     Elsewhere,
     FileSeen,
     Hint,
     alike,
-    bands,
     burst,
     burst_window,
     camera_days,
-    distance,
     far_acts,
+    near_bands,
+    near_ones,
     thin_documents,
     usual_window,
 )
@@ -40,7 +39,7 @@ from tracker.policy import Act, can, visible
 from tracker.queries.history import SHANGHAI, known
 from tracker.queries.inspections import fact_of, is_sampled
 
-CANDIDATES = 2_000  # pictures of which a band agrees; most of them turn out to be different
+PICTURES = 400  # of one duty that are compared; with more, the numbers would not fit into one question
 PLACES = 60  # other records with the same or nearly the same files
 
 
@@ -128,7 +127,6 @@ def _elsewhere(
     wanted = {file.file for file in files} | _near_files(session, files)
     rows = session.execute(
         select(
-            EvidenceFile.id,
             EvidenceFile.stored_file_id,
             Evidence.key,
             Organization.name,
@@ -136,6 +134,7 @@ def _elsewhere(
             Evidence.unit_id != duty.unit_id,
             _in_other_period(duty, as_of),
             FileTrait.picture,
+            visible(actor, EvidenceFile),
         )
         .join(Evidence, Evidence.id == EvidenceFile.evidence_id)
         .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
@@ -151,13 +150,10 @@ def _elsewhere(
         )
         .order_by(EvidenceFile.id.desc())
         .limit(PLACES)
-    ).all()
-    attached = [row[0] for row in rows]
-    shown = select(EvidenceFile.id).where(EvidenceFile.id.in_(attached), visible(actor, EvidenceFile))
-    seen = set(session.scalars(shown))
+    )
     return [
-        Elsewhere(file, record, name, act_on, number in seen, bool(unit), bool(period), picture)
-        for number, file, record, name, act_on, unit, period, picture in rows
+        Elsewhere(file, record, name, act_on, bool(seen), bool(unit), bool(period), picture)
+        for file, record, name, act_on, unit, period, picture, seen in rows
     ]
 
 
@@ -171,7 +167,7 @@ def _in_other_period(duty: Duty, as_of: datetime | None) -> ColumnElement[bool]:
         .where(link.evidence_id == Evidence.id, _known_link(link, as_of))
         .correlate(Evidence)
     )
-    outside = EvidenceFact.act_on.not_between(duty.period_starts_on, duty.period_ends_on)
+    outside = ~EvidenceFact.act_on.between(duty.period_starts_on, duty.period_ends_on)
     return and_(~served.where(meets).exists(), or_(served.exists(), outside))
 
 
@@ -181,32 +177,14 @@ def _known_link(link: Any, as_of: datetime | None) -> ColumnElement[bool]:  # no
 
 def _near_files(session: Session, files: Sequence[FileSeen]) -> set[int]:
     """Files with nearly the same picture as one of these: a band of the hash agrees, then the whole is compared."""
-    mine = {file.picture for file in files if file.picture}
+    mine = sorted({file.picture for file in files if file.picture})[:PICTURES]
     if not mine:
         return set()
-    rows = session.execute(
-        select(FileTrait.stored_file_id, FileTrait.picture)
-        .where(FileTrait.picture.is_not(None), or_(*_band_agrees(mine)))
-        .order_by(FileTrait.stored_file_id.desc())
-        .limit(CANDIDATES)
-    )
-    own = {file.file for file in files}
-    return {
-        number
-        for number, picture in rows
-        if number not in own and picture and any(distance(picture, one) <= NEAR for one in mine)
-    }
-
-
-def _band_agrees(pictures: Collection[str]) -> list[ColumnElement[bool]]:
-    parts: dict[int, set[str]] = {}
-    for picture in pictures:
-        for start, figures in bands(picture):
-            parts.setdefault(start, set()).add(figures)
-    return [
-        func.substr(FileTrait.picture, literal(start), literal(len(min(figures)))).in_(sorted(figures))
-        for start, figures in parts.items()
-    ]
+    columns = (FileTrait.band_1, FileTrait.band_2, FileTrait.band_3, FileTrait.band_4, FileTrait.band_5)
+    agrees = (column.in_(sorted(values)) for column, values in zip(columns, near_bands(mine), strict=True))
+    rows = session.execute(select(FileTrait.stored_file_id, FileTrait.picture).where(or_(*agrees)))
+    found = near_ones(((number, picture) for number, picture in rows if picture), mine)
+    return found - {file.file for file in files}
 
 
 def _burst(
@@ -216,28 +194,29 @@ def _burst(
     here = sum(since <= file.uploaded_on <= until for file in files)
     if not here:
         return None
-    return burst(
-        check_on,
-        here=here,
-        count=_uploads(session, duty, since, until, as_of=as_of),
-        before=_uploads(session, duty, *usual_window(check_on), as_of=as_of),
-    )
+    count, before = _uploads(session, duty, [(since, until), usual_window(check_on)], as_of=as_of)
+    return burst(check_on, here=here, count=count, before=before)
 
 
-def _uploads(session: Session, duty: Duty, since: date, until: date, *, as_of: datetime | None) -> int:
-    """How many files the organization of a duty uploaded on these days, those taken off later among them."""
-    begin = datetime.combine(since, time.min, SHANGHAI)
-    end = datetime.combine(until + timedelta(days=1), time.min, SHANGHAI)
-    return (
-        session.scalar(
-            select(func.count(EvidenceFile.id))
-            .join(Evidence, Evidence.id == EvidenceFile.evidence_id)
-            .where(
-                Evidence.organization_id == duty.organization_id,
-                EvidenceFile.recorded_at >= begin,
-                EvidenceFile.recorded_at < end,
-                EvidenceFile.recorded_at <= as_of if as_of else true(),
-            )
+def _uploads(
+    session: Session, duty: Duty, spans: Sequence[tuple[date, date]], *, as_of: datetime | None
+) -> Sequence[int]:
+    """How many files the organization of a duty uploaded in each span, those taken off later among them."""
+    counts = [
+        func.count(EvidenceFile.id).filter(EvidenceFile.recorded_at >= begin, EvidenceFile.recorded_at < end)
+        for begin, end in (_moments(since, until) for since, until in spans)
+    ]
+    query = (
+        select(*counts)
+        .join(Evidence, Evidence.id == EvidenceFile.evidence_id)
+        .where(
+            Evidence.organization_id == duty.organization_id,
+            EvidenceFile.recorded_at <= as_of if as_of else true(),
         )
-        or 0
     )
+    return list(session.execute(query).one())
+
+
+def _moments(since: date, until: date) -> tuple[datetime, datetime]:
+    """The first moment of a span of days, and the first after it."""
+    return datetime.combine(since, time.min, SHANGHAI), datetime.combine(until + timedelta(days=1), time.min, SHANGHAI)

@@ -31,6 +31,7 @@ from tracker.queries.report_scores import (
     scores_in,
 )
 from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
+from tracker.queries.result_pictures import Sample, pictures_of
 from tracker.queries.sampling import description, draw_of
 
 FORMULA = _n(
@@ -110,9 +111,15 @@ def report_of(checked: CheckThen, *, software_version: str) -> printed.Inspectio
         formula=setting.words(FORMULA),
         rows=tuple(_rows(setting, duties, verdicts, scores, number_of)),
         evidence=evidence_index(setting, duties),
-        findings=tuple(_finding(setting, key.key, key.organization_id, fact) for key, fact in findings),
+        findings=tuple(_finding(setting, finding, fact) for finding, fact in findings),
         provenance=provenance_of(setting, chains=[unit.code for unit in units], software_version=software_version),
+        pictures=pictures_of(sample_of(checked)),
     )
+
+
+def sample_of(checked: CheckThen) -> Sample:
+    """What is drawn of a check."""
+    return Sample(checked.setting, checked.inspection.number, checked.units, checked.duties, checked.verdicts)
 
 
 def _sampled(setting: Setting, inspection: Inspection, units: Sequence[int]) -> list[DutyThen]:
@@ -210,20 +217,32 @@ def _rows(
             changed_after_signing=duty.is_changed,
             verdict=verdict.value.value if verdict else "",
             finding=number_of.get(duty.id, ""),
-            points=rounded(scored.score.value) if scored else None,
+            points=rounded(scored.score.value, places=2) if scored else None,
             worked_points=scored.worked_points if scored else None,
             overruled_because=scored.reason if scored and scored.score.overruled is not None else "",
         )
 
 
-def _finding(setting: Setting, key: str, organization_id: int, fact: FindingFact) -> printed.Finding:
+def _finding(setting: Setting, finding: Finding, fact: FindingFact) -> printed.Finding:
+    item = setting.items.get(finding.item_id or "")
     return printed.Finding(
-        number=key,
-        problem=fact.problem,
-        organization=setting.nodes[organization_id].name,
+        number=finding.key,
+        problem=marked(finding, fact, setting.words),
+        organization=setting.nodes[finding.organization_id].name,
         post=setting.post(fact.post),
         severity=setting.words(SEVERITY_NAMES[fact.severity]),
         measure=fact.demand,
         deadline=fact.deadline,
         regulation=fact.basis,
+        items=(f"{item.id} {item.title}",) if item else (),
     )
+
+
+def marked(finding: Finding, fact: FindingFact, words: Translate) -> str:
+    """The problem; one that the same item had in the same unit within a year is marked as repeated."""
+    if finding.repeats is None:
+        return fact.problem
+    return words(_n("%(problem)s【一年内重复出现，前一次编号 %(earlier)s】")) % {
+        "problem": fact.problem,
+        "earlier": finding.repeats,
+    }

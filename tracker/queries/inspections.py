@@ -10,18 +10,19 @@ from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import Select, and_, func, select
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor, RoleName
 from tracker.domain.checklist import Item
 from tracker.domain.duty import State
 from tracker.domain.errors import NotFound
 from tracker.domain.inspection import MemberRole
-from tracker.domain.score import ItemScore, LevelScore, item_score, level_score
+from tracker.domain.score import ItemScore, LevelScore, level_score, recorded_score
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.domain.text import _n
 from tracker.models import (
     Account,
+    Cycle,
     Duty,
     Finding,
     FindingFact,
@@ -39,6 +40,7 @@ from tracker.models import (
 )
 from tracker.policy import visible
 from tracker.queries.history import known
+from tracker.queries.people import name_of
 
 PAGE = 200
 
@@ -111,7 +113,8 @@ class ScoredOrganization:
 
 def inspection_named(session: Session, number: int) -> Inspection:
     """The check of that number. Raises NotFound."""
-    inspection = session.scalar(select(Inspection).where(Inspection.number == number))
+    with_list = joinedload(Inspection.cycle).joinedload(Cycle.checklist_version)
+    inspection = session.scalar(select(Inspection).where(Inspection.number == number).options(with_list))
     if inspection is None:
         raise NotFound(_n("没有第 %(number)s 号督查，请核对编号。"), number=number)
     return inspection
@@ -182,7 +185,6 @@ def inspectors_to_choose(session: Session) -> list[Person]:
 
 
 def _queue(inspection: Inspection, *, as_of: datetime | None) -> Select[*tuple[Any, ...]]:
-    judge = aliased(Person)
     return (
         select(
             Duty.key,
@@ -203,7 +205,7 @@ def _queue(inspection: Inspection, *, as_of: datetime | None) -> Select[*tuple[A
             Duty.unit_id,
             Verdict.value,
             Verdict.note,
-            judge.name,
+            name_of(Verdict.person_id, as_of=as_of),
         )
         .join(InspectionDuty, InspectionDuty.duty_id == Duty.id)
         .join(Organization, Organization.id == Duty.organization_id)
@@ -216,7 +218,6 @@ def _queue(inspection: Inspection, *, as_of: datetime | None) -> Select[*tuple[A
                 known(Verdict, as_of),
             ),
         )
-        .outerjoin(judge, judge.id == Verdict.person_id)
         .where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty, as_of))
         .order_by(Organization.place, Duty.level, Duty.item_id, Duty.period_starts_on, Duty.key)
     )
@@ -241,12 +242,6 @@ def sample_of(
     if size is not None:
         query = query.limit(size).offset(after)
     return [Sampled(*row) for row in session.execute(query)]
-
-
-def next_pending(session: Session, inspection: Inspection) -> str | None:
-    """The key of the next duty without a verdict."""
-    rows = sample_of(session, inspection, pending=True, size=1)
-    return rows[0].key if rows else None
 
 
 def is_sampled(session: Session, inspection: Inspection, duty: Duty) -> bool:
@@ -277,15 +272,13 @@ def findings_of(
     return [(finding, fact) for finding, fact in session.execute(query)]
 
 
-def findings_on(session: Session, inspection: Inspection, duty: Duty) -> list[tuple[Finding, FindingFact]]:
-    """The findings that name a duty."""
-    return [pair for pair in findings_of(session, inspection) if pair[0].duty_id == duty.id]
-
-
 def candidates_of(
     session: Session, inspection: Inspection, *, unit: str | None = None, size: int = PAGE
 ) -> list[Candidate]:
-    """Duties in the scope of the check that are not in its sample, those due first in front."""
+    """Duties in the scope of the check that are not in its sample, in official order, each organization's by due day.
+
+    As for a draw, what falls due after the check has ended cannot be judged and is left out.
+    """
     fact = fact_of(session, inspection)
     units = select(Organization.id).where(Organization.code == unit) if unit else None
     query: Select[*tuple[Any, ...]] = (
@@ -297,6 +290,7 @@ def candidates_of(
             Duty.unit_id.in_([node.id for node in units_of(session, inspection)]),
             Duty.period_starts_on <= fact.period_ends_on,
             Duty.period_ends_on >= fact.period_starts_on,
+            Duty.due_on <= fact.ends_on,
             Duty.id.not_in(
                 select(InspectionDuty.duty_id).where(
                     InspectionDuty.inspection_id == inspection.id, known(InspectionDuty)
@@ -352,7 +346,7 @@ def _scored(
     for item_id in sorted(verdicts):
         overrule = overrules.get((organization.id, item_id))
         number = None if overrule is None or overrule.tenths is None else Fraction(overrule.tenths, 10)
-        score = item_score(items[item_id].points, verdicts[item_id], overruled=number)
+        score = recorded_score(items[item_id].points, verdicts[item_id], overruled=number)
         scored.append(ScoredItem(item_id, score, overrule.reason if overrule else ""))
     return ScoredOrganization(organization, tuple(scored), level_score([item.score for item in scored]))
 
@@ -372,11 +366,12 @@ def scored_item(
     return None
 
 
-def progress_of(session: Session, inspection: Inspection) -> tuple[int, int]:
-    """How many duties are in the sample, and how many of them have a verdict."""
-    sampled = select(func.count()).where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty))
-    judged = select(func.count()).where(Verdict.inspection_id == inspection.id, known(Verdict))
-    return session.scalar(sampled) or 0, session.scalar(judged) or 0
+def progress_of(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> tuple[int, int]:
+    """How many duties were in the sample by then, and how many of them had a verdict."""
+    sampled = select(func.count()).where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty, as_of))
+    judged = select(func.count()).where(Verdict.inspection_id == inspection.id, known(Verdict, as_of))
+    row = session.execute(select(sampled.scalar_subquery(), judged.scalar_subquery())).one()
+    return row[0], row[1]
 
 
 def organizations_in(session: Session, units: list[int]) -> list[Organization]:

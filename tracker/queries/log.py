@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
 from tracker.domain.log import Entry
-from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization, Person
+from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization, Person, PersonFact
 from tracker.policy import visible
-from tracker.queries.history import SHANGHAI, end_of_day
+from tracker.queries.history import SHANGHAI, end_of_day, known
 
 SYSTEM = "system"  # the chain of what belongs to no unit
 HEADS = "heads"  # the verb of the daily entry that names the heads of all chains
@@ -112,7 +112,10 @@ def _recorded(session: Session) -> Iterator[dict[str, tuple[int, str]]]:
 
 @dataclass(frozen=True)
 class Filters:
-    """What the list is narrowed to. `actor` is a person's key or name, `target` a key or how it begins."""
+    """What the list is narrowed to. `actor` is a person's key or name, `target` a key or how it begins.
+
+    `objects` are whole keys, of which those accesses are left that are about one of them or a file in it.
+    """
 
     chain: str = ""
     actor: str = ""
@@ -120,6 +123,7 @@ class Filters:
     target: str = ""
     since: date | None = None
     until: date | None = None
+    objects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -341,7 +345,48 @@ def _access_narrowed(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield AccessLog.verb == filters.verb
     if filters.target:
         yield AccessLog.object_key.startswith(filters.target, autoescape=True)
+    if filters.objects:
+        yield _about(filters.objects)
     yield from _in_period(AccessLog.at, filters)
+
+
+def _about(objects: Sequence[str]) -> ColumnElement[bool]:
+    """Whether an access is about one of these keys or a file in it."""
+    key = AccessLog.object_key
+    return or_(key.in_(objects), *(key.startswith(f"{one}/", autoescape=True) for one in objects))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who opened or exported it: how often they did what, and when last."""
+
+    actor: str
+    name: str
+    times: Mapping[str, int]
+    last: datetime
+
+
+def readers_of(
+    session: Session, objects: Sequence[str], *, unit_id: int, as_of: datetime | None = None
+) -> list[Reader]:
+    """Who opened or exported these things of a unit, the latest first; the caller asks who may know."""
+    query = (
+        select(AccessLog.actor, PersonFact.name, AccessLog.verb, func.count(), func.max(AccessLog.at))
+        .outerjoin(Person, Person.key == AccessLog.actor)
+        .outerjoin(PersonFact, and_(PersonFact.person_id == Person.id, known(PersonFact, as_of)))
+        .where(AccessLog.unit_id == unit_id, _about(objects))
+        .group_by(AccessLog.actor, PersonFact.name, AccessLog.verb)
+        .order_by(AccessLog.verb)
+    )
+    query = query if as_of is None else query.where(AccessLog.at <= as_of)
+    times: dict[tuple[str, str], dict[str, int]] = {}
+    last: dict[tuple[str, str], datetime] = {}
+    for key, name, verb, count, at in session.execute(query):
+        who = (key, name or key)
+        times.setdefault(who, {})[verb] = count
+        last[who] = max(last.get(who, at), at)
+    found = [Reader(*who, times=done, last=last[who]) for who, done in times.items()]
+    return sorted(found, key=lambda reader: reader.last, reverse=True)
 
 
 def unit_of_chain(session: Session, chain: str) -> Organization | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ScalarSelect, case, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from tracker.domain.actor import Actor
 from tracker.domain.errors import NotFound
@@ -15,7 +15,7 @@ from tracker.domain.organization import OrganizationFacts, unit_of
 from tracker.domain.text import _n
 from tracker.models import Organization, OrganizationAncestor, OrganizationFact
 from tracker.policy import visible
-from tracker.queries.history import known
+from tracker.queries.history import SHANGHAI, known
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,28 @@ def _ordered(nodes: Mapping[str, Node]) -> Iterator[Node]:
 def organization_on(session: Session, organization_id: int, *, on: date, as_of: datetime | None = None) -> Node | None:
     """One organization on a day; None if nothing was known of it for that day."""
     return next((node for node in tree(session, on=on, as_of=as_of) if node.id == organization_id), None)
+
+
+def name_of(organization: InstrumentedAttribute[int], *, as_of: datetime | None = None) -> ScalarSelect[str]:
+    """What the organization of that column was called as known at a time, as a column of its row.
+
+    One that was to begin on a later day stands under the name that it was to have.
+    """
+    if as_of is None:
+        place = aliased(Organization)
+        return select(place.name).where(place.id == organization).scalar_subquery()
+    fact, day = OrganizationFact, as_of.astimezone(SHANGHAI).date()
+    begun = case((fact.valid_from <= day, fact.valid_from), else_=None)
+    called = select(fact.name).where(fact.organization_id == organization, known(fact, as_of))
+    newest = case((fact.valid_from <= day, -fact.id), else_=fact.id)
+    return called.order_by(begun.desc().nulls_last(), fact.valid_from, newest).limit(1).scalar_subquery()
+
+
+def names_of(session: Session, organizations: Iterable[int], *, as_of: datetime | None = None) -> dict[int, str]:
+    """What organizations were called, by row number, as known at a time; those unknown then are left out."""
+    query = select(Organization.id, name_of(Organization.id, as_of=as_of))
+    query = query.where(Organization.id.in_(set(organizations)))
+    return {number: name for number, name in session.execute(query) if name is not None}
 
 
 def by_code(session: Session, code: str) -> Organization | None:

@@ -15,6 +15,7 @@ from tracker.domain.inspection import (
     RECTIFICATION_STATE_NAMES,
     STATE_AFTER,
     RectificationAction,
+    RectificationState,
 )
 from tracker.domain.log import ENTRY_FORM, Entry
 from tracker.domain.packet import (
@@ -49,7 +50,7 @@ from tracker.models import (
 from tracker.queries import inspections
 from tracker.queries.duties import DutyThen, duties_as_of
 from tracker.queries.history import SHANGHAI
-from tracker.queries.inspection_report import FORMULA, CheckThen, check_then, report_of
+from tracker.queries.inspection_report import FORMULA, CheckThen, check_then, marked, report_of
 from tracker.queries.log import chains, entries_of
 from tracker.queries.organizations import Node
 from tracker.queries.packet_evidence import Serving, Signed, evidence_parts, packet_record, serving, signed
@@ -391,7 +392,7 @@ def _line(entry: Entry, *, shown: bool) -> bytes:
 
 
 def _rectifications(checked: CheckThen) -> tuple[Rectification, ...]:
-    """The findings on which a step was taken by then, with every step."""
+    """Every finding with every step by then, where a step was taken on any of them."""
     setting = checked.setting
     steps = setting.session.execute(
         select(RectificationStep, Evidence.key)
@@ -407,10 +408,10 @@ def _rectifications(checked: CheckThen) -> tuple[Rectification, ...]:
     for step, evidence in steps:
         line = _step(setting, step, evidence, names[step.person_id])
         taken.setdefault(step.finding_id, []).append((step, line))
+    if not taken:
+        return ()
     return tuple(
-        _rectification(setting, finding, fact, taken[finding.id])
-        for finding, fact in checked.findings
-        if finding.id in taken
+        _rectification(setting, finding, fact, taken.get(finding.id, [])) for finding, fact in checked.findings
     )
 
 
@@ -419,10 +420,18 @@ def _step(setting: Setting, step: RectificationStep, evidence: str | None, perso
         at=step.at,
         action=setting.words(RECTIFICATION_ACTION_NAMES[step.action]),
         person=person,
-        text=step.text,
+        text=_said(setting, step),
         deadline=step.deadline,
         evidence=evidence or "",
     )
+
+
+def _said(setting: Setting, step: RectificationStep) -> str:
+    """The words of a step; of measures with the post that takes them and the day they are planned for."""
+    if step.post is None:
+        return step.text
+    said = setting.words(_n("%(text)s（责任岗位：%(post)s，计划 %(day)s 完成）"))
+    return said % {"text": step.text, "post": setting.post(step.post), "day": step.planned_on}
 
 
 def _rectification(
@@ -432,13 +441,14 @@ def _rectification(
     taken: Sequence[tuple[RectificationStep, RectificationLine]],
 ) -> Rectification:
     granted = [step.deadline for step, _ in taken if step.action is RectificationAction.GRANT_EXTENSION]
+    state = STATE_AFTER[taken[-1][0].action] if taken else RectificationState.NOT_STARTED
     return Rectification(
         number=finding.key,
-        problem=fact.problem,
+        problem=marked(finding, fact, setting.words),
         organization=setting.nodes[finding.organization_id].name,
         post=setting.post(fact.post),
         demand=fact.demand,
         deadline=granted[-1] if granted else fact.deadline,
-        state=setting.words(RECTIFICATION_STATE_NAMES[STATE_AFTER[taken[-1][0].action]]),
+        state=setting.words(RECTIFICATION_STATE_NAMES[state]),
         lines=tuple(line for _, line in taken),
     )

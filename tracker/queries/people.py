@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ScalarSelect, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from tracker.models import Person, PersonFact
 from tracker.queries.history import known
@@ -38,3 +38,12 @@ def names_of(session: Session, person_ids: Iterable[int], *, as_of: datetime | N
         PersonFact.person_id.in_(set(person_ids)), known(PersonFact, as_of)
     )
     return dict(session.execute(query.order_by(PersonFact.id)).all())
+
+
+def name_of(person: InstrumentedAttribute[int], *, as_of: datetime | None = None) -> ScalarSelect[str]:
+    """What the person of that column was called as known at a time, as a column of its row."""
+    if as_of is None:
+        who = aliased(Person)
+        return select(who.name).where(who.id == person).scalar_subquery()
+    called = select(PersonFact.name).where(PersonFact.person_id == person, known(PersonFact, as_of))
+    return called.order_by(PersonFact.id.desc()).limit(1).scalar_subquery()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, case, extract, func, select
+from sqlalchemy import Select, and_, case, extract, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tracker.domain.actor import Actor
@@ -16,7 +16,7 @@ from tracker.domain.board import Cell, Column
 from tracker.domain.duty import State
 from tracker.domain.inspection import STATE_AFTER, RectificationAction
 from tracker.domain.pictures import Flow, Life, month_in
-from tracker.models import Cycle, Duty, DutyCount, Finding, FindingFact, Inspection, RectificationStep
+from tracker.models import Cycle, Duty, DutyCount, Finding, FindingFact, Inspection, Organization, RectificationStep
 from tracker.policy import visible
 from tracker.queries.board import Filters, column_expression, conditions_of, is_closed, judged_duties, shown_state_of
 from tracker.queries.board_as_of import Placed, placed
@@ -126,64 +126,71 @@ def _states_then(found: Iterable[Placed], judged: Collection[int]) -> Iterable[t
 def lives(
     session: Session,
     *,
-    inspection: int,
-    as_of: datetime | None = None,
+    inspection: int | None = None,
+    unit: str = "",
     units: Collection[int] | None = None,
     actor: Actor | None = None,
+    as_of: datetime | None = None,
 ) -> list[Life]:
-    """What is recorded of the findings of a check (its number), of these units, that this person may see.
+    """What is recorded of findings: those of a check (its number), of a unit (its code) or several (row numbers).
 
-    Without `actor`, of all of them: for papers, which were asked for by somebody who may.
+    Of those that this person may see; without `actor`, of all: for papers, whose reader was asked about before.
     """
-    chosen = select(Finding.id).join(Inspection, Inspection.id == Finding.inspection_id)
-    chosen = chosen.where(Inspection.number == inspection)
+    chosen = select(Finding.id)
+    if inspection is not None:
+        chosen = chosen.where(Finding.inspection_id.in_(select(Inspection.id).where(Inspection.number == inspection)))
+    if unit:
+        chosen = chosen.where(Finding.unit_id.in_(select(Organization.id).where(Organization.code == unit)))
     if units is not None:
         chosen = chosen.where(Finding.unit_id.in_(units))
     if actor is not None:
         chosen = chosen.where(visible(actor, Finding))
     if as_of is not None:
         chosen = chosen.where(Finding.created_at <= as_of)
-    facts, steps = _facts(session, chosen, as_of), _steps(session, chosen, as_of)
-    return [_life(facts[number], steps.get(number, [])) for number in sorted(facts)]
+    recorded: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in session.execute(_recorded(chosen, as_of)):
+        recorded[row.finding_id].append(row)
+    return [_life(rows) for rows in recorded.values()]
 
 
-def _facts(session: Session, chosen: Select[int], as_of: datetime | None) -> Mapping[int, list[Any]]:
-    """Deadlines that findings were given, oldest first, by finding; with the moment at which the finding was made."""
-    query = (
-        select(FindingFact.finding_id, Finding.created_at, FindingFact.recorded_at, FindingFact.deadline)
+def _recorded(chosen: Select[int], as_of: datetime | None) -> Select[*tuple[Any, ...]]:
+    """Every deadline that a finding was given with every step on it, in one question: there are few of each."""
+    step_of = RectificationStep.finding_id == FindingFact.finding_id
+    query: Select[*tuple[Any, ...]] = (
+        select(
+            FindingFact.finding_id,
+            Finding.created_at,
+            FindingFact.id.label("fact"),
+            FindingFact.recorded_at,
+            FindingFact.deadline,
+            RectificationStep.number,
+            RectificationStep.at,
+            RectificationStep.action,
+            RectificationStep.deadline.label("granted"),
+        )
         .join(Finding, Finding.id == FindingFact.finding_id)
+        .outerjoin(RectificationStep, step_of if as_of is None else and_(step_of, RectificationStep.at <= as_of))
         .where(FindingFact.finding_id.in_(chosen))
-        .order_by(FindingFact.finding_id, FindingFact.id)
+        .order_by(FindingFact.finding_id, FindingFact.id, RectificationStep.number)
     )
-    return _grouped(session, query if as_of is None else query.where(FindingFact.recorded_at <= as_of))
+    return query if as_of is None else query.where(FindingFact.recorded_at <= as_of)
 
 
-def _steps(session: Session, chosen: Select[int], as_of: datetime | None) -> Mapping[int, list[Any]]:
-    """The steps on findings, oldest first, by finding."""
-    query = (
-        select(RectificationStep.finding_id, RectificationStep.at, RectificationStep.action, RectificationStep.deadline)
-        .where(RectificationStep.finding_id.in_(chosen))
-        .order_by(RectificationStep.finding_id, RectificationStep.number)
-    )
-    return _grouped(session, query if as_of is None else query.where(RectificationStep.at <= as_of))
-
-
-def _grouped(session: Session, query: Select[*tuple[Any, ...]]) -> Mapping[int, list[Any]]:
-    found: defaultdict[int, list[Any]] = defaultdict(list)
-    for row in session.execute(query):
-        found[row[0]].append(row)
-    return found
-
-
-def _life(facts: Sequence[Any], steps: Sequence[Any]) -> Life:
+def _life(rows: Sequence[Any]) -> Life:
     """One finding. Once more time was granted, that decides, whatever is corrected in the finding afterwards."""
-    granted = [step for step in steps if step.action is RectificationAction.GRANT_EXTENSION and step.deadline]
+    facts = list({row.fact: row for row in rows}.values())
+    steps = [row for row in rows if row.fact == rows[0].fact and row.number is not None]
+    granted = [step for step in steps if step.action is RectificationAction.GRANT_EXTENSION and step.granted]
     before = [fact for fact in facts if not granted or fact.recorded_at < granted[0].at]
     return Life(
-        began_on=facts[0].created_at.astimezone(SHANGHAI).date(),
+        began_on=_day(rows[0].created_at),
         deadlines=(
-            *((fact.recorded_at.astimezone(SHANGHAI).date(), fact.deadline) for fact in before),
-            *((step.at.astimezone(SHANGHAI).date(), step.deadline) for step in granted),
+            *((_day(fact.recorded_at), fact.deadline) for fact in before),
+            *((_day(step.at), step.granted) for step in granted),
         ),
-        states=tuple((step.at.astimezone(SHANGHAI).date(), STATE_AFTER[step.action]) for step in steps),
+        states=tuple((_day(step.at), STATE_AFTER[step.action]) for step in steps),
     )
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(SHANGHAI).date()

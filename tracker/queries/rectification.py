@@ -9,15 +9,31 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, and_, case, func, or_, select, true, union
 from sqlalchemy.orm import Session, joinedload
 
-from tracker.domain.actor import Actor
+from tracker.domain.actor import Actor, AppointmentKind
 from tracker.domain.inspection import STATE_AFTER, RectificationAction, RectificationState
-from tracker.domain.rectification import DOING, SETTLING, UNFINISHED, Part, Standing, is_overdue
-from tracker.models import Evidence, EvidenceFact, Finding, FindingFact, Inspection, Organization, RectificationStep
+from tracker.domain.rectification import DOING, REPORTING, SETTLING, UNFINISHED, Part, Standing, is_overdue
+from tracker.models import (
+    Appointment,
+    Evidence,
+    EvidenceFact,
+    Finding,
+    FindingFact,
+    Inspection,
+    InspectionMember,
+    Organization,
+    OrganizationAncestor,
+    Person,
+    PersonFact,
+    RectificationStep,
+    Seat,
+)
 from tracker.policy import Act, can, findings_to, rectifies, visible
+from tracker.queries.actors import in_force_on
 from tracker.queries.history import known
+from tracker.queries.organizations import names_of as names_of_places
 from tracker.queries.people import names_of
 
 PAGE = 50
@@ -35,13 +51,18 @@ class StepLine:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the ledger: a finding, what it says, and its steps as known at the time."""
+    """One line of the ledger: a finding, what it says, and its steps as known at the time.
+
+    `organization` and `unit` are what these were called then.
+    """
 
     finding: Finding
     fact: FindingFact
     number: int
     steps: tuple[StepLine, ...]
     today: date
+    organization: str
+    unit: str
 
     @property
     def standing(self) -> Standing:
@@ -140,10 +161,16 @@ def finders_of(session: Session, finding: Finding) -> list[int]:
 
 def doers_on(session: Session, finding: Finding) -> set[int]:
     """Everyone with a hand in putting it right: who took a step for the unit, or entered evidence that was attached."""
-    steps = steps_of(session, finding)
-    attached = [step.evidence_id for step in steps if step.evidence_id is not None]
-    entered = session.scalars(select(EvidenceFact.entered_by_id).where(EvidenceFact.evidence_id.in_(attached)))
-    return {step.person_id for step in steps if step.action in DOING} | set(entered)
+    return set(session.scalars(_doers(finding)))
+
+
+def _doers(finding: Finding) -> CompoundSelect[int]:
+    of_finding = RectificationStep.finding_id == finding.id
+    took = select(RectificationStep.person_id).where(of_finding, RectificationStep.action.in_(DOING))
+    entered = select(EvidenceFact.entered_by_id).join(
+        RectificationStep, RectificationStep.evidence_id == EvidenceFact.evidence_id
+    )
+    return union(took, entered.where(of_finding))
 
 
 def parts_of(session: Session, finding: Finding, actor: Actor) -> frozenset[Part]:
@@ -163,6 +190,82 @@ def parts_of(session: Session, finding: Finding, actor: Actor) -> frozenset[Part
     elif actor.person_id not in doers_on(session, finding):
         parts.add(Part.RECHECKER)
     return frozenset(parts)
+
+
+def signers_of(session: Session, finding: Finding, *, today: date) -> list[tuple[str, str, str]]:
+    """Who may answer for the unit today: organization, post and name; those of the finding's organization in front."""
+    query = (
+        select(Organization.name, Seat.post, PersonFact.name)
+        .join(Seat, Seat.organization_id == Organization.id)
+        .join(Appointment, Appointment.seat_id == Seat.id)
+        .join(PersonFact, and_(PersonFact.person_id == Appointment.person_id, known(PersonFact)))
+        .join(
+            OrganizationAncestor,
+            and_(
+                OrganizationAncestor.ancestor_id == Organization.id,
+                OrganizationAncestor.descendant_id == finding.organization_id,
+            ),
+        )
+        .where(
+            Organization.unit_id == finding.unit_id,
+            in_force_on(today),
+            Appointment.kind != AppointmentKind.CLERK,
+        )
+        .order_by(OrganizationAncestor.distance, Seat.post, Seat.number, Appointment.id)
+    )
+    return [(organization, post, name) for organization, post, name in session.execute(query)]
+
+
+def recheckers_of(session: Session, finding: Finding) -> list[str]:
+    """Who of the team may look at it: neither worded it nor had a hand in putting it right."""
+    finders = select(FindingFact.entered_by_id).where(FindingFact.finding_id == finding.id)
+    query = _team(finding).where(Person.id.not_in(finders), Person.id.not_in(_doers(finding)))
+    return list(session.scalars(query))
+
+
+def finder_of(session: Session, finding: Finding, *, as_of: datetime | None = None) -> str:
+    """Who noted it, as they were called then."""
+    query = (
+        select(PersonFact.name)
+        .join(FindingFact, FindingFact.entered_by_id == PersonFact.person_id)
+        .where(FindingFact.finding_id == finding.id, known(PersonFact, as_of))
+        .order_by(FindingFact.id)
+    )
+    return session.scalars(query.limit(1)).first() or ""
+
+
+def levels_of_unit(session: Session, finding: Finding) -> set[str]:
+    """The levels that the organizations of its unit have."""
+    query = select(Organization.level).where(Organization.unit_id == finding.unit_id)
+    return set(session.scalars(query.distinct()))
+
+
+def undecided(steps: Sequence[StepLine]) -> frozenset[int]:
+    """The requests for more time (numbers of steps) that were never decided: the unit reported before."""
+    found, open_one = set(), None
+    for line in steps:
+        action = line.step.action
+        if action is RectificationAction.ASK_EXTENSION:
+            open_one = line.step.number
+        elif open_one is not None and action in SETTLING:
+            if action in REPORTING:
+                found.add(open_one)
+            open_one = None
+    return frozenset(found)
+
+
+def team_names(session: Session, finding: Finding) -> list[str]:
+    """The team of the check that found it, its leader in front."""
+    return list(session.scalars(_team(finding)))
+
+
+def _team(finding: Finding) -> Select[str]:
+    return (
+        select(Person.name)
+        .join(InspectionMember, InspectionMember.person_id == Person.id)
+        .where(InspectionMember.inspection_id == finding.inspection_id, known(InspectionMember))
+        .order_by(InspectionMember.role, Person.key)
+    )
 
 
 def deadline_of(session: Session, finding: Finding) -> date:
@@ -193,6 +296,14 @@ def rows_of(
     query = _found(as_of).where(Finding.inspection_id == inspection.id).order_by(Finding.number)
     if unit_id is not None:
         query = query.where(Finding.unit_id == unit_id)
+    return _rows(session, query, today=today, as_of=as_of)
+
+
+def narrowed_rows(
+    session: Session, condition: ColumnElement[bool], *, today: date, as_of: datetime | None = None
+) -> list[Row]:
+    """The findings for which a condition holds, in the order of check and number."""
+    query = _found(as_of).where(condition).order_by(Inspection.number, Finding.number)
     return _rows(session, query, today=today, as_of=as_of)
 
 
@@ -270,28 +381,29 @@ def _deadline_in_force(as_of: datetime | None) -> ColumnElement[date]:
     return func.coalesce(granted.scalar_subquery(), FindingFact.deadline)
 
 
-def _stands(state: RectificationState, as_of: datetime | None) -> ColumnElement[bool]:
+def stands(state: RectificationState, as_of: datetime | None) -> ColumnElement[bool]:
+    """The filter that leaves the findings in this state, by their steps."""
     last = _last_action(as_of)
     there = last.in_([action for action, after in STATE_AFTER.items() if after is state])
     return or_(last.is_(None), there) if state is RectificationState.NOT_STARTED else there
 
 
 def _overdue(today: date, as_of: datetime | None) -> ColumnElement[bool]:
-    waits = or_(*(_stands(state, as_of) for state in UNFINISHED))
+    waits = or_(*(stands(state, as_of) for state in UNFINISHED))
     return and_(waits, _deadline_in_force(as_of) < today)
 
 
 def _is_mine(actor: Actor, mine: Mine) -> ColumnElement[bool]:
     """Whether a finding waits for this person now."""
     if mine is Mine.RECTIFY:
-        return and_(findings_to(actor, Act.RECTIFY), or_(*(_stands(state, None) for state in UNFINISHED)))
+        return and_(findings_to(actor, Act.RECTIFY), or_(*(stands(state, None) for state in UNFINISHED)))
     team = findings_to(actor, Act.RECHECK)
     if mine is Mine.NOTIFY:
         return and_(team, _last_action(None).is_(None))
     if mine is Mine.DECIDE:
         settling = [a for a in RectificationAction if a in SETTLING or a is RectificationAction.ASK_EXTENSION]
         return and_(team, _last_action(None, *settling) == RectificationAction.ASK_EXTENSION)
-    return and_(team, _stands(RectificationState.REPORTED, None), ~_had_a_hand(actor))
+    return and_(team, stands(RectificationState.REPORTED, None), ~_had_a_hand(actor))
 
 
 def _had_a_hand(actor: Actor) -> ColumnElement[bool]:
@@ -312,7 +424,7 @@ def _narrowed(actor: Actor, filters: Filters, *, today: date, as_of: datetime | 
     if filters.inspection is not None:
         conditions.append(Inspection.number == filters.inspection)
     if filters.state is not None:
-        conditions.append(_stands(filters.state, as_of))
+        conditions.append(stands(filters.state, as_of))
     if filters.overdue:
         conditions.append(_overdue(today, as_of))
     if filters.repeated:
@@ -340,7 +452,12 @@ def _rows(
 ) -> list[Row]:
     found = session.execute(query).all()
     lines = _lines(session, [finding.id for finding, _, _ in found], as_of=as_of)
-    return [Row(finding, fact, number, tuple(lines[finding.id]), today) for finding, fact, number in found]
+    numbers = {number for finding, _, _ in found for number in (finding.organization_id, finding.unit_id)}
+    name = names_of_places(session, numbers, as_of=as_of)
+    return [
+        Row(f, fact, number, tuple(lines[f.id]), today, name[f.organization_id], name[f.unit_id])
+        for f, fact, number in found
+    ]
 
 
 def _lines(session: Session, findings: Collection[int], *, as_of: datetime | None) -> defaultdict[int, list[StepLine]]:
@@ -361,18 +478,96 @@ def _lines(session: Session, findings: Collection[int], *, as_of: datetime | Non
 
 
 def evidence_to_attach(session: Session, finding: Finding, actor: Actor) -> list[tuple[Evidence, str]]:
-    """Records of the finding's unit that the person sees, with their sentences, the newest first."""
+    """Records of the finding's unit that the person sees, with their sentences, the newest first.
+
+    There is one more than `CHOICES` where there are more.
+    """
     query = (
         select(Evidence, EvidenceFact.sentence)
         .join(EvidenceFact, and_(EvidenceFact.evidence_id == Evidence.id, known(EvidenceFact)))
         .where(Evidence.unit_id == finding.unit_id, Evidence.withdrawn.is_(False), visible(actor, Evidence))
         .order_by(Evidence.entered_at.desc(), Evidence.id.desc())
-        .limit(CHOICES)
+        .limit(CHOICES + 1)
     )
     return [(evidence, sentence or "") for evidence, sentence in session.execute(query)]
 
 
-def units_with_findings(session: Session, actor: Actor) -> list[Organization]:
-    """The units in the ledger of this person, in their official order."""
-    units = select(Finding.unit_id).where(visible(actor, Finding))
+def units_with_findings(session: Session, actor: Actor, *, as_of: datetime | None = None) -> list[Organization]:
+    """The units in the ledger of this person, now or then, in their official order."""
+    units = select(Finding.unit_id).where(visible(actor, Finding), _there(as_of))
     return list(session.scalars(select(Organization).where(Organization.id.in_(units)).order_by(Organization.place)))
+
+
+def _there(as_of: datetime | None) -> ColumnElement[bool]:
+    """Whether a finding had been noted by then."""
+    return true() if as_of is None else Finding.created_at <= as_of
+
+
+def checks_with_findings(session: Session, actor: Actor, *, as_of: datetime | None = None) -> list[int]:
+    """The numbers of the checks in the ledger of this person, now or then, the newest first."""
+    checks = select(Finding.inspection_id).where(visible(actor, Finding), _there(as_of))
+    return list(
+        session.scalars(select(Inspection.number).where(Inspection.id.in_(checks)).order_by(Inspection.number.desc()))
+    )
+
+
+def kindred_of(session: Session, finding: Finding, *, actor: Actor, as_of: datetime | None = None) -> list[str]:
+    """The keys of the finding that this one repeats and of those that repeat it, as far as this person sees them."""
+    if finding.item_id is None:
+        return []
+    query = select(Finding.key).where(
+        or_(Finding.key == finding.repeats, Finding.repeats == finding.key), visible(actor, Finding)
+    )
+    query = query if as_of is None else query.where(Finding.created_at <= as_of)
+    return list(session.scalars(query.order_by(Finding.id)))
+
+
+def without_notice(session: Session, inspection: Inspection, *, unit: str = "") -> list[Finding]:
+    """The findings of a check, or of one unit of it (a code), on which no step was taken yet."""
+    query = select(Finding).where(Finding.inspection_id == inspection.id, _last_action(None).is_(None))
+    if unit:
+        query = query.where(Finding.unit_id.in_(select(Organization.id).where(Organization.code == unit)))
+    return list(session.scalars(query.order_by(Finding.number)))
+
+
+def was_given_notice(session: Session, inspection: Inspection, unit: Organization) -> bool:
+    """Whether the unit was given notice of any finding of the check."""
+    query = (
+        select(RectificationStep.id)
+        .join(Finding, Finding.id == RectificationStep.finding_id)
+        .where(
+            Finding.inspection_id == inspection.id,
+            Finding.unit_id == unit.id,
+            RectificationStep.action == RectificationAction.NOTIFY,
+        )
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def to_be_received(session: Session, finding: Finding, actor: Actor) -> list[Finding]:
+    """The findings of the same check of which notice was given and that this person may sign for, and nobody did."""
+    query = select(Finding).where(
+        Finding.inspection_id == finding.inspection_id,
+        findings_to(actor, Act.RECTIFY),
+        _last_action(None) == RectificationAction.NOTIFY,
+    )
+    waiting = session.scalars(query.order_by(Finding.number)).all()
+    if all(sitting.may_sign for sitting in actor.sittings):
+        return list(waiting)
+    return [one for one in waiting if True in rectifies(session, actor, one)]  # not where they are a clerk
+
+
+def seated_for(session: Session, finding: Finding, actor: Actor) -> Organization:
+    """Where the person sits who answers for a finding: its organization, else the nearest above it in its unit."""
+    seats = {sitting.organization_id for sitting in actor.sittings}
+    query = (
+        select(Organization)
+        .join(OrganizationAncestor, OrganizationAncestor.ancestor_id == Organization.id)
+        .where(
+            OrganizationAncestor.descendant_id == finding.organization_id,
+            Organization.unit_id == finding.unit_id,
+            Organization.id.in_(seats),
+        )
+        .order_by(OrganizationAncestor.distance)
+    )
+    return session.scalars(query).first() or finding.organization

@@ -13,9 +13,9 @@ from tracker.domain.score import (
     ItemScore,
     LevelScore,
     Verdict,
-    item_score,
     level_score,
-    shown,
+    mean_formula,
+    recorded_score,
     unit_level_score,
 )
 from tracker.models import (
@@ -41,15 +41,15 @@ class ScoredItem:
     @property
     def worked_points(self) -> Decimal | None:
         """The points by the formula, where an inspector put others in their place."""
-        return rounded(self.score.worked_out) if self.score.overruled is not None else None
+        return rounded(self.score.worked_out, places=2) if self.score.overruled is not None else None
 
 
-def rounded(value: Fraction | None) -> Decimal | None:
-    """Return a number as it is printed: one decimal, half rounded up."""
+def rounded(value: Fraction | None, *, places: int = 1) -> Decimal | None:
+    """Return a number as it is printed: one decimal, half rounded up; points of items have two, to be added up."""
     if value is None:
         return None
     exact = Decimal(value.numerator) / Decimal(value.denominator)
-    return exact.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
+    return exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
 
 
 def scores_in(
@@ -67,8 +67,9 @@ def scores_in(
     for (organization, item_id), duty in first.items():
         overrule = overrules.get((organization, item_id))
         number = None if overrule is None or overrule.tenths is None else Fraction(overrule.tenths, 10)
-        score = item_score(setting.items[item_id].points, grouped[organization, item_id], overruled=number)
-        found[organization][item_id] = ScoredItem(duty.post, duty.dimension, score, overrule.reason if overrule else "")
+        score = recorded_score(setting.items[item_id].points, grouped[organization, item_id], overruled=number)
+        reason = overrule.reason if overrule and score.overruled is not None else ""
+        found[organization][item_id] = ScoredItem(duty.post, duty.dimension, score, reason)
     return found
 
 
@@ -172,15 +173,7 @@ def score_lines(setting: Setting, scores: Scores) -> tuple[printed.ScoreLine, ..
             level=setting.checklist.level[level].name if level in setting.checklist.level else level,
             organizations=len(totals),
             score=rounded(unit_level_score(totals)),
-            working=_working(totals),
+            working=totals[0].formula if len(totals) == 1 else mean_formula(totals),
         )
         for (unit, level), totals in grouped.items()
     )
-
-
-def _working(totals: Sequence[LevelScore]) -> str:
-    if len(totals) == 1:
-        return totals[0].formula
-    mean = unit_level_score(totals)
-    values = " + ".join(shown(total.value) for total in totals)
-    return f"({values}) ÷ {len(totals)} = {shown(mean)}" if mean is not None else ""

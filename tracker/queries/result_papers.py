@@ -10,16 +10,17 @@ from sqlalchemy.orm import Session
 
 from tracker.domain.good_practice import GoodPracticeState
 from tracker.domain.inspection import SEVERITY_NAMES
-from tracker.domain.paper import Block, Cell, Heading, Paper, Paragraph, Table
-from tracker.domain.score import VERDICT_NAMES, Verdict, level_score, shown, unit_level_score
+from tracker.domain.paper import Annex, Block, Cell, Heading, Paper, Paragraph, Table
+from tracker.domain.score import VERDICT_NAMES, ItemScore, Verdict, exact, level_score, unit_level_score
 from tracker.domain.text import _n
 from tracker.models import Inspection, Organization
 from tracker.queries import inspections
 from tracker.queries.circulars import words_of
 from tracker.queries.good_practice import of_inspection
-from tracker.queries.inspection_report import FORMULA, CheckThen, check_then
+from tracker.queries.inspection_report import FORMULA, CheckThen, check_then, sample_of
 from tracker.queries.report_scores import Scores, rounded, score_lines, scores_in
 from tracker.queries.reports import Translate, provenance_of, span
+from tracker.queries.result_pictures import pictures_of
 
 
 def unit_report(
@@ -47,6 +48,7 @@ def unit_report(
         _problems(checked),
         Heading(words(_n("五、亮点做法"))),
         _practices(checked),
+        *_drawn(checked, _n("六、图示")),
     ]
     title = words(_n("%(unit)s督查结果报告")) % {"unit": checked.setting.nodes[unit.id].name}
     return _paper(checked, title, blocks, software_version)
@@ -58,7 +60,14 @@ def team_summary(
     """The team's own summary: its words, the numbers of each unit, and the sums behind the scores."""
     checked = check_then(session, inspection, as_of=as_of, words=words)
     scores = scores_in(checked.setting, inspection, checked.duties, checked.verdicts)
-    blocks = [*_facts(checked), *_said(checked, "summary"), _counts(checked), _score_sums(checked, scores)]
+    numbers: list[Block] = [
+        Heading(words(_n("五、各单位核查情况"))),
+        _counts(checked),
+        Heading(words(_n("六、得分"))),
+        Paragraph(words(FORMULA)),
+        _score_sums(checked, scores),
+    ]
+    blocks = [*_facts(checked), *_said(checked, "summary"), *numbers, *_drawn(checked, _n("七、图示"))]
     return _paper(checked, words(_n("检查组工作小结")), blocks, software_version)
 
 
@@ -68,10 +77,14 @@ def circular(
     """The circular to all units; units by score only where an administrator turned that on."""
     checked = check_then(session, inspection, as_of=as_of, words=words)
     scores = scores_in(checked.setting, inspection, checked.duties, checked.verdicts)
-    ranked = inspections.fact_of(session, inspection, as_of=as_of).ranked
-    tables = _by_score(checked, scores) if ranked else (_score_sums(checked, scores, sums=False),)
-    blocks = [*_said(checked, "circular"), *tables]
-    return _paper(checked, words(_n("督查通报")), blocks, software_version)
+    fact = inspections.fact_of(session, inspection, as_of=as_of)
+    tables = _by_score(checked, scores) if fact.ranked else [_score_sums(checked, scores, sums=False)]
+    order = _n("各单位得分（按得分排列）") if fact.ranked else _n("各单位得分（按规定次序排列）")
+    practices = _practices(checked)
+    shared: list[Block] = [Annex(words(_n("亮点做法"))), practices] if practices.rows else []
+    blocks = [*_said(checked, "circular"), *shared, Annex(words(order)), *tables]
+    title = words(_n("关于%(title)s情况的通报")) % {"title": fact.title}
+    return _paper(checked, title, blocks, software_version, addressee=words(_n("各有关单位")))
 
 
 def problem_list(
@@ -79,11 +92,17 @@ def problem_list(
 ) -> Paper:
     """Every problem found, units in official order."""
     checked = check_then(session, inspection, as_of=as_of, words=words)
-    return _paper(checked, words(_n("问题清单")), [_problems(checked)], software_version, wide=True)
+    return _paper(checked, words(_n("问题清单")), [_problems(checked, wide=True)], software_version, wide=True)
 
 
 def _paper(
-    checked: CheckThen, title: str, blocks: Sequence[Block], software_version: str, *, wide: bool = False
+    checked: CheckThen,
+    title: str,
+    blocks: Sequence[Block],
+    software_version: str,
+    *,
+    addressee: str = "",
+    wide: bool = False,
 ) -> Paper:
     setting = checked.setting
     root = next((node for node in setting.nodes.values() if node.parent is None), None)
@@ -93,6 +112,7 @@ def _paper(
         provenance=provenance_of(
             setting, chains=[unit.code for unit in checked.units], software_version=software_version
         ),
+        addressee=addressee,
         issuer=root.name if root else "",
         issued_on=setting.day,
         wide=wide,
@@ -118,8 +138,8 @@ def _facts(checked: CheckThen) -> list[Block]:
         (setting.words(_n("被检查单位")), names),
         (setting.words(_n("检查时间")), span(fact.starts_on, fact.ends_on)),
         (setting.words(_n("检查时段")), span(fact.period_starts_on, fact.period_ends_on)),
-        (setting.words(_n("抽查任务数")), len(checked.duties)),
-        (setting.words(_n("已核查数")), judged),
+        (setting.words(_n("抽查任务数")), str(len(checked.duties))),
+        (setting.words(_n("已核查数")), str(judged)),
     ]
     return [_table(checked, _n("督查情况"), ((_n("项目"), 2), (_n("内容"), 6)), rows)]
 
@@ -152,6 +172,12 @@ def _counts(checked: CheckThen) -> Table:
     return _table(checked, _n("各单位核查情况"), columns, rows)
 
 
+def _drawn(checked: CheckThen, heading: str) -> list[Block]:
+    """The pictures under their heading; nothing where nothing was sampled."""
+    pictures = pictures_of(sample_of(checked))
+    return [Heading(checked.setting.words(heading)), *pictures] if pictures else []
+
+
 def _score_sums(checked: CheckThen, scores: Scores, *, sums: bool = True) -> Table:
     """The score of each unit at each level, units in official order."""
     lines = score_lines(checked.setting, scores)
@@ -168,16 +194,19 @@ def _by_score(checked: CheckThen, scores: Scores) -> list[Table]:
     setting = checked.setting
     tables = []
     for level in setting.checklist.levels:
-        exact = []
+        ordered = []
         for unit in checked.units:
             nodes = [n for n in scores if setting.nodes[n].unit_id == unit.id and setting.nodes[n].level == level.id]
             value = unit_level_score(level_score(item.score for item in scores[node].values()) for node in nodes)
             if value is not None:
-                exact.append((value, setting.nodes[unit.id].name))
-        exact.sort(key=lambda pair: -pair[0])  # stable: equal scores stay in official order
-        rows = [(1 + sum(other > value for other, _ in exact), name, rounded(value)) for value, name in exact]
+                ordered.append((value, setting.nodes[unit.id].name))
+        ordered.sort(key=lambda pair: -pair[0])  # stable: equal scores stay in official order
+        rows = [
+            (1 + sum(other > value for other, _ in ordered), name, level.name, rounded(value))
+            for value, name in ordered
+        ]
         if rows:
-            columns = ((_n("名次"), 1), (_n("单位"), 5), (_n("得分"), 2))
+            columns = ((_n("名次"), 1), (_n("单位"), 5), (_n("层级"), 3), (_n("得分"), 2))
             table = _table(checked, _n("各层级得分"), columns, rows)
             tables.append(Table(f"{table.name}（{level.name}）", table.headings, table.rows, table.widths))
     return tables
@@ -194,13 +223,18 @@ def _item_sums(checked: CheckThen, scores: Scores) -> Table:
                 (
                     node.name,
                     f"{item_id} {setting.items[item_id].title}",
-                    item.score.formula or "—",
-                    shown(value) if value is not None else "—",
+                    item.score.formula or setting.words(_left_out(item.score)),
+                    exact(value) if value is not None else "—",
                     given,
                 )
             )
-    columns = ((_n("组织"), 3), (_n("事项"), 5), (_n("计算"), 4), (_n("得分"), 1), (_n("改定理由"), 3))
+    columns = ((_n("组织"), 28), (_n("事项"), 45), (_n("计算"), 47), (_n("得分"), 12), (_n("改定理由"), 24))
     return _table(checked, _n("各事项得分"), columns, rows)
+
+
+def _left_out(score: ItemScore) -> str:
+    """Why an item stands in no sum."""
+    return _n("不适用，不计入") if score.not_applicable else _n("尚未核查，不计入")
 
 
 def _verdicts(checked: CheckThen) -> Table:
@@ -214,46 +248,51 @@ def _verdicts(checked: CheckThen) -> Table:
                 f"{duty.item_id} {setting.items[duty.item_id].title}",
                 setting.post(duty.post),
                 setting.period(duty.period),
-                setting.words(VERDICT_NAMES[verdict.value]) if verdict else "—",
+                setting.words(VERDICT_NAMES[verdict.value] if verdict else _n("未核查")),
                 verdict.note if verdict else "",
             )
         )
-    columns = ((_n("组织"), 3), (_n("事项"), 5), (_n("岗位"), 2), (_n("时段"), 2), (_n("核查结论"), 2), (_n("说明"), 4))
+    columns = (
+        (_n("组织"), 30),
+        (_n("事项"), 46),
+        (_n("岗位"), 24),
+        (_n("时段"), 15),
+        (_n("结论"), 14),
+        (_n("说明"), 27),
+    )
     return _table(checked, _n("核查结论"), columns, rows)
 
 
-def _problems(checked: CheckThen) -> Table:
+def _problems(checked: CheckThen, *, wide: bool = False) -> Table:
+    """Every problem, units in official order; on an upright sheet what was found again is said with the problem."""
     setting = checked.setting
     place = {node_id: number for number, node_id in enumerate(setting.nodes)}
     ordered = sorted(checked.findings, key=lambda pair: (place.get(pair[0].unit_id, 0), pair[0].number))
     rows: list[tuple[Cell, ...]] = []
     for finding, fact in ordered:
         again = setting.words(_n("一年内重复出现（%(key)s）")) % {"key": finding.repeats} if finding.repeats else ""
-        rows.append(
-            (
-                finding.key,
-                setting.nodes[finding.organization_id].name,
-                fact.problem,
-                fact.basis,
-                setting.post(fact.post),
-                setting.words(SEVERITY_NAMES[fact.severity]),
-                fact.demand,
-                fact.deadline,
-                again,
-            )
+        row: tuple[Cell, ...] = (
+            finding.key,
+            setting.nodes[finding.organization_id].name,
+            fact.problem if wide or not again else f"{fact.problem}【{again}】",
+            fact.basis,
+            setting.post(fact.post),
+            setting.words(SEVERITY_NAMES[fact.severity]),
+            fact.demand,
+            fact.deadline,
         )
-    columns = (
-        (_n("编号"), 2),
-        (_n("组织"), 4),
-        (_n("问题"), 6),
-        (_n("依据"), 4),
-        (_n("责任岗位"), 3),
-        (_n("程度"), 2),
-        (_n("整改要求"), 5),
-        (_n("期限"), 3),
-        (_n("重复"), 3),
-    )
-    return _table(checked, _n("问题清单"), columns, rows)
+        rows.append((*row, again) if wide else row)
+    columns = [
+        (_n("编号"), 13),
+        (_n("组织"), 20),
+        (_n("问题"), 29),
+        (_n("依据"), 21),
+        (_n("责任岗位"), 17),
+        (_n("程度"), 11),
+        (_n("整改要求"), 22),
+        (_n("期限"), 23),
+    ]
+    return _table(checked, _n("问题清单"), [*columns, (_n("重复"), 17)] if wide else columns, rows)
 
 
 def _practices(checked: CheckThen) -> Table:

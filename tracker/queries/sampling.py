@@ -58,6 +58,7 @@ class Picked:
     """A duty that is drawn, as a list shows it."""
 
     key: str
+    organization_id: int
     organization: str
     level: str
     item_id: str
@@ -120,7 +121,16 @@ def population_of(session: Session, scope: Scope, *, by: Sequence[Trait] = ()) -
 def picked_named(session: Session, keys: Sequence[str]) -> list[Picked]:
     """The duties of these keys, in the official order of their organizations."""
     query = (
-        select(Duty.key, Organization.name, Duty.level, Duty.item_id, Duty.period, Duty.occurrence, Duty.due_on)
+        select(
+            Duty.key,
+            Duty.organization_id,
+            Organization.name,
+            Duty.level,
+            Duty.item_id,
+            Duty.period,
+            Duty.occurrence,
+            Duty.due_on,
+        )
         .join(Organization, Organization.id == Duty.organization_id)
         .where(Duty.key.in_(keys))
         .order_by(Organization.place, Duty.level, Duty.item_id, Duty.period_starts_on, Duty.key)

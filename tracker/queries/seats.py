@@ -35,9 +35,10 @@ class Holder:
         return self.starts_on <= day and (self.ends_on is None or day <= self.ends_on)
 
 
-def seats_of(session: Session, organization_ids: Iterable[int]) -> list[Seat]:
-    """The seats of these organizations, in the order of post and number."""
+def seats_of(session: Session, organization_ids: Iterable[int], *, as_of: datetime | None = None) -> list[Seat]:
+    """The seats that these organizations had at a time, in the order of post and number."""
     query = select(Seat).where(Seat.organization_id.in_(list(organization_ids)))
+    query = query if as_of is None else query.where(Seat.opened_at <= as_of)
     return list(session.scalars(query.order_by(Seat.organization_id, Seat.post, Seat.number)))
 
 

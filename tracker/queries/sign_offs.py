@@ -35,6 +35,7 @@ from tracker.queries.assignments import items_of_year
 from tracker.queries.duties import place_of, timeliness_now
 from tracker.queries.evidence import Ids, doers_of
 from tracker.queries.history import known
+from tracker.queries.people import name_of
 
 
 def signed_by(as_of: datetime | None) -> ColumnElement[bool]:
@@ -114,13 +115,13 @@ class Signed:
     sealed_at: datetime | None
 
 
-def history_of(session: Session, duty_id: int) -> list[Signed]:
-    """The sign-offs of a duty, oldest first."""
+def history_of(session: Session, duty_id: int, *, as_of: datetime | None = None) -> list[Signed]:
+    """The sign-offs of a duty by then, oldest first."""
     rows = session.execute(
         select(
             SignOff.action,
             SignOff.claim,
-            Person.name,
+            name_of(SignOff.person_id, as_of=as_of),
             Seat.post,
             SignOff.at,
             SignOff.reason,
@@ -128,10 +129,9 @@ def history_of(session: Session, duty_id: int) -> list[Signed]:
             SignOff.digest,
             SignOff.sealed_at,
         )
-        .join(Person, Person.id == SignOff.person_id)
         .join(Appointment, Appointment.id == SignOff.appointment_id)
         .join(Seat, Seat.id == Appointment.seat_id)
-        .where(SignOff.duty_id == duty_id)
+        .where(SignOff.duty_id == duty_id, signed_by(as_of))
         .order_by(SignOff.number)
     )
     return [Signed(*row) for row in rows]

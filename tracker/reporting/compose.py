@@ -160,13 +160,14 @@ def _environment(templates: Path, translate: Translate) -> Environment:
         moment=partial(words.moment, translate=translate),
         file_size=words.file_size,
         points=words.points,
+        score=words.score,
         grouped=words.grouped,
         one_line=words.one_line,
         cell=words.cell,
         millimetres=words.millimetres,
         listed=translate(_n("、")).join,
     )
-    env.globals.update(share=words.share, days=words.days, hatching=hatching)
+    env.globals.update(share=words.share, days=words.days, hatching=hatching, wrapped=words.wrapped)
     return env
 
 

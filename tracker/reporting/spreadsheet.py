@@ -1,4 +1,4 @@
-"""The tables of a paper as a spreadsheet (.xlsx): one sheet for each, the same values as in print."""
+"""A paper as a spreadsheet (.xlsx): its text on one sheet, its tables on one each, the same values as in print."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import xlsxwriter
 
-from tracker.domain.paper import Cell, Paper, Table
+from tracker.domain.paper import Annex, Cell, Heading, Paper, Paragraph, Table
 from tracker.domain.text import _n
 from tracker.reporting.words import Translate, moment
 
@@ -22,11 +22,13 @@ _ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def spreadsheet(paper: Paper, *, translate: Translate) -> bytes:
-    """Return the tables of `paper`, each with its headings in the first row; text is never read as a formula."""
+    """Return the text and the tables of `paper`, a table's headings in its first row; nothing is read as a formula."""
     file = BytesIO()
     book = xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
     book.set_properties({"title": paper.title, "created": _ALWAYS})
     formats = _formats(book)
+    if any(isinstance(block, Paragraph) for block in paper.blocks):
+        _write_text(book.add_worksheet(translate(_TEXT)), paper, formats)
     for number, table in enumerate(paper.tables, start=1):
         _write(book.add_worksheet(_sheet_name(table, number)), table, formats)
     _about(book.add_worksheet(translate(_ABOUT)), paper, translate)
@@ -35,6 +37,7 @@ def spreadsheet(paper: Paper, *, translate: Translate) -> bytes:
 
 
 _ABOUT = _n("说明")
+_TEXT = _n("正文")
 
 
 def _formats(book: Any) -> dict[str, Any]:  # noqa: ANN401  XlsxWriter is untyped
@@ -44,6 +47,21 @@ def _formats(book: Any) -> dict[str, Any]:  # noqa: ANN401  XlsxWriter is untype
         "text": book.add_format(common),
         "day": book.add_format(common | {"num_format": "yyyy-mm-dd", "align": "left"}),
     }
+
+
+def _write_text(sheet: Any, paper: Paper, formats: dict[str, Any]) -> None:  # noqa: ANN401  XlsxWriter is untyped
+    """The headings and paragraphs in their order; a heading without a word below it belongs to a table."""
+    sheet.set_column(0, 0, 90)
+    lines: list[Heading | Paragraph] = []
+    for block in paper.blocks:
+        if isinstance(block, Annex):
+            break
+        if lines and isinstance(lines[-1], Heading) and not isinstance(block, Paragraph):
+            lines.pop()
+        if isinstance(block, Heading | Paragraph):
+            lines.append(block)
+    for row, line in enumerate(lines):
+        sheet.write_string(row, 0, line.text, formats["heading" if isinstance(line, Heading) else "text"])
 
 
 def _sheet_name(table: Table, number: int) -> str:

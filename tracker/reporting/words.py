@@ -49,6 +49,8 @@ _UNITS = ("B", "KB", "MB", "GB")
 _END_OF_LINE = re.compile(
     r"(?<=[\u2018-\u201d\u3000-\u9fff\uff00-\uff60])[ \t]*\n\s*(?=[\u2018-\u201d\u3000-\u9fff\uff00-\uff60])"
 )
+# What a line may end behind: a word with its blanks, or any other character.
+_PIECES = re.compile(r"[A-Za-z0-9.,'()&/–-]+\s*|[^A-Za-z0-9.,'()&/–-]\s*")
 
 
 def numeral(number: int) -> str:
@@ -106,13 +108,19 @@ def points(value: Decimal | None) -> str:
     return f"{value.quantize(Decimal('0.01')):f}".rstrip("0").rstrip(".")
 
 
+def score(value: Decimal | None) -> str:
+    """Return a score with one decimal always, so that a column of them reads alike, and two where it has two."""
+    text = points(value)
+    return text if value is None or "." in text else f"{text}.0"
+
+
 def cell(value: str | int | Decimal | date | None) -> str:
     """Return what stands in a cell of a table; nothing where there is nothing."""
     match value:
         case None:
             return ""
         case Decimal():
-            return points(value)
+            return score(value)
         case date():
             return short_date(value)
         case _:
@@ -159,3 +167,36 @@ def one_line(text: str, characters: int) -> str:
             return line[:-1] + "…"
         line += character
     return line
+
+
+def wrapped(text: str, characters: float, lines: int) -> list[str]:
+    """Return `text` on at most so many lines of full-width characters, cut with an ellipsis where it is longer.
+
+    A word of an alphabet is kept whole where it fits on a line.
+    """
+    made, line = [], ""
+    for piece in _PIECES.findall(text.replace("\n", " ")):
+        if line and width(line) + width(piece.rstrip()) > characters * 2:
+            made.append(line.strip())
+            line = ""
+        line += piece
+        while width(line.rstrip()) > characters * 2:
+            head = _head(line, characters)
+            within = line[len(head) - 1 : len(head) + 1]
+            made.append(f"{head}-" if len(within) == 2 and within.isascii() else head)
+            line = line[len(head) :]
+    made = [part for part in (*made, line.strip()) if part]
+    if len(made) <= lines:
+        return made
+    last = made[lines - 1]
+    while last and width(last) + 2 > characters * 2:
+        last = last[:-1]
+    return [*made[: lines - 1], f"{last}…"]
+
+
+def _head(text: str, characters: float) -> str:
+    """As much of `text` as one line takes, with room for a hyphen where a word is parted; at least one character."""
+    end = 1
+    while end < len(text) and width(text[: end + 1]) + text[end - 1 : end + 1].isascii() <= characters * 2:
+        end += 1
+    return text[:end]

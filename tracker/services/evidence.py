@@ -97,6 +97,35 @@ def record(
     return evidence
 
 
+def record_at(
+    session: Session,
+    organization: Organization,
+    *,
+    cycle: Cycle,
+    act_on: date,
+    sentence: str,
+    files: Sequence[Accepted] = (),
+    actor: Actor,
+    now: datetime,
+    allowance: Allowance | None = None,
+) -> Evidence:
+    """Write down something done in an organization that serves no duty: how a finding was put right.
+
+    Raises NotAllowed unless the actor sits in the organization; Invalid and TooLarge as `record` does.
+    """
+    require(session, actor, Act.PREPARE, organization)
+    entry = _checked(act_on, sentence, {}, cycle=cycle, today=_day(now))
+    check_room(session, organization, files, allowance=allowance)
+    evidence = _numbered(session, organization, cycle, actor=actor, now=now)
+    evidence.entered_as = next(s.appointment_key for s in actor.sittings if s.organization_id == organization.id)
+    session.add(evidence)
+    session.flush()
+    _state(session, evidence, entry, actor=actor, now=now)
+    _attach(session, evidence, files, actor=actor, now=now)
+    _log(session, evidence, (), "record", actor=actor, now=now, after=told(entry, files, ()))
+    return evidence
+
+
 def add_files(
     session: Session,
     evidence: Evidence,

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from tracker.domain.hints import BANDS, bands
 from tracker.models import FileTrait, StoredFile
 
 
@@ -39,9 +40,11 @@ def keep(session: Session, stored_file_id: int, traits: Traits, *, now: datetime
     file = select(StoredFile.sealed_at).where(StoredFile.id == stored_file_id).with_for_update()
     if session.execute(file).one().sealed_at is not None:
         return
+    parts = bands(traits.picture) if traits.picture else (None,) * len(BANDS)
     row = {
         "stored_file_id": stored_file_id,
         "picture": traits.picture,
+        **{f"band_{number}": part for number, part in enumerate(parts, start=1)},
         "taken_on": traits.taken_on,
         "characters": traits.characters,
         "made_at": now,

@@ -46,6 +46,9 @@ from tracker.queries.assignments import items_of_year
 from tracker.queries.calendar import work_calendar
 from tracker.queries.evidence import Ids, doers_of
 from tracker.queries.history import SHANGHAI, known
+from tracker.queries.inspections import fact_of, is_sampled, units_of
+from tracker.queries.look_back import unseen
+from tracker.queries.rectification import steps_of
 from tracker.queries.sampling import Scope, population_of
 from tracker.services import log
 from tracker.services.evidence import stored_files
@@ -243,7 +246,7 @@ def add_many(
     new = sorted((duty for duty in wanted.values() if duty.id not in there), key=lambda duty: duty.key)
     _add_to_sample(session, inspection, [duty.id for duty in new], now=now)
     of_new = select(Organization).where(Organization.id.in_({duty.unit_id for duty in new}))
-    for unit in session.scalars(of_new.order_by(Organization.code)):
+    for unit in sorted(session.scalars(of_new), key=lambda unit: unit.code):  # as the log orders its chains
         added = {"duties": [duty.key for duty in new if duty.unit_id == unit.id]}
         _log(session, inspection, unit, actor=actor, now=now, verb="inspection.sample", after=added)
     return new
@@ -259,14 +262,6 @@ def _units(session: Session, inspection: Inspection) -> list[int]:
         InspectionUnit.inspection_id == inspection.id, known(InspectionUnit)
     )
     return list(session.scalars(query))
-
-
-def _sampled(session: Session, inspection: Inspection, duty: Duty) -> InspectionDuty | None:
-    return session.scalar(
-        select(InspectionDuty).where(
-            InspectionDuty.inspection_id == inspection.id, InspectionDuty.duty_id == duty.id, known(InspectionDuty)
-        )
-    )
 
 
 def _log(
@@ -306,7 +301,7 @@ def judge(
     """Give a verdict on a sampled duty, or revise it by a new row; the earlier one is kept."""
     _require_own(session, inspection, actor)
     assert actor.person_id is not None  # noqa: S101  an operator is not in any team
-    if _sampled(session, inspection, duty) is None:
+    if not is_sampled(session, inspection, duty):
         raise Invalid(_n("这项任务不在本次抽查范围内，请先加入抽查。"))
     if actor.person_id in _doers(session, [duty.id]):
         raise NotAllowed(_n("您提交或录入过这项任务的内容，不能核查它；请由检查组其他成员核查。"))
@@ -440,8 +435,9 @@ def find(
 ) -> Finding:
     """Note a problem at an organization, or with one of its duties; its rectification has not begun."""
     _require_own(session, inspection, actor)
-    elsewhere = duty is not None and duty.organization_id != organization.id
-    if elsewhere or organization.unit_id not in set(_units(session, inspection)):
+    if duty is not None and duty.organization_id != organization.id:
+        raise Invalid(_n("这个组织不是该任务所属的组织；不涉及这项任务的问题，请从督查页登记。"), field="organization")
+    if organization.unit_id not in set(_units(session, inspection)):
         raise Invalid(_n("这个组织不属于本次检查的单位。"), field="organization")
     _check_problem(problem, now=now)
     item_id = duty.item_id if duty else problem.item_id
@@ -456,7 +452,7 @@ def find(
         organization_id=organization.id,
         duty_id=duty.id if duty else None,
         item_id=item_id,
-        repeats=_repeated(session, organization.unit_id, item_id, now=now),
+        repeats=_repeated(session, inspection, organization.unit_id, item_id, now=now),
         state=RectificationState.NOT_STARTED,
         created_at=now,
     )
@@ -466,38 +462,55 @@ def find(
     return finding
 
 
-def _repeated(session: Session, unit_id: int, item_id: str | None, *, now: datetime) -> str | None:
-    """The key of the finding that the same item had in the same unit within the year before, the latest of them."""
+def _repeated(
+    session: Session, inspection: Inspection, unit_id: int, item_id: str | None, *, now: datetime
+) -> str | None:
+    """The key of the finding that the item had in the unit within the year before, in another check: the latest."""
     if item_id is None:
         return None
     day = now.astimezone(SHANGHAI)
     year_ago = day.replace(year=day.year - 1, day=min(day.day, monthrange(day.year - 1, day.month)[1]))
     return session.scalar(
         select(Finding.key)
-        .where(Finding.unit_id == unit_id, Finding.item_id == item_id, Finding.created_at >= year_ago)
+        .where(
+            Finding.unit_id == unit_id,
+            Finding.item_id == item_id,
+            Finding.created_at >= year_ago,
+            Finding.inspection_id != inspection.id,
+        )
         .order_by(Finding.created_at.desc(), Finding.id.desc())
         .limit(1)
     )
 
 
 def correct_finding(session: Session, finding: Finding, *, problem: Problem, actor: Actor, now: datetime) -> None:
-    """Put a finding in other words, while its check is open; the earlier wording is kept."""
+    """Put a finding in other words, while its check is open and it is not closed; the earlier wording is kept.
+
+    Once a step was taken, its deadline moves by an extension only.
+    """
     _require_own(session, finding.inspection, actor)
-    _check_problem(problem, now=now)
+    session.refresh(finding, with_for_update=True)
+    if finding.state is RectificationState.CLOSED:
+        raise WrongState(_n("这个问题已经销号，不能再更正；确有需要的，请另行登记问题。"))
     old = session.scalars(select(FindingFact).where(FindingFact.finding_id == finding.id, known(FindingFact))).one()
+    if problem.deadline != old.deadline and steps_of(session, finding):
+        message = _n("整改已经开始，期限 %(day)s 不能直接更正；需要延长的，由责任单位申请延期。")
+        raise Invalid(message, field="deadline", day=old.deadline)
+    _check_problem(problem, now=now, before=old.deadline)
     old.superseded_at = now
     session.flush()
     before = {"problem": old.problem, "demand": old.demand, "deadline": old.deadline.isoformat()}
     _state(session, finding, problem, finding.duty, actor=actor, now=now, before=before)
 
 
-def _check_problem(problem: Problem, *, now: datetime) -> None:
+def _check_problem(problem: Problem, *, now: datetime, before: date | None = None) -> None:
+    """Refuse a problem without words, and a deadline that has passed unless it was that `before`."""
     for field, text in (("problem", problem.problem), ("demand", problem.demand)):
         if not text.strip():
             raise Invalid(_n("请写明发现的问题和整改要求。"), field=field)
         if len(text) > NOTE_LIMIT:
             raise Invalid(_n("说明超过 %(limit)s 字，请精简。"), field=field, limit=NOTE_LIMIT)
-    if problem.deadline < now.astimezone(SHANGHAI).date():
+    if problem.deadline != before and problem.deadline < now.astimezone(SHANGHAI).date():
         raise Invalid(_n("整改期限不能早于今天，请改选日期。"), field="deadline")
 
 
@@ -546,19 +559,28 @@ def _state(
 def close(session: Session, inspection: Inspection, *, actor: Actor, now: datetime) -> None:
     """Close the check: verdicts stand from now on. Every duty of the sample must have one."""
     _require_own(session, inspection, actor)
-    fact = session.scalars(
-        select(InspectionFact).where(InspectionFact.inspection_id == inspection.id, known(InspectionFact))
-    ).one()
+    fact = fact_of(session, inspection)
     if fact.state is InspectionState.CLOSED:
         raise WrongState(_n("本次检查已经结束。"))
     unjudged = _unjudged(session, inspection)
     if unjudged:
         raise WrongState(_n("还有 %(number)s 项抽查任务没有核查结论，请核查完再结束。"), number=unjudged)
-    _supersede_fact(session, fact, now=now, state=InspectionState.CLOSED, actor=actor)
+    open_findings = unseen(session, inspection)
+    if open_findings:
+        raise WrongState(_n("回头看还有 %(number)s 个问题没有核查结论，请核查完再结束。"), number=open_findings)
+    supersede_fact(session, fact, actor=actor, now=now, state=InspectionState.CLOSED)
     inspection.state = InspectionState.CLOSED
     session.flush()
-    for unit in session.scalars(select(Organization).where(Organization.id.in_(_units(session, inspection)))):
-        _log(session, inspection, unit, actor=actor, now=now, verb="inspection.close", after={"state": "closed"})
+    log.record(
+        session,
+        actor=actor,
+        now=now,
+        verb="inspection.close",
+        kind="inspection",
+        key=str(inspection.number),
+        chains={unit.code for unit in units_of(session, inspection)},
+        after={"state": "closed"},
+    )
 
 
 def _unjudged(session: Session, inspection: Inspection) -> int:
@@ -569,12 +591,10 @@ def _unjudged(session: Session, inspection: Inspection) -> int:
     return session.scalar(query) or 0
 
 
-def _supersede_fact(
-    session: Session, fact: InspectionFact, *, now: datetime, state: InspectionState, actor: Actor
-) -> None:
+def supersede_fact(session: Session, fact: InspectionFact, *, actor: Actor, now: datetime, **changes: object) -> None:
+    """Say anew what a check is, with these changes; the earlier row is kept."""
     columns = {c.key for c in InspectionFact.__mapper__.columns} - {"id", "recorded_at", "superseded_at"}
-    values = {name: getattr(fact, name) for name in columns}
+    values = {name: getattr(fact, name) for name in columns} | {"entered_by_id": actor.person_id} | changes
     fact.superseded_at = now
     session.flush()
-    values |= {"state": state, "entered_by_id": actor.person_id}
     session.add(InspectionFact(**values, recorded_at=now))

@@ -7,10 +7,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
-from tracker.models import Inspection, InspectionFact
+from tracker.models import Inspection
 from tracker.policy import Act, require
 from tracker.queries.inspections import fact_of, units_of
 from tracker.services import log
+from tracker.services.inspections import supersede_fact
 
 
 def set_ranking(session: Session, inspection: Inspection, *, ranked: bool, actor: Actor, now: datetime) -> None:
@@ -21,12 +22,7 @@ def set_ranking(session: Session, inspection: Inspection, *, ranked: bool, actor
     fact = fact_of(session, inspection)
     if fact.ranked is ranked:
         return
-    columns = {c.key for c in InspectionFact.__mapper__.columns} - {"id", "recorded_at", "superseded_at"}
-    values = {name: getattr(fact, name) for name in columns}
-    fact.superseded_at = now
-    session.flush()
-    values |= {"ranked": ranked, "entered_by_id": actor.person_id}
-    session.add(InspectionFact(**values, recorded_at=now))
+    supersede_fact(session, fact, actor=actor, now=now, ranked=ranked)
     log.record(
         session,
         actor=actor,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
@@ -13,12 +14,20 @@ from tracker.domain.errors import Invalid, NotAllowed
 from tracker.domain.inspection import RectificationAction, RectificationState
 from tracker.domain.rectification import REPORTING, TRANSITIONS, Deadline, deadline_on, next_state
 from tracker.domain.text import _n
-from tracker.models import Evidence, Finding, RectificationStep
+from tracker.models import Evidence, Finding, Inspection, RectificationStep
 from tracker.policy import sees
 from tracker.queries.calendar import work_calendar
 from tracker.queries.checklists import checklist_of
 from tracker.queries.history import SHANGHAI
-from tracker.queries.rectification import deadline_of, finders_of, parts_of, standing_of, steps_of
+from tracker.queries.rectification import (
+    deadline_of,
+    finders_of,
+    parts_of,
+    standing_of,
+    steps_of,
+    to_be_received,
+    without_notice,
+)
 from tracker.services import log
 
 A = RectificationAction
@@ -52,6 +61,35 @@ def notify(session: Session, finding: Finding, *, text: str = "", actor: Actor, 
     """Give the unit notice of the finding; its deadline is written down with it."""
     deadline = deadline_of(session, finding)
     return _take(session, finding, A.NOTIFY, Said(text, deadline=deadline), actor=actor, now=now)
+
+
+def notify_all(session: Session, inspection: Inspection, *, unit: str = "", actor: Actor, now: datetime) -> int:
+    """Give notice of all findings of a check that have none, or of those of one unit (a code); return how many."""
+    _lock_all(session, inspection)
+    found = without_notice(session, inspection, unit=unit)
+    for finding in _by_chain(found):
+        notify(session, finding, actor=actor, now=now)
+    return len(found)
+
+
+def receive_all(session: Session, finding: Finding, *, actor: Actor, now: datetime) -> int:
+    """Sign for every notice of the same check that is this person's to sign for; return how many."""
+    _lock_all(session, finding.inspection)
+    found = to_be_received(session, finding, actor)
+    for one in _by_chain(found):
+        receive(session, one, actor=actor, now=now)
+    return len(found)
+
+
+def _lock_all(session: Session, inspection: Inspection) -> None:
+    """Lock the findings of a check before any chain of the log, as one step on one finding does."""
+    of_check = select(Finding.id).where(Finding.inspection_id == inspection.id)
+    session.execute(of_check.order_by(Finding.id).with_for_update())
+
+
+def _by_chain(findings: Iterable[Finding]) -> list[Finding]:
+    """In the order in which the log locks its chains, so that no two acts wait for each other in a ring."""
+    return sorted(findings, key=lambda finding: (finding.organization.unit.code, finding.number))
 
 
 def receive(session: Session, finding: Finding, *, text: str = "", actor: Actor, now: datetime) -> RectificationStep:

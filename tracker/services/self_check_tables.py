@@ -12,7 +12,7 @@ from tracker.domain.actor import Actor
 from tracker.domain.canonical import digest
 from tracker.domain.errors import Conflict, Invalid, WrongState
 from tracker.domain.inspection import InspectionState
-from tracker.domain.self_check_table import Answer, checked, require_complete, table_digest
+from tracker.domain.self_check_table import Answer, Line, checked, require_complete, table_digest
 from tracker.domain.text import _n
 from tracker.models import Inspection, Organization, SelfCheckHandIn, SelfCheckLine
 from tracker.policy import Act, UnitOfCheck, require
@@ -50,7 +50,7 @@ def save_lines(
             continue
         if stands != known_then:
             raise Conflict(
-                _n("%(item)s 已由本单位其他人员改动，请刷新页面核对后再填。"), field=answer.item_id, item=answer.item_id
+                _n("%(item)s 已由本单位其他人员改动，请核对后再保存。"), field=answer.item_id, item=answer.item_id
             )
         changed.append(answer)
     _write(session, inspection, unit, changed, current, person_id=actor.person_id, now=now)
@@ -91,13 +91,24 @@ def _write(
 
 
 def hand_in(
-    session: Session, inspection: Inspection, unit: Organization, *, actor: Actor, now: datetime
+    session: Session,
+    inspection: Inspection,
+    unit: Organization,
+    *,
+    shown: Iterable[Answer] | None = None,
+    actor: Actor,
+    now: datetime,
 ) -> SelfCheckHandIn:
-    """Hand the table in, for the first time or anew, with the digest of all its lines."""
+    """Hand the table in, for the first time or anew, with the digest of all its lines.
+
+    Raises Conflict where a line is not what was `shown` to the one who signs.
+    """
     _require_open(session, inspection, unit, Act.HAND_IN, actor=actor)
     assert actor.person_id is not None  # noqa: S101  the operator sits nowhere
     lines = table_of(session, inspection, unit, as_of=now)
     require_complete(lines)
+    if shown is not None:
+        _require_shown(lines, shown)
     of_unit = (SelfCheckHandIn.inspection_id == inspection.id, SelfCheckHandIn.unit_id == unit.id)
     last = session.scalar(select(func.max(SelfCheckHandIn.number)).where(*of_unit)) or 0
     row = SelfCheckHandIn(
@@ -113,6 +124,19 @@ def hand_in(
     after = {"number": row.number, "digest": row.digest}
     _log(session, inspection, unit, verb="inspection.hand_in", after=after, actor=actor, now=now)
     return row
+
+
+def _require_shown(lines: Sequence[Line], shown: Iterable[Answer]) -> None:
+    """Refuse to hand in a line that somebody else has changed behind the page of the one who signs."""
+    known = {answer.item_id: answer for answer in shown}
+    changed = [
+        line.item_id
+        for line in lines
+        if line.item_id not in known or checked(known[line.item_id], points=line.points) != line.answer
+    ]
+    if changed:
+        message = _n("%(items)s 已由本单位其他人员改动，还没有报送；请核对现在的内容，再报送。")
+        raise Conflict(message, field=changed[0], items="、".join(changed))
 
 
 def _require_open(session: Session, inspection: Inspection, unit: Organization, act: Act, *, actor: Actor) -> None:

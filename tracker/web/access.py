@@ -16,6 +16,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 from sqlalchemy.sql.base import ExecutableOption
+from werkzeug.routing import IntegerConverter, Map
 
 from tracker.db import db
 from tracker.domain.actor import Actor
@@ -41,6 +42,8 @@ from tracker.web import clock
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
+LARGEST = 2**31 - 1  # of the numbers that both databases hold
+
 KEYS: dict[type[Any], InstrumentedAttribute[Any]] = {
     ChecklistVersion: ChecklistVersion.sha256,
     Cycle: Cycle.year,
@@ -61,6 +64,11 @@ KEYS: dict[type[Any], InstrumentedAttribute[Any]] = {
 WITH: dict[type[Any], tuple[ExecutableOption, ...]] = {
     Duty: (joinedload(Duty.organization), joinedload(Duty.cycle).joinedload(Cycle.checklist_version)),
     GoodPractice: (joinedload(GoodPractice.evidence), joinedload(GoodPractice.inspection)),
+    Finding: (
+        joinedload(Finding.organization).joinedload(Organization.unit),
+        joinedload(Finding.duty),
+        joinedload(Finding.inspection).joinedload(Inspection.cycle).joinedload(Cycle.checklist_version),
+    ),
     Handover: (
         joinedload(Handover.outgoing).joinedload(Appointment.person),
         joinedload(Handover.incoming).joinedload(Appointment.person),
@@ -156,7 +164,22 @@ def _close_by_default() -> ResponseReturnValue | None:
     return redirect(url_for("security.login", next=request.full_path.rstrip("?")))
 
 
+class NumberConverter(IntegerConverter):
+    """A number in the path of an address; one that no row can have leads nowhere."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002  as Werkzeug calls it
+        """Take no larger numbers than the databases do."""
+        super().__init__(map, max=LARGEST)
+
+
+def number_asked(name: str) -> int | None:
+    """The number that an address gives under this name; None where there is none that a row can have."""
+    number = request.args.get(name, type=int)
+    return number if number is not None and 0 <= number <= LARGEST else None
+
+
 def init_app(app: Flask) -> None:
     """Deny every view that has not declared who may use it."""
+    app.url_map.converters["int"] = NumberConverter
     app.config.setdefault("OPEN_ENDPOINTS", {"static", "bootstrap.static"})
     app.before_request(_close_by_default)

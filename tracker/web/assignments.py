@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -37,11 +38,14 @@ from tracker.queries.assignments import (
 )
 from tracker.queries.checklists import checklist_of
 from tracker.queries.cycles import current_cycle
+from tracker.queries.organizations import names_of as names_of_places
+from tracker.queries.people import names_of
 from tracker.queries.printed_checklists import DUTY_NAMES, RESPONSIBILITY_NAMES
 from tracker.queries.seats import seat_named, seats_of
 from tracker.services import assignments, cycles
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.as_of import answers_past, day_shown, known_at, refuse_unless_known
 from tracker.web.forms import Form, entered, page
 from tracker.web.language import named
 
@@ -165,29 +169,53 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/<key>")
 @guard(Act.VIEW, Organization)
+@answers_past
 def show(organization: Organization) -> ResponseReturnValue:
-    """What an organization owes today and why."""
-    session, actor = db.session(), current_actor()
-    cycle = current_cycle(session, today=clock.today())
+    """What an organization owes on a day, by which list, and why."""
+    session, actor, at = db.session(), current_actor(), known_at()
+    name = _name_of(organization)
+    cycle = current_cycle(session, today=day_shown(), as_of=at)
     if cycle is None:
         return render_template("assignments/nothing.html", organization=organization)
-    plan = year_plan(session, cycle)
-    holding = holding_of(session, organization, cycle=cycle)
-    owed = plan.owed_on(holding, clock.today())
+    plan = year_plan(session, cycle, as_of=at)
+    holding = holding_of(session, organization, cycle=cycle, as_of=at)
+    owed = plan.owed_on(holding, day_shown())
+    history = decision_history(session, organization, cycle=cycle, as_of=at)
+    prepares = at is None and can(session, actor, Act.PREPARE, organization)
     return render_template(
         "assignments/show.html",
         organization=organization,
+        name=name,
         cycle=cycle,
         checklist=plan.checklist,
         owed=owed,
-        switched_off=plan.switched_off_on(holding, clock.today()),
-        history=decision_history(session, organization, cycle=cycle),
+        switched_off=plan.switched_off_on(holding, day_shown()),
+        history=history,
+        called=_called(history),
         decisions=DECISION_NAMES,
         responsibilities=RESPONSIBILITY_NAMES,
         duties=DUTY_NAMES,
-        may_decide=can(session, actor, Act.DECIDE, organization),
-        may_report=can(session, actor, Act.PREPARE, organization) and any(_is_event(one) for one in owed),
+        may_decide=at is None and can(session, actor, Act.DECIDE, organization),
+        may_report=prepares and any(_is_event(one) for one in owed),
     )
+
+
+def _name_of(organization: Organization) -> str:
+    """What the organization is, or was, called. Raises NotFound for a day on which nobody knew of it."""
+    at = known_at()
+    if at is None:
+        return organization.name
+    found = names_of_places(db.session(), [organization.id], as_of=at)
+    if organization.id not in found:
+        refuse_unless_known(None)
+    return found[organization.id]
+
+
+def _called(history: Iterable[Decision]) -> dict[int, str]:
+    """What those who decided are called, by row number: now, or on the day that is looked at."""
+    people = {row.decided_by.id: row.decided_by.name for row in history if row.decided_by}
+    at = known_at()
+    return people if at is None else names_of(db.session(), people, as_of=at)
 
 
 @bp.route("/<key>/decide", methods=["GET", "POST"])

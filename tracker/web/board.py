@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -27,11 +27,16 @@ from tracker.queries import board, board_as_of
 from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.cycles import all_cycles, current_cycle
+from tracker.reporting.hatching import hatching
+from tracker.reporting.words import wrapped
+from tracker.web import pictures
 from tracker.web.access import current_actor, guard
 from tracker.web.as_of import answers_past, asked, day_shown, known_at, refuse_unless_known
 from tracker.web.language import named
 
 bp = Blueprint("board", __name__, url_prefix="/board")
+bp.add_app_template_global(hatching, "hatching")  # pictures are drawn on pages as on paper
+bp.add_app_template_global(wrapped, "wrapped")
 
 GROUPS: Mapping[str, tuple[Column, ...]] = {
     "done": DONE,
@@ -166,15 +171,18 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
         return render_template("board/nothing.html")
     view = look(cycle)
     page = _page(view, Duty.dimension if by == "dimension" else Duty.item_id)
-    cells, units, session = page.cells, page.units, db.session()
+    cells, units = page.cells, page.units
     names = (
         {dimension.id: named(dimension) for dimension in view.checklist.dimensions}
         if by == "dimension"
-        else {item.id: item.title for item in items_of_year(session, cycle, as_of=known_at()).values()}
+        else _titles(cycle)
     )
     headings = [(key, name) for key, name in names.items() if any(heading == key for _, heading in cells)]
     sums = _sums(cells) | {"page_total": page.total, "following": page.following}
-    return render_template(template, view=view, cells=cells, units=units, headings=headings, by=by, **sums)
+    drawn = _drawn(page, cells, units, headings) if by == "dimension" else {}
+    return render_template(
+        template, view=view, cells=cells, units=units, headings=headings, by=by, **sums, **drawn
+    )
 
 
 @dataclass(frozen=True)
@@ -185,6 +193,7 @@ class Page:
     cells: Mapping[tuple[int, str], Cell]
     total: Cell | None
     following: str
+    filters: board.Filters
 
 
 def _page(view: View, by: InstrumentedAttribute[Any]) -> Page:
@@ -199,7 +208,20 @@ def _page(view: View, by: InstrumentedAttribute[Any]) -> Page:
     seen = {unit for unit, _ in cells}
     total = read.totals(*asks, view.filters, **then) if paged else None
     following = view.link(after_unit=units[-1][1]) if more else ""
-    return Page([unit for unit in units if unit[0] in seen], cells, total, following)
+    return Page([unit for unit in units if unit[0] in seen], cells, total, following, filters)
+
+
+def _drawn(
+    page: Page,
+    cells: Mapping[tuple[int, str], Cell],
+    units: Sequence[pictures.Place],
+    headings: Sequence[tuple[str, str]],
+) -> dict[str, Any]:
+    """The pictures of the board."""
+    return {
+        "heat_map": pictures.heat_map(cells, units, headings),
+        "pictures": pictures.of_board(page.filters, units),
+    }
 
 
 def _sums(cells: Mapping[tuple[int, str], Cell]) -> dict[str, Any]:
@@ -234,8 +256,14 @@ def unit(organization: Organization) -> ResponseReturnValue:
         units=organizations,
         headings=headings,
         by="dimension",
+        pictures=pictures.of_unit(view.filters, organizations, _titles(view.cycle)),
         **_sums(cells),
     )
+
+
+def _titles(cycle: Cycle) -> dict[str, str]:
+    """What the items of the year are called, in the order of the list."""
+    return {item.id: item.title for item in items_of_year(db.session(), cycle, as_of=known_at()).values()}
 
 
 def _name_of(organization: Organization) -> str:

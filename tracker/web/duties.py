@@ -17,6 +17,8 @@ from wtforms import DateField, Field, IntegerField, RadioField, StringField, Tex
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from tracker.db import db, transaction
+from tracker.domain.actor import AppointmentKind
+from tracker.domain.appointment import KIND_NAMES
 from tracker.domain.checklist import Checklist, CountKind, Item
 from tracker.domain.duty import Action, ClaimKind, Standing, State
 from tracker.domain.errors import Conflict, Invalid, RuleError
@@ -38,9 +40,11 @@ from tracker.models import Duty, Evidence
 from tracker.policy import Act, can
 from tracker.queries.assignments import item_of
 from tracker.queries.checklists import checklist_of
+from tracker.queries.cycles import was_closed
 from tracker.queries.duties import (
     SENT_BACK,
     UNSIGNED,
+    DutyThen,
     Section,
     Suggestion,
     duties_named,
@@ -51,15 +55,23 @@ from tracker.queries.duties import (
     to_do,
     with_surroundings,
 )
+from tracker.queries.duty_as_of import decider_then, duty_then
 from tracker.queries.evidence import Record, contents_of, earlier_records, evidence_named, records_of
+from tracker.queries.good_practice import waiting_for_consent
+from tracker.queries.organizations import names_of as names_of_places
+from tracker.queries.rectification import waiting_for
+from tracker.queries.seats import Holder, holders_of
+from tracker.queries.self_check_tables import open_tables
 from tracker.queries.sign_offs import Signed, history_of, prospect_of, waiting_count
 from tracker.services import evidence, sign_offs
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.as_of import Past, answers_past, asked, refuse_unless_known
 from tracker.web.errors import sentence_of
 from tracker.web.forms import Form, entered, page
 from tracker.web.language import listed, named, unit_of
 from tracker.web.layout import first_page, navigation
+from tracker.web.readers import Readers, note_opening, readers_shown
 from tracker.web.uploads import UploadForm, allowance, settings
 
 bp = Blueprint("duties", __name__)
@@ -92,12 +104,12 @@ class TickForm(UploadForm):
     def validate_act_on(self, field: Field) -> None:
         """Refuse a day that has not come."""
         if field.data:
-            with _told():
+            with _refused():
                 check_act(field.data, today=clock.today())
 
     def validate_sentence(self, field: Field) -> None:
         """Refuse no sentence, and one that is too long."""
-        with _told():
+        with _refused():
             checked_sentence(field.data or "")
 
     def tell_all(self, asked: Iterable[tuple[Item, Sequence[EvidenceContent]]], checklist: Checklist) -> None:
@@ -124,7 +136,7 @@ class TickForm(UploadForm):
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _refused() -> Iterator[None]:
     """Turn a refusal by a rule into one that a field takes."""
     try:
         yield
@@ -166,6 +178,9 @@ def home() -> ResponseReturnValue:
         sections=found,
         names=SECTION_NAMES,
         waiting=waiting,
+        findings=waiting_for(session, actor, today=clock.today()),
+        tables=open_tables(session, actor, today=clock.today()),
+        practices=waiting_for_consent(session, actor),
         events=_event_links(),
         several=_several(),
     )
@@ -186,9 +201,13 @@ def section() -> ResponseReturnValue:
 
 @bp.get("/duties/<key>")
 @guard(Act.VIEW, Duty)
+@answers_past
 def show(duty: Duty) -> ResponseReturnValue:
     """One duty: what is asked, what was done, who signed what."""
-    return shown(duty, ReasonForm())
+    past = asked()
+    answer = shown(duty, ReasonForm()) if past is None else _shown_then(duty, past)
+    note_opening(duty, "duty.open")
+    return answer
 
 
 def shown(duty: Duty, form: Form) -> ResponseReturnValue:
@@ -201,21 +220,64 @@ def shown(duty: Duty, form: Form) -> ResponseReturnValue:
         "duties/show.html",
         form,
         duty=duty,
+        **_around(duty, duty.organization.name, holders_of(session, [duty.seat_id], on=today)),
+        **_told(duty, records, history),
+        readers=_readers(duty, records),
         item=item,
         checklist=checklist,
-        records=records,
-        history=history,
-        sent_back=_sent_back(duty, history),
-        added=_added(records, history) if Standing(duty.state, duty.is_changed).changed_after_signing else [],
         prospect=prospect_of(session, duty, item=item, checklist=checklist, actor=actor, today=today),
         timeliness=timeliness_of_duty(duty, today=today),
         may_prepare=can(session, actor, Act.PREPARE, duty),
-        claims=CLAIM_NAMES,
-        Action=Action,
     )
 
 
-def _sent_back(duty: Duty, history: Iterable[Signed]) -> Signed | None:
+def _shown_then(duty: Duty, past: Past) -> ResponseReturnValue:
+    """The page of a duty as it was at the end of a past day: nothing can be done on it."""
+    refuse_unless_known(duty.created_at)
+    session, at, then = db.session(), past.at, duty_then(db.session(), duty, as_of=past.at)
+    assert then is not None  # noqa: S101  it was laid out by then
+    item, checklist = item_of(session, duty, as_of=at), checklist_of(duty.cycle.checklist_version)
+    name = names_of_places(session, [duty.organization_id], as_of=at)[duty.organization_id]
+    records = records_of(session, duty.id, as_of=at)
+    return page(
+        "duties/show.html",
+        ReasonForm(formdata=None),
+        duty=then,
+        **_around(duty, name, holders_of(session, [duty.seat_id], on=past.day, as_of=at)),
+        **_told(then, records, history_of(session, duty.id, as_of=at)),
+        readers=_readers(duty, records),
+        item=item,
+        checklist=checklist,
+        prospect=decider_then(session, duty, item=item, checklist=checklist, as_of=at),
+        timeliness=then.timeliness(today=past.day, closed=was_closed(duty.cycle, at)),
+        may_prepare=False,
+    )
+
+
+def _readers(duty: Duty, records: Iterable[Record]) -> Readers | None:
+    """Who has read the duty or one of its records."""
+    return readers_shown(duty, [duty.key, *(record.key for record in records)])
+
+
+def _around(duty: Duty, organization: str, holders: Mapping[int, list[Holder]]) -> dict[str, Any]:
+    """Whose the duty is: the organization, the year, who holds the seat, and what happened where it was reported."""
+    sitting = [one for one in holders.get(duty.seat_id, []) if one.kind is not AppointmentKind.CLERK]
+    return {"organization": organization, "year": duty.cycle.year, "holders": sitting, "happening": duty.happening}
+
+
+def _told(duty: Duty | DutyThen, records: list[Record], history: list[Signed]) -> dict[str, Any]:
+    """What was done and signed, and what that makes of the duty."""
+    return {
+        "records": records,
+        "history": history,
+        "sent_back": _sent_back(duty, history),
+        "added": _added(records, history) if Standing(duty.state, duty.is_changed).changed_after_signing else [],
+        "claims": CLAIM_NAMES,
+        "kinds": KIND_NAMES,
+    }
+
+
+def _sent_back(duty: Duty | DutyThen, history: Iterable[Signed]) -> Signed | None:
     """The last sign-off that gave a duty back to its holder, while it waits to be handed in."""
     found = [row for row in history if row.action in SENT_BACK] if duty.state in UNSIGNED else []
     return found[-1] if found else None
@@ -244,7 +306,7 @@ def _added(records: Iterable[Record], history: Iterable[Signed]) -> list[Added]:
 @guard(Act.PREPARE, Duty)
 def tick(duty: Duty) -> ResponseReturnValue:
     """Tick a duty, and others that the same record serves, with evidence, in one step."""
-    also = suggested_duties(db.session(), duty, seats=_seats(), act_on=_act_day())
+    also = suggested_duties(db.session(), duty, seats=_seats(), act_on=_act_day() or _likely_day(duty))
     form = _tick_form(duty, also)
     sound = form.validate_on_submit()
     if request.method == "POST":
@@ -417,7 +479,8 @@ def _tick_form(duty: Duty, also: Iterable[Suggestion], *, bound: bool = True) ->
         **({} if bound else {"formdata": None})
     )
     if form.act_on.data is None and not form.is_submitted():
-        form.act_on.data = _act_day()
+        is_now = duty.period_starts_on <= clock.today() <= duty.period_ends_on
+        form.act_on.data = _act_day() or (clock.today() if is_now else None)  # nobody's guess becomes a date
     return form
 
 
@@ -430,12 +493,17 @@ def _count_field(kind: CountKind) -> IntegerField:
     return IntegerField(label, validators=[Optional(), NumberRange(0, COUNT_LIMIT, _l("应是不小于 0 的整数。"))])
 
 
-def _act_day() -> date:
-    """The day of the act that was entered or asked about; today without one."""
+def _act_day() -> date | None:
+    """The day of the act that was entered or asked about."""
     try:
         return date.fromisoformat(request.values.get("act_on", ""))
     except ValueError:
-        return clock.today()
+        return None
+
+
+def _likely_day(duty: Duty) -> date:
+    """Today, or the day of the duty's period that is nearest to it."""
+    return min(max(clock.today(), duty.period_starts_on), duty.period_ends_on)
 
 
 def _seats() -> set[int]:

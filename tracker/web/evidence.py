@@ -17,16 +17,19 @@ from tracker.policy import Act, can
 from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.duties import UNSIGNED
+from tracker.queries.duty_as_of import served_then
 from tracker.queries.evidence import Attached, Record, duties_served, file_of, record_of
 from tracker.queries.good_practice import checks_to_mark
-from tracker.services import evidence, log
+from tracker.services import evidence
 from tracker.storage.preview import MEDIA_TYPE, NotShown, Size
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.as_of import Past, answers_past, asked, refuse_unless_known
 from tracker.web.downloads import send_open
 from tracker.web.duties import ReasonForm
 from tracker.web.forms import Confirmation, Form, entered, page
 from tracker.web.language import named
+from tracker.web.readers import note_opening, readers_shown
 from tracker.web.uploads import UploadForm, allowance, previews, settings, store
 
 bp = Blueprint("evidence", __name__, url_prefix="/evidence")
@@ -47,10 +50,12 @@ class WithdrawForm(ReasonForm):
 
 @bp.get("/<key>")
 @guard(Act.VIEW, Evidence)
+@answers_past
 def show(found: Evidence) -> ResponseReturnValue:
     """One record: what it says, its files, what it serves."""
-    answer = _shown(found, UploadForm())
-    _note(found, "evidence.open", found.key)
+    past = asked()
+    answer = _shown(found, UploadForm()) if past is None else _shown_then(found, past)
+    note_opening(found, "evidence.open")
     return answer
 
 
@@ -64,6 +69,7 @@ def _shown(found: Evidence, form: Form) -> ResponseReturnValue:
         form,
         found=found,
         record=record_of(session, found),
+        readers=readers_shown(found, [found.key]),
         served=served,
         items=items_of_year(session, cycle),
         counts=checklist_of(cycle.checklist_version).count_kind,
@@ -75,6 +81,23 @@ def _shown(found: Evidence, form: Form) -> ResponseReturnValue:
         request_limit=settings().request_limit,
         accept=accept_attribute(),
         endings=accepted_endings(),
+    )
+
+
+def _shown_then(found: Evidence, past: Past) -> ResponseReturnValue:
+    """The page of a record as it was at the end of a past day: nothing can be done on it."""
+    refuse_unless_known(found.entered_at)
+    session, cycle = db.session(), db.session().get_one(Cycle, found.cycle_id)
+    return page(
+        "evidence/show.html",
+        ReasonForm(formdata=None),
+        found=found,
+        record=record_of(session, found, as_of=past.at),
+        readers=readers_shown(found, [found.key]),
+        served=served_then(session, found, actor=current_actor(), as_of=past.at),
+        items=items_of_year(session, cycle, as_of=past.at),
+        counts=checklist_of(cycle.checklist_version).count_kind,
+        may_prepare=False,
     )
 
 
@@ -161,7 +184,7 @@ def download(found: Evidence, digest: str) -> ResponseReturnValue:
         content = store().open(file.sha256)
     except FileNotFoundError:
         abort(404)
-    _note(found, "file.download", f"{found.key}/{digest}")
+    note_opening(found, "file.download", f"{found.key}/{digest}")
     return send_open(content, media_type=file.media_type, name=file.name, digest=file.sha256)
 
 
@@ -177,7 +200,7 @@ def preview(found: Evidence, digest: str, number: int) -> ResponseReturnValue:
     if isinstance(shown, NotShown):
         return Response(_(shown.reason), 404, mimetype="text/plain")
     if size is Size.LARGE:
-        _note(found, "file.view", f"{found.key}/{digest}")
+        note_opening(found, "file.view", f"{found.key}/{digest}")
     answer = send_file(shown.path, mimetype=MEDIA_TYPE)
     answer.headers["X-Evidence"] = "1"
     return answer
@@ -188,10 +211,3 @@ def _file(found: Evidence, digest: str) -> Attached:
     if file is None:
         abort(404)
     return file
-
-
-def _note(found: Evidence, verb: str, key: str) -> None:
-    """Write into the access log, which the unit can read, who looked at what."""
-    actor, unit_id = current_actor(), found.unit_id
-    with transaction() as session:
-        log.record_access(session, actor=actor, now=clock.now(), verb=verb, kind="evidence", key=key, unit_id=unit_id)

@@ -16,7 +16,7 @@ from tracker.domain.errors import Invalid
 from tracker.domain.inspection import SEVERITY_NAMES, Severity
 from tracker.domain.rectification import Deadline, deadline_after, deadline_on
 from tracker.domain.text import _n
-from tracker.models import Duty, Inspection, Organization
+from tracker.models import Duty, Finding, FindingFact, Inspection, Organization
 from tracker.queries import inspections as queries
 from tracker.queries.assignments import items_of_year
 from tracker.queries.calendar import work_calendar
@@ -50,13 +50,13 @@ class FindingForm(Form):
         return bool(self.severity.data == Severity.ON_THE_SPOT.value)
 
 
-def form_for(inspection: Inspection, duty: Duty | None, *, item_id: str = "") -> FindingForm:
-    """The form with what the duty, or the item, says already."""
+def form_for(inspection: Inspection, duty: Duty | None, *, item_id: str = "", place: str = "") -> FindingForm:
+    """The form with what the duty, or the item and the organization (a code), say already."""
     session, checklist = db.session(), checklist_of(inspection.cycle.checklist_version)
     items = items_of_year(session, inspection.cycle)
     item = items.get(duty.item_id if duty else item_id)
     form = FindingForm(
-        organization=duty.organization.code if duty else None,
+        organization=duty.organization.code if duty else place or None,
         item=item.id if item else "",
         post=duty.post if duty else None,
         basis=basis_of(item, checklist) if item else "",
@@ -64,9 +64,30 @@ def form_for(inspection: Inspection, duty: Duty | None, *, item_id: str = "") ->
     units = [unit.id for unit in queries.units_of(session, inspection)]
     form.organization.choices = [(node.code, node.name) for node in queries.organizations_in(session, units)]
     form.item.choices = _items_to_choose(items, duty)
-    form.post.choices = [(post.id, named(post)) for post in checklist.posts]
+    blank = [] if duty else [("", _("请选择"))]
+    levels = {level.id for level in checklist.levels}
+    form.post.choices = [*blank, *((post.id, named(post)) for post in checklist.posts if post.level in levels)]
     form.severity.choices = [(severity.value, _(name)) for severity, name in SEVERITY_NAMES.items()]
     return form
+
+
+def form_to_correct(finding: Finding, fact: FindingFact) -> FindingForm:
+    """The form with what a finding says; whose it is and its item stay."""
+    place, item_id = finding.organization.code, finding.item_id or ""
+    form = form_for(finding.inspection, finding.duty, item_id=item_id, place=place)
+    if not form.is_submitted():
+        for name in ("problem", "basis", "post", "demand", "deadline"):
+            form[name].data = getattr(fact, name)
+        form.severity.data = fact.severity.value
+    return form
+
+
+def correct(session: Session, finding: Finding, form: FindingForm) -> str:
+    """Put a finding in the words of the form, and return what to tell."""
+    until = _until(session, form)
+    problem = _problem(session, finding.inspection, finding.duty, form, until)
+    inspections.correct_finding(session, finding, problem=problem, actor=current_actor(), now=clock.now())
+    return str(_("已更正问题 %(key)s，原内容仍可查。", key=finding.key)) + _said_of(form, until)
 
 
 def _items_to_choose(items: Mapping[str, Item], duty: Duty | None) -> list[tuple[str, str]]:
@@ -93,7 +114,7 @@ def note(session: Session, inspection: Inspection, duty: Duty | None, form: Find
         actor=actor,
         now=now,
     )
-    told = [_("已登记问题 %(key)s，整改期限 %(day)s。", key=finding.key, day=until.on), moved(until)]
+    told = [_("已登记问题 %(key)s，整改期限 %(day)s。", key=finding.key, day=until.on), _said_of(form, until)]
     if finding.repeats:
         told.append(_("本单位一年内在同一事项上有过问题 %(key)s，本问题已标为重复出现。", key=finding.repeats))
     if form.fixed.data and form.fixed.data.strip():
@@ -108,6 +129,15 @@ def moved(until: Deadline) -> str:
     if until.moved_from is None:
         return ""
     return str(_("所选的 %(day)s 是休息日，期限已顺延到下一个工作日 %(on)s。", day=until.moved_from, on=until.on))
+
+
+def _said_of(form: FindingForm, until: Deadline) -> str:
+    """What is said of a deadline: where it moved from, or, where none was chosen, which one is set."""
+    if form.deadline.data is not None or form.working_days.data is not None:
+        return moved(until)
+    if until.moved_from is None:
+        return str(_("没有填写期限，立行立改的期限定为当天 %(on)s。", on=until.on))
+    return str(_("没有填写期限，今天是休息日，立行立改的期限定为下一个工作日 %(on)s。", on=until.on))
 
 
 def _refuse_unless_on_the_spot(form: FindingForm) -> None:

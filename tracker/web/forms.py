@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import render_template
+from flask import flash, render_template
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import Field
@@ -42,6 +42,11 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
 
 class Confirmation(Form):
     """A lone button: nothing but the token that shows where the click came from."""
+
+    def tell(self) -> None:
+        """Have the page that is shown next say why nothing was done."""
+        for sentence in self.form_errors:
+            flash(sentence, "alert")
 
 
 def entered(field: Field) -> Any:  # noqa: ANN401  what kind of value depends on the field

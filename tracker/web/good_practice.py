@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -18,11 +18,11 @@ from tracker.models import Evidence, GoodPractice, Inspection
 from tracker.policy import Act, sees
 from tracker.queries import good_practice as queries
 from tracker.queries.evidence import record_of
-from tracker.queries.good_practice import Practice
 from tracker.services import good_practice
 from tracker.services.good_practice import TEXT_LIMIT, TITLE_LIMIT
 from tracker.web import clock
-from tracker.web.access import current_actor, guard, load
+from tracker.web.access import current_actor, guard, load, number_asked
+from tracker.web.as_of import answers_past, known_at, refuse_unless_known
 from tracker.web.forms import Form, entered, page
 
 bp = Blueprint("good_practice", __name__)
@@ -43,16 +43,17 @@ class StepForm(Form):
 
 @bp.get("/good-practice")
 @guard(Act.USE)
+@answers_past
 def index() -> ResponseReturnValue:
     """What all units may read; in front of it, what waits for the units of this person."""
-    session, actor = db.session(), current_actor()
-    years = queries.years_shared(session, actor=actor)
-    year = request.args.get("year", type=int)
+    session, actor, as_of = db.session(), current_actor(), known_at()
+    years = queries.years_shared(session, actor=actor, as_of=as_of)
+    year = number_asked("year")
     year = year if year in years else None
     return render_template(
         "good_practice/index.html",
-        pending=queries.pending(session, actor=actor),
-        shared=queries.shared(session, actor=actor, year=year),
+        pending=queries.pending(session, actor=actor) if as_of is None else [],
+        shared=queries.shared(session, actor=actor, year=year, as_of=as_of),
         years=years,
         year=year,
         **_words(),
@@ -61,30 +62,27 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/good-practice/<key>")
 @guard(Act.VIEW, GoodPractice)
+@answers_past
 def show(practice: GoodPractice) -> ResponseReturnValue:
     """One of them: what others can learn from it, and for those concerned the record and the steps."""
-    return _shown(practice, StepForm())
+    refuse_unless_known(practice.created_at)
+    return _shown(practice, StepForm(formdata=None))
 
 
 def _shown(practice: GoodPractice, form: StepForm) -> ResponseReturnValue:
-    session, actor = db.session(), current_actor()
+    session, actor, as_of = db.session(), current_actor(), known_at()
     reads_record = sees(session, actor, practice.evidence)
     concerned = reads_record or sees(session, actor, practice.inspection)
     return page(
         "good_practice/show.html",
         form,
-        practice=_now(session, practice),
+        practice=queries.practice_then(session, practice, as_of=as_of),
         inspection=practice.inspection if sees(session, actor, practice.inspection) else None,
         record=practice.evidence.key if reads_record else None,
-        steps=queries.steps_of(session, practice) if concerned else [],
-        actions=queries.actions_for(session, practice, actor=actor),
+        steps=queries.steps_of(session, practice, as_of=as_of) if concerned else [],
+        actions=queries.actions_for(session, practice, actor=actor) if as_of is None else (),
         **_words(),
     )
-
-
-def _now(session: Session, practice: GoodPractice) -> Practice:
-    found = queries.practice_then(session, practice)
-    return found or abort(404)
 
 
 def _words() -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,41 +10,38 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import DecimalField, RadioField, TextAreaField
+from wtforms import DecimalField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, ValidationError
 
 from tracker.db import db, transaction
-from tracker.domain.inspection import KIND_NAMES, MEMBER_NAMES, SEVERITY_NAMES
-from tracker.domain.score import VERDICT_NAMES
-from tracker.domain.score import Verdict as VerdictValue
-from tracker.models import Duty, Inspection, Organization
+from tracker.domain.inspection import KIND_NAMES, MEMBER_NAMES, SEVERITY_NAMES, InspectionKind, MemberRole
+from tracker.models import Duty, Finding, FindingFact, Inspection, InspectionFact, Organization, Person
 from tracker.policy import Act, can
 from tracker.queries import inspections as queries
-from tracker.queries.assignments import item_of, items_of_year
+from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
-from tracker.queries.duties import duties_named, timeliness_of_duty
-from tracker.queries.evidence import records_of
+from tracker.queries.duties import duties_named
+from tracker.queries.inspection_as_of import Place, sample_then, units_then
+from tracker.queries.organizations import names_of as names_of_places
+from tracker.queries.people import names_of
+from tracker.queries.rectification import waiting_for
 from tracker.queries.sampling import draw_of
-from tracker.queries.self_check_tables import tables_of
+from tracker.queries.score_sheets import score_sheets
+from tracker.queries.self_check_tables import UnitTable, tables_of
 from tracker.services import inspections
-from tracker.tasks.papers import KINDS
-from tracker.web import clock, findings
-from tracker.web.access import current_actor, guard, load
+from tracker.tasks.papers import KINDS, Kind
+from tracker.web import clock, findings, pictures
+from tracker.web.access import current_actor, guard, load, number_asked
+from tracker.web.as_of import answers_past, known_at, refuse_unless_known
 from tracker.web.forms import Confirmation, Form, entered, page
 
 bp = Blueprint("inspections", __name__, url_prefix="/inspections")
 
 
-class VerdictForm(Form):
-    """The judgement of one duty."""
-
-    value = RadioField(_l("核查结论"), validators=[InputRequired(message=_l("请选择核查结论。"))])
-    note = TextAreaField(_l("说明"), validators=[Length(max=inspections.NOTE_LIMIT)])
-
-
 def one_decimal(form: Form, field: DecimalField) -> None:  # noqa: ARG001  as WTForms calls it
     """Refuse a second decimal: nothing is rounded without a word."""
-    if field.data is not None and field.data * 10 != int(field.data * 10):
+    points = field.data
+    if points is not None and (not points.is_finite() or points * 10 != int(points * 10)):
         raise ValidationError(_("得分最多保留一位小数，请改正。"))
 
 
@@ -58,36 +56,83 @@ class OverruleForm(Form):
 @guard(Act.USE)
 def index() -> ResponseReturnValue:
     """The checks that this person may see."""
-    found = queries.inspections_seen(db.session(), current_actor())
-    may_plan = can(db.session(), current_actor(), Act.INSPECT)
-    return render_template("inspections/index.html", found=found, may_plan=may_plan, kinds=KIND_NAMES)
+    session, actor = db.session(), current_actor()
+    return render_template(
+        "inspections/index.html",
+        found=queries.inspections_seen(session, actor),
+        findings=waiting_for(session, actor, today=clock.today()),
+        may_plan=can(session, actor, Act.INSPECT),
+        kinds=KIND_NAMES,
+    )
 
 
 @bp.get("/<int:number>")
 @guard(Act.VIEW, Inspection, param="number")
+@answers_past
 def show(inspection: Inspection) -> ResponseReturnValue:
     """One check: what it is, how far it is, what was found."""
-    session = db.session()
-    sampled, judged = queries.progress_of(session, inspection)
-    fact, may_report = queries.fact_of(session, inspection), can(session, current_actor(), Act.REPORT, inspection)
+    refuse_unless_known(inspection.created_at)
+    session, at = db.session(), known_at()
+    sampled, judged = queries.progress_of(session, inspection, as_of=at)
+    may_judge = at is None and can(session, current_actor(), Act.INSPECT, inspection)
+    may_report = may_judge or can(session, current_actor(), Act.REPORT, inspection)  # whoever judges prints as well
+    fact = queries.fact_of(session, inspection, as_of=at)
     asks = fact.self_check_due_on is not None
+    tables = tables_of(session, inspection, fact=fact, as_of=at) if asks and may_report else []
+    team = queries.team_of(session, inspection, as_of=at)
+    found = queries.findings_of(session, inspection, as_of=at)
     return render_template(
         "inspections/show.html",
         inspection=inspection,
         fact=fact,
-        team=queries.team_of(session, inspection),
-        units=queries.units_of(session, inspection),
+        team=team,
+        units=[table.unit for table in tables] if tables and at is None else _units(inspection),
         sampled=sampled,
         judged=judged,
-        draw=draw_of(session, inspection),
-        pending=queries.next_pending(session, inspection),
-        findings=queries.findings_of(session, inspection),
-        may_judge=can(session, current_actor(), Act.INSPECT, inspection),
+        draw=draw_of(session, inspection, as_of=at) if fact.sample == "drawn" else None,
+        pending=sampled - judged,
+        findings=found,
+        burn_down=pictures.of_findings(inspection=inspection.number) if found else None,
+        may_judge=may_judge,
         may_report=may_report,
-        tables=tables_of(session, inspection) if asks and may_report else [],
-        papers={name: kind for name, kind in KINDS.items() if asks or kind.act is not Act.READ_SELF_CHECK},
+        tables=tables,
+        papers=_papers(fact),
+        **_called(team, found, tables),
         **_words(inspection),
     )
+
+
+def _called(
+    team: Sequence[tuple[Person, MemberRole]],
+    found: Sequence[tuple[Finding, FindingFact]],
+    tables: Sequence[UnitTable],
+) -> dict[str, dict[int, str]]:
+    """What people and organizations on the page are called, by row number: now, or on the day that is looked at."""
+    sent = [table.last.row.person for table in tables if table.last]
+    people = {person.id: person.name for person in [*(person for person, _ in team), *sent]}
+    nodes = [*(finding.organization for finding, _ in found), *(table.unit for table in tables)]
+    places = {node.id: node.name for node in nodes}
+    if at := known_at():
+        people = names_of(db.session(), people, as_of=at)
+        places = names_of_places(db.session(), places, as_of=at)
+    return {"called": people, "place": places}
+
+
+def _units(inspection: Inspection) -> Sequence[Organization | Place]:
+    """The units of a check in their official order, now or on the past day that is looked at."""
+    at = known_at()
+    if at is None:
+        return queries.units_of(db.session(), inspection)
+    return units_then(db.session(), inspection, as_of=at)
+
+
+def _papers(fact: InspectionFact) -> dict[str, Kind]:
+    """What there is to print: no table that nobody asked for, and no record of a draw that was none."""
+    asks, drawn = fact.self_check_due_on is not None, fact.sample == "drawn"
+    missing = {name for name, kind in KINDS.items() if kind.act is Act.READ_SELF_CHECK and not asks}
+    missing |= set() if drawn else {"sampling_record"}
+    missing |= set() if fact.kind is InspectionKind.LOOK_BACK else {"look_back_record"}
+    return {name: kind for name, kind in KINDS.items() if name not in missing}
 
 
 def _words(inspection: Inspection) -> dict[str, Any]:
@@ -101,21 +146,29 @@ def _words(inspection: Inspection) -> dict[str, Any]:
 
 @bp.get("/<int:number>/duties")
 @guard(Act.VIEW, Inspection, param="number")
+@answers_past
 def duties(inspection: Inspection) -> ResponseReturnValue:
     """The sample with its verdicts."""
+    refuse_unless_known(inspection.created_at)
+    session, at = db.session(), known_at()
     unit, pending = request.args.get("unit", ""), request.args.get("pending") == "1"
-    after = max(0, request.args.get("after", 0, type=int))
+    after = number_asked("after") or 0
+    narrowed: dict[str, Any] = {"unit": unit or None, "pending": pending, "after": after}
+    if at is None:
+        rows = queries.sample_of(session, inspection, **narrowed)
+    else:
+        rows = sample_then(session, inspection, as_of=at, **narrowed)
     return render_template(
         "inspections/duties.html",
         inspection=inspection,
-        rows=queries.sample_of(db.session(), inspection, unit=unit or None, pending=pending, after=after),
-        units=queries.units_of(db.session(), inspection),
+        rows=rows,
+        units=_units(inspection),
         unit=unit,
         pending=pending,
         after=after,
         size=queries.PAGE,
-        items=items_of_year(db.session(), inspection.cycle),
-        may_judge=can(db.session(), current_actor(), Act.INSPECT, inspection),
+        items=items_of_year(session, inspection.cycle, as_of=at),
+        may_judge=at is None and can(session, current_actor(), Act.INSPECT, inspection),
     )
 
 
@@ -126,57 +179,11 @@ def _sampled_duty(inspection: Inspection, key: str) -> Duty:
     return duty
 
 
-@bp.route("/<int:number>/duties/<key>", methods=["GET", "POST"])
+@bp.get("/<int:number>/duties/<key>")
 @guard(Act.INSPECT, Inspection, param="number")
 def judge(inspection: Inspection, key: str) -> ResponseReturnValue:
-    """Judge one duty of the sample, then go on to the next without a verdict."""
-    duty = _sampled_duty(inspection, key)
-    form = _verdict_form(inspection, duty)
-    if form.validate_on_submit():
-        value = VerdictValue(form.value.data)
-        with form.refusals(), transaction() as session:
-            actor, now = current_actor(), clock.now()
-            inspections.judge(session, inspection, duty, value=value, note=form.note.data or "", actor=actor, now=now)
-        if not form.errors and request.form.get("then") == "find":
-            return redirect(url_for("inspections.find", number=inspection.number, duty=duty.key))
-        if not form.errors:
-            return _on_to_next(inspection)
-    return _judge_page(inspection, duty, form)
-
-
-def _judge_page(inspection: Inspection, duty: Duty, form: VerdictForm) -> ResponseReturnValue:
-    session = db.session()
-    sampled, judged = queries.progress_of(session, inspection)
-    return page(
-        "inspections/judge.html",
-        form,
-        inspection=inspection,
-        duty=duty,
-        item=item_of(session, duty),
-        records=records_of(session, duty.id),
-        timeliness=timeliness_of_duty(duty, today=clock.today()),
-        verdicts=queries.verdicts_on(session, inspection, duty),
-        findings=queries.findings_on(session, inspection, duty),
-        sampled=sampled,
-        judged=judged,
-        **_words(inspection),
-    )
-
-
-def _verdict_form(inspection: Inspection, duty: Duty) -> VerdictForm:
-    current = next((v for v in queries.verdicts_on(db.session(), inspection, duty) if v.superseded_at is None), None)
-    form = VerdictForm(value=current.value.value if current else None, note=current.note if current else "")
-    form.value.choices = [(value.value, _(name)) for value, name in VERDICT_NAMES.items()]
-    return form
-
-
-def _on_to_next(inspection: Inspection) -> ResponseReturnValue:
-    following = queries.next_pending(db.session(), inspection)
-    if following is None:
-        flash(_("抽查任务已全部核查。"), "good")
-        return redirect(url_for("inspections.show", number=inspection.number))
-    flash(_("已保存，接着核查下一项。"), "good")
-    return redirect(url_for("inspections.judge", number=inspection.number, key=following))
+    """Where duties were judged before there was a desk."""
+    return redirect(url_for("desk.show", number=inspection.number, duty=key))
 
 
 @bp.route("/<int:number>/sample", methods=["GET", "POST"])
@@ -211,29 +218,38 @@ def sample(inspection: Inspection) -> ResponseReturnValue:
 def find(inspection: Inspection) -> ResponseReturnValue:
     """Note a finding, about one duty of the sample or about an organization."""
     duty = _sampled_duty(inspection, request.args["duty"]) if request.args.get("duty") else None
-    form = findings.form_for(inspection, duty, item_id=request.args.get("item", ""))
+    asked_for = {"item_id": request.args.get("item", ""), "place": request.args.get("organization", "")}
+    form = findings.form_for(inspection, duty, **asked_for)
     if form.validate_on_submit():
         with form.refusals(), transaction() as session:
             told = findings.note(session, inspection, duty, form)
         if not form.errors:
             flash(told, "good")
             if duty is not None:
-                return redirect(url_for("inspections.judge", number=inspection.number, key=duty.key))
+                return redirect(url_for("desk.show", number=inspection.number, duty=duty.key))
             return redirect(url_for("inspections.show", number=inspection.number))
     return page("inspections/finding.html", form, inspection=inspection, duty=duty, **_words(inspection))
 
 
 @bp.get("/<int:number>/scores")
 @guard(Act.VIEW, Inspection, param="number")
+@answers_past
 def scores(inspection: Inspection) -> ResponseReturnValue:
     """Every score with the sum behind it."""
-    items = items_of_year(db.session(), inspection.cycle)
+    refuse_unless_known(inspection.created_at)
+    session, as_of = db.session(), known_at()
+    items = items_of_year(session, inspection.cycle, as_of=as_of)
+    checklist = checklist_of(inspection.cycle.checklist_version)
     return render_template(
         "inspections/scores.html",
         inspection=inspection,
-        scored=queries.scores_of(db.session(), inspection, items=items),
+        units=score_sheets(
+            session, inspection, items=items, levels=[level.id for level in checklist.levels], as_of=as_of
+        ),
         items=items,
-        may_judge=can(db.session(), current_actor(), Act.INSPECT, inspection),
+        checklist=checklist,
+        may_judge=as_of is None and can(session, current_actor(), Act.INSPECT, inspection),
+        may_open=can(session, current_actor(), Act.REPORT, inspection),
     )
 
 
@@ -246,6 +262,7 @@ def overrule(inspection: Inspection, code: str, item_id: str) -> ResponseReturnV
     scored = queries.scored_item(db.session(), inspection, organization, items=items, item_id=item_id)
     if scored is None:
         abort(404)
+    back = _back_to(inspection)
     form = OverruleForm(points=_shown_points(scored), reason=scored.reason)
     if form.validate_on_submit():
         with form.refusals(), transaction() as session:
@@ -260,7 +277,7 @@ def overrule(inspection: Inspection, code: str, item_id: str) -> ResponseReturnV
                 now=clock.now(),
             )
         if not form.errors:
-            return redirect(url_for("inspections.scores", number=inspection.number))
+            return redirect(back)
     return page(
         "inspections/overrule.html",
         form,
@@ -268,7 +285,14 @@ def overrule(inspection: Inspection, code: str, item_id: str) -> ResponseReturnV
         organization=organization,
         item=items[item_id],
         scored=scored,
+        back=back,
     )
+
+
+def _back_to(inspection: Inspection) -> str:
+    """Where points are given from: the desk, with the duty on it, or the scores."""
+    duty = request.args.get("desk")
+    return url_for("desk.show" if duty else "inspections.scores", number=inspection.number, duty=duty)
 
 
 def _shown_points(scored: queries.ScoredItem) -> Decimal | None:

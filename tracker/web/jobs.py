@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 from tracker.db import db, transaction
 from tracker.domain.errors import Invalid, RuleError
 from tracker.domain.text import _n
-from tracker.models import Inspection, Job, JobState, Organization
+from tracker.models import Cycle, Inspection, Job, JobState, Organization
 from tracker.policy import Act, can
 from tracker.queries.cycles import current_cycle
-from tracker.queries.history import end_of_day
+from tracker.queries.history import SHANGHAI, end_of_day
 from tracker.queries.inspections import units_of
 from tracker.queries.jobs import jobs_of
 from tracker.queries.packets import quarter_days
@@ -175,11 +175,11 @@ def download(job: Job) -> ResponseReturnValue:
 
 
 def _note_export(job: Job, thing: Any, key: str) -> None:  # noqa: ANN401  a check or an organization
-    actor, now = current_actor(), clock.now()
+    actor, now, kind = current_actor(), clock.now(), str(job.arguments.get("paper", job.kind))
     with transaction() as session:
         for unit_id in _units_in(session, job, thing):
             log.record_access(
-                session, actor=actor, now=now, verb="document.export", kind=job.kind, key=key, unit_id=unit_id
+                session, actor=actor, now=now, verb="document.export", kind=kind, key=key, unit_id=unit_id
             )
 
 
@@ -239,11 +239,17 @@ def inspection_report(inspection: Inspection) -> ResponseReturnValue:
     return start("inspection_report", {"number": inspection.number}, title=title, unit=None)
 
 
+def _cycle_then() -> Cycle | None:
+    """The year that people worked on at the time as of which the document speaks."""
+    at = as_of_asked()
+    return current_cycle(db.session(), today=at.astimezone(SHANGHAI).date(), as_of=at)
+
+
 @bp.post("/duty-lists/<key>")
 @guard(Act.VIEW, Organization)
 def duty_list(organization: Organization) -> ResponseReturnValue:
     """Ask for the printed list of what an organization owes."""
-    cycle = current_cycle(db.session(), today=clock.today())
+    cycle = _cycle_then()
     if cycle is None:
         abort(404)
     title = _("%(organization)s责任清单", organization=organization.name)
@@ -255,7 +261,7 @@ def duty_list(organization: Organization) -> ResponseReturnValue:
 @guard(Act.REPORT, Organization)
 def self_check(organization: Organization) -> ResponseReturnValue:
     """Ask for the self-check report of a unit."""
-    cycle = current_cycle(db.session(), today=clock.today())
+    cycle = _cycle_then()
     if cycle is None or not organization.is_unit:
         abort(404)
     title = _("%(unit)s自查报告", unit=organization.name)

@@ -15,12 +15,14 @@ from flask_babel import gettext
 from tracker.domain.actor import Actor, RoleName
 from tracker.domain.board import COLUMN_NAMES, Column
 from tracker.domain.duty import ACTION_NAMES, STATE_NAMES, TIMELINESS_NAMES, State, Timeliness
+from tracker.domain.inspection import RECTIFICATION_STATE_NAMES, RectificationState
 from tracker.domain.schedule import period_name
-from tracker.domain.score import VERDICT_NAMES, Verdict, shown
+from tracker.domain.score import VERDICT_NAMES, Verdict, exact, shown
 from tracker.domain.text import _n
 from tracker.queries.history import SHANGHAI
 from tracker.web.access import current_actor
 from tracker.web.forms import Confirmation
+from tracker.web.log_words import verb_name
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,18 @@ def _inspects(actor: Actor) -> bool:
     return actor.has(RoleName.INSPECTOR)
 
 
+def _answers_for_findings(actor: Actor) -> bool:
+    """Whoever sits somewhere may be found wanting; those who check look at what was done."""
+    return _sits(actor) or _inspects(actor) or _administers(actor)
+
+
 NAVIGATION = (
     Entry("duties.home", _n("我的任务"), "check2-square", _sits),
     Entry("sign_offs.queue", _n("待我确认"), "pen", _signs),
     Entry("board.show", _n("看板"), "grid-3x3", lambda actor: _sits(actor) or _inspects(actor)),
     Entry("inspections.index", _n("督查"), "clipboard2-check", lambda actor: _inspects(actor) or _administers(actor)),
     Entry("good_practice.index", _n("亮点做法"), "star", lambda actor: _sits(actor) or _inspects(actor)),
+    Entry("rectification.index", _n("整改"), "clipboard2-pulse", _answers_for_findings),
     Entry("organizations.index", _n("组织"), "diagram-3", lambda actor: _sits(actor) or _administers(actor)),
     Entry("cycles.index", _n("年度"), "calendar3", _administers),
     Entry("checklists.index", _n("清单"), "list-check", lambda _: True),
@@ -68,6 +76,9 @@ NAVIGATION = (
     Entry("accounts.index", _n("账号"), "people", _administers),
     Entry("seals.index", _n("封存"), "lock", _administers),
 )
+
+# Blueprints whose pages belong to the part of another one.
+PART_OF = {"inspection_plans": "inspections"}
 
 STATE_SIGNS: dict[State, tuple[str, str]] = {
     State.OPEN: ("circle", "open"),
@@ -84,6 +95,13 @@ VERDICT_SIGNS: dict[Verdict, tuple[str, str]] = {
     Verdict.PARTLY: ("circle-half", "late"),
     Verdict.MISSING: ("x-octagon", "alert"),
     Verdict.NOT_APPLICABLE: ("dash-circle", "quiet"),
+}
+
+RECTIFICATION_SIGNS: dict[RectificationState, tuple[str, str]] = {
+    RectificationState.NOT_STARTED: ("circle", "open"),
+    RectificationState.UNDER_WAY: ("tools", "waiting"),
+    RectificationState.REPORTED: ("hourglass-split", "late"),
+    RectificationState.CLOSED: ("check-circle-fill", "good"),
 }
 
 TIMELINESS_SIGNS: dict[Timeliness, tuple[str, str]] = {
@@ -128,7 +146,8 @@ def static_url(name: str) -> str:
 
 def is_current(endpoint: str) -> bool:
     """Whether the page belongs to the same part of the site as this endpoint."""
-    return (request.blueprint or "") == endpoint.partition(".")[0] and (
+    part = PART_OF.get(request.blueprint or "", request.blueprint or "")
+    return part == endpoint.partition(".")[0] and (
         endpoint == request.endpoint or not any(e.endpoint == request.endpoint for e in NAVIGATION)
     )
 
@@ -166,10 +185,14 @@ def init_app(app: Flask) -> None:
         column_name=lambda column: _name_of(COLUMN_NAMES, Column(column)),
         verdict_name=lambda value: _name_of(VERDICT_NAMES, Verdict(value)),
         shown=shown,
+        exact=exact,
         verdict_sign=lambda value: VERDICT_SIGNS[Verdict(value)],
+        rectification_name=lambda state: _name_of(RECTIFICATION_STATE_NAMES, RectificationState(state)),
+        rectification_sign=lambda state: RECTIFICATION_SIGNS[RectificationState(state)],
         period_name=_period,
         local_time=_local_time,
         duty_prefix=_duty_prefix,
+        verb_name=verb_name,
         action_name=lambda action: _name_of(ACTION_NAMES, action),
         button_form=lambda: Confirmation(formdata=None),  # it must render where the request cannot be read
         config_endpoints=lambda: current_app.view_functions,

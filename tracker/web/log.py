@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from urllib.parse import urlencode
 
@@ -15,16 +16,17 @@ from wtforms.validators import Optional
 
 from tracker.db import db, transaction
 from tracker.models import LogEntry
-from tracker.policy import Act
+from tracker.policy import Act, can
 from tracker.queries import log as queries
 from tracker.services import log
 from tracker.services.verification import ChainReport, verify_log
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
-from tracker.web.log_words import VERBS, changes_of, kind_name, verb_name
+from tracker.web.log_words import ACCESSES, VERBS, changes_of, kind_name, verb_name
 
 bp = Blueprint("log", __name__, url_prefix="/log")
 
+OBJECTS = 50  # how many things a list may be narrowed to at once
 NARROW = ("chain", "actor", "verb", "target", "since", "until")
 
 
@@ -44,11 +46,20 @@ class FilterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
     until = DateField(_l("至"), validators=[Optional()])
 
 
+class AccessForm(FilterForm):
+    """The same for the access log."""
+
+    actor = StringField(_l("查阅人（姓名或账号）"), validators=[Optional()])
+
+
 def _form(chains: list[queries.Chain]) -> FilterForm:
-    form = FilterForm(request.args)
+    return _offered(FilterForm(request.args), chains, [verb for verb in VERBS if verb not in ACCESSES])
+
+
+def _offered(form: FilterForm, chains: list[queries.Chain], verbs: Iterable[str]) -> FilterForm:
     named = [(chain.key, _chain_name(chain)) for chain in chains]
     form.chain.choices = [("", _l("全部")), *named]
-    form.verb.choices = [("", _l("全部")), *((verb, _(name)) for verb, name in VERBS.items())]
+    form.verb.choices = [("", _l("全部")), *((verb, verb_name(verb)) for verb in verbs)]
     form.validate()
     return form
 
@@ -60,7 +71,12 @@ def _chain_name(chain: queries.Chain) -> str:
 def _filters(form: FilterForm) -> queries.Filters:
     """What fits narrows the list; what does not is shown beside its field."""
     text = {name: (request.args.get(name) or "").strip() for name in NARROW[:4] if name not in form.errors}
-    return queries.Filters(**text, since=_day(form.since), until=_day(form.until))
+    return queries.Filters(**text, since=_day(form.since), until=_day(form.until), objects=_objects())
+
+
+def _objects() -> tuple[str, ...]:
+    """The keys of what the page is about, where a page of a duty or a record leads here."""
+    return tuple(request.args.getlist("of")[:OBJECTS])
 
 
 def _day(field: DateField) -> date | None:
@@ -71,7 +87,7 @@ def _day(field: DateField) -> date | None:
 def _link(**changes: str) -> str:
     """The query string of the same view with some parts changed."""
     parts = {name: request.args.get(name, "") for name in NARROW} | changes
-    return urlencode({name: value for name, value in parts.items() if value})
+    return urlencode([*((name, value) for name, value in parts.items() if value), *(("of", key) for key in _objects())])
 
 
 @bp.get("")
@@ -93,7 +109,7 @@ def index() -> ResponseReturnValue:
         report=_checked(chosen) if chosen and request.args.get("check") else None,
         check=_link(check="1"),
         has_chains=bool(chains),
-        verb_name=verb_name,
+        sees_all=can(session, actor, Act.AUDIT),
         kind_name=kind_name,
     )
 
@@ -111,7 +127,6 @@ def show(entry: LogEntry) -> ResponseReturnValue:
         "log/show.html",
         entry=shown,
         changes=changes_of(shown.before, shown.after),
-        verb_name=verb_name,
         kind_name=kind_name,
     )
     _note_access(shown.line)
@@ -134,14 +149,15 @@ def _note_access(line: queries.Line) -> None:
 def access() -> ResponseReturnValue:
     """Who opened or exported what, as far as this person may know."""
     session, actor = db.session(), current_actor()
-    form = _form(queries.chains_seen(session, actor))
+    form = _offered(AccessForm(request.args), queries.chains_seen(session, actor), ACCESSES)
     found = queries.page_of_access(session, actor, _filters(form), before=_moment())
     return render_template(
         "log/access.html",
         form=form,
         found=found,
         following=_link(before=found.following.astimezone(UTC).isoformat()) if found.following else "",
-        verb_name=verb_name,
+        objects=_objects(),
+        pages={"duty": "duties.show", "evidence": "evidence.show"},
         kind_name=kind_name,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from flask_babel import gettext
 
 from tracker.domain.text import _n
+from tracker.tasks.papers import KINDS as PAPERS
 
 VERBS: Mapping[str, str] = {
     "accept": _n("同意申报"),
@@ -28,7 +29,11 @@ VERBS: Mapping[str, str] = {
     "decide": _n("作出分配决定"),
     "demo.begun": _n("开始生成演示数据"),
     "demo.finished": _n("生成演示数据"),
-    "document.export": _n("下载文件"),
+    "document.export": _n("下载打印文件或表格"),
+    "duty.open": _n("打开任务"),
+    "evidence.open": _n("打开佐证"),
+    "file.download": _n("下载佐证文件"),
+    "file.view": _n("查看佐证文件"),
     "gc": _n("清理无主文件"),
     "good_practice.agree": _n("同意交流"),
     "good_practice.decline": _n("不同意交流"),
@@ -45,10 +50,13 @@ VERBS: Mapping[str, str] = {
     "inspection.rank": _n("设定是否按得分排序"),
     "inspection.sample": _n("加入抽查"),
     "inspection.self_check": _n("填写自查表"),
+    "inspection.team": _n("调整检查组"),
     "lay_again": _n("重排任务"),
     "lay_out": _n("生成任务"),
     "link": _n("佐证用于更多任务"),
     "log.view": _n("查看日志条目"),
+    "look_back.draw": _n("抽取回头看的问题"),
+    "look_back.judge": _n("回头看核查"),
     "open": _n("开启年度"),
     "organization.added": _n("新增组织"),
     "organization.changed": _n("变更组织"),
@@ -84,6 +92,9 @@ VERBS: Mapping[str, str] = {
     "unlink": _n("佐证不再用于任务"),
     "withdraw": _n("撤回或作废"),
 }
+
+# What stands in the access log: who opened or exported something.
+ACCESSES = ("duty.open", "evidence.open", "file.view", "file.download", "document.export", "log.view")
 
 KINDS: Mapping[str, str] = {
     "account": _n("账号"),
@@ -186,6 +197,8 @@ def verb_name(verb: str) -> str:
 
 def kind_name(kind: str) -> str:
     """The kind of object in words; one that has none stands for itself."""
+    if kind in PAPERS:
+        return str(gettext(PAPERS[kind].name))
     return str(gettext(KINDS[kind])) if kind in KINDS else kind
 
 

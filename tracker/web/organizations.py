@@ -18,10 +18,12 @@ from tracker.models import Organization, Seat
 from tracker.policy import Act, can
 from tracker.queries.handovers import handovers_of
 from tracker.queries.organizations import Node, Records, records, seen_ids
+from tracker.queries.organizations import names_of as names_of_places
+from tracker.queries.people import names_of
 from tracker.queries.roster import roster_checklist
 from tracker.queries.seats import Holder, seats_of, terms_of
-from tracker.web import clock
 from tracker.web.access import current_actor, guard
+from tracker.web.as_of import answers_past, asked, day_shown, known_at, refuse_unless_known
 from tracker.web.jobs import quarters_begun
 from tracker.web.language import named
 
@@ -42,37 +44,45 @@ FACT_NAMES = {
 
 @bp.get("")
 @guard(Act.USE)
+@answers_past
 def index() -> ResponseReturnValue:
     """The tree on a day: one's own part of it, or all of it for administrators."""
     session, day = db.session(), _day()
     return render_template(
         "organizations/index.html",
-        nodes=_seen(session, records(session), day),
+        nodes=_seen(session, records(session, as_of=known_at()), day),
         day=day,
         words=_words(session),
-        may_import=can(session, current_actor(), Act.ADMINISTER),
+        may_import=asked() is None and can(session, current_actor(), Act.ADMINISTER),
     )
 
 
 @bp.get("/<key>")
 @guard(Act.VIEW, Organization)
+@answers_past
 def show(organization: Organization) -> ResponseReturnValue:
     """One organization on a day: what is true of it, who sits in its seats, and what was true before."""
-    session, day = db.session(), _day()
-    known = records(session)
+    session, day, at = db.session(), _day(), known_at()
+    known = records(session, as_of=at)
+    if organization.id not in known.facts:
+        refuse_unless_known(None)
     nodes = {node.code: node for node in _seen(session, known, day)}
     node = nodes.get(organization.code)
-    seats = seats_of(session, [organization.id])
+    seats = seats_of(session, [organization.id], as_of=at)
     numbers = [seat.id for seat in seats]
+    handed = handovers_of(session, current_actor(), seat_ids=numbers, as_of=at)
+    people = {side.person_id for handover in handed for side in (handover.outgoing, handover.incoming)}
     return render_template(
         "organizations/show.html",
         organization=organization,
+        name=node.name if node else names_of_places(session, [organization.id], as_of=at)[organization.id],
         node=node,
         above=_above(node, nodes),
         below=[other for other in nodes.values() if other.parent == organization.code],
-        seats=_rows_of(seats, terms_of(session, numbers), day),
+        seats=_rows_of(seats, terms_of(session, numbers, as_of=at), day),
         history=known.history(organization.id),
-        handovers=handovers_of(session, current_actor(), seat_ids=numbers),
+        handovers=handed,
+        called=names_of(session, people, as_of=at),
         day=day,
         quarters=_quarters(session, organization),
         words=_words(session),
@@ -88,9 +98,9 @@ def _quarters(session: Session, organization: Organization) -> dict[str, tuple[i
 
 
 def _day() -> date:
-    """The day that the page shows; today where none is given."""
+    """The day that the page shows; where none is given, today or the past day as of which it speaks."""
     try:
-        return date.fromisoformat(request.args["on"]) if request.args.get("on") else clock.today()
+        return date.fromisoformat(request.args["on"]) if request.args.get("on") else day_shown()
     except ValueError:
         abort(400)
 
@@ -112,7 +122,7 @@ def _above(node: Node | None, nodes: dict[str, Node]) -> list[Node]:
 
 def _words(session: Session) -> dict[str, dict[str, str]]:
     """What levels, posts and tags are called."""
-    checklist: Checklist = roster_checklist(session, folder=FOLDER)
+    checklist: Checklist = roster_checklist(session, folder=FOLDER, as_of=known_at())
     return {
         "level": {ROOT: checklist.root_name} | {level.id: named(level) for level in checklist.levels},
         "post": {post.id: named(post) for post in checklist.posts},

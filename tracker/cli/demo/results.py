@@ -17,12 +17,13 @@ from tracker.domain.self_check_table import Answer, Line
 from tracker.models import Evidence, EvidenceLink, GoodPractice, Inspection, Organization, Verdict
 from tracker.queries.inspections import units_of
 from tracker.queries.self_check_tables import table_of
-from tracker.services import circulars, good_practice
+from tracker.services import circulars, desk, good_practice, log
 from tracker.services.self_check_tables import hand_in, save_lines
 
 
 def put_on_queue(stage: Stage) -> None:
-    """Good practice of both checks; the tables of the second one: one is begun and late, the other handed in."""
+    """Frequent reasons and good practice; of the tables of the second check one is begun and late, the other is in."""
+    stage.at(moment(date(YEAR, 9, 7), 10), write_reasons)
     stage.at(moment(date(YEAR, 9, 11), 16), mark_good_practice, 1, 0)
     stage.at(moment(date(YEAR, 9, 15), 9), agree_to_good_practice, 1)
     stage.at(moment(date(YEAR, 9, 16), 11), write_circular)
@@ -40,6 +41,15 @@ def _head(stage: Stage, unit: str, now: datetime) -> Actor:
     if actor is None:
         raise LookupError(f"nobody sits at the head of {unit}")
     return actor
+
+
+def write_reasons(stage: Stage, now: datetime) -> None:
+    """The library of reasons that verdicts are often given with."""
+    for value, texts in words.VERDICT_NOTES.items():
+        for text in texts:
+            desk.add_reason(
+                stage.session, value=VerdictValue(value), text=text, actor=stage.actor(LEADER, now), now=now
+            )
 
 
 def mark_good_practice(stage: Stage, number: int, place: int, now: datetime) -> None:
@@ -60,7 +70,18 @@ def mark_good_practice(stage: Stage, number: int, place: int, now: datetime) -> 
         return
     title, text = words.GOOD_PRACTICES[place]
     actor = stage.actor(LEADER, now)
-    good_practice.mark(stage.session, inspection, record, title=title, text=text, actor=actor, now=now)
+    log.record_access(
+        stage.session,
+        actor=actor,
+        now=now,
+        verb="evidence.open",
+        kind="evidence",
+        key=record.key,
+        unit_id=record.unit_id,
+    )
+    good_practice.mark(
+        stage.session, inspection, record, title=title, text=text, actor=actor, now=later(now, minutes=5)
+    )
 
 
 def agree_to_good_practice(stage: Stage, number: int, now: datetime) -> None:
@@ -101,5 +122,8 @@ def _answer(unit: Organization, line: Line) -> Answer:
     met = line.counts.missing == 0
     value = VerdictValue.MET if met else VerdictValue.PARTLY
     tenths = line.points * 10 if met else line.points * 5
-    said = words.SELF_CHECK_STATEMENTS[0 if met else chance(unit.code, line.item_id).randint(1, 2)]
+    if met:
+        said = words.SELF_CHECK_STATEMENTS[1 if line.counts.late else 0]
+    else:
+        said = words.SELF_CHECK_STATEMENTS[chance(unit.code, line.item_id).randint(1, 2)]
     return Answer(line.item_id, value, tenths, said)

@@ -34,11 +34,12 @@ def put_on_queue(stage: Stage) -> None:
     stage.at(moment(date(YEAR, 9, 11), 9), judge_some, 1, 1)
     stage.at(moment(date(YEAR, 9, 11), 10), revise_one)
     stage.at(moment(date(YEAR, 9, 11), 15), overrule_one)
-    stage.at(moment(date(YEAR, 9, 14), 9), find_problems, 1, 5)
+    stage.at(moment(date(YEAR, 9, 14), 9), find_problems, 1, 5, "")
     stage.at(moment(date(YEAR, 9, 16), 16), close_first)
     stage.at(moment(date(YEAR, 11, 2), 9), plan_second, units[:1] + units[-1:])
     stage.at(moment(date(YEAR, 11, 10), 9), judge_some, 2, 3)
-    stage.at(moment(date(YEAR, 11, 11), 9), find_problems, 2, 1)
+    stage.at(moment(date(YEAR, 11, 10), 16), judge_branch, 2, f"{units[0]}-01")
+    stage.at(moment(date(YEAR, 11, 11), 9), find_problems, 2, 1, f"{units[0]}-01")
 
 
 def plan_first(stage: Stage, units: Sequence[str], first: date, last: date, now: datetime) -> None:
@@ -165,16 +166,35 @@ def overrule_one(stage: Stage, now: datetime) -> None:
     )
 
 
-def find_problems(stage: Stage, number: int, most: int, now: datetime) -> None:
-    """Note findings about what was partly done or missing, each with a deadline."""
-    inspection = _inspection(stage, number)
+def judge_branch(stage: Stage, number: int, code: str, now: datetime) -> None:
+    """What a branch owes in the sample is not all met, so that somebody with an account has a finding to answer."""
+    inspection, branch = _inspection(stage, number), stage.organization(code)
+    if _faults(stage, inspection, code):
+        return
+    for duty in [*_sampled(stage, inspection, judged=False), *_sampled(stage, inspection, judged=True)]:
+        if duty.organization_id == branch.id and duty.state not in (State.NOT_APPLICABLE, State.EXCUSED):
+            value = PARTLY if duty.state in (State.CONFIRMED, State.SUBMITTED) else MISSING
+            note = words.VERDICT_NOTES[value.value][0]
+            actor = stage.actor(LEADER, now)
+            inspections.judge(stage.session, inspection, duty, value=value, note=note, actor=actor, now=now)
+            return
+
+
+def _faults(stage: Stage, inspection: Inspection, code: str = "") -> Sequence[Verdict]:
+    """What was found partly done or missing, of the whole check or of one organization."""
     query = (
         select(Verdict)
         .where(Verdict.inspection_id == inspection.id, Verdict.superseded_at.is_(None))
         .where(Verdict.value.in_((PARTLY, MISSING)))
         .order_by(Verdict.id)
     )
-    for place, verdict in enumerate(stage.session.scalars(query).all()[:most]):
+    return [one for one in stage.session.scalars(query) if code in ("", one.duty.organization.code)]
+
+
+def find_problems(stage: Stage, number: int, most: int, code: str, now: datetime) -> None:
+    """Note findings about what was partly done or missing, each with a deadline."""
+    inspection = _inspection(stage, number)
+    for place, verdict in enumerate(_faults(stage, inspection, code)[:most]):
         duty = verdict.duty
         problem, demand, severity = words.PROBLEMS[place % len(words.PROBLEMS)]
         inspections.find(

@@ -54,3 +54,13 @@ if (making) {
   };
   window.setTimeout(look, 1500);
 }
+
+// A pointer on a patch of a picture opens what its number in the table behind the picture opens: there it is a link.
+document.addEventListener("click", (event) => {
+  const patch = event.target.closest("[data-at]");
+  if (!patch) return;
+  const table = patch.closest("figure").querySelector("table") ?? document.querySelector("#matrix table");
+  const [row, column] = patch.dataset.at.split(" ").map(Number);
+  const links = table?.tBodies[0].rows[row]?.cells[column + 1]?.querySelectorAll("a:not([class^=badge])");
+  if (links?.length) links[links.length - 1].click();
+});
