@@ -181,7 +181,15 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
     headings = [(key, name) for key, name in names.items() if any(heading == key for _, heading in cells)]
     drawn = _drawn(view, cells, units, headings) if by == "dimension" else {}
     return render_template(
-        template, view=view, cells=cells, units=units, headings=headings, by=by, **_sums(cells), **drawn
+        template,
+        view=view,
+        cells=cells,
+        units=units,
+        by_inspecting=board.seen_by_inspecting(session, actor, {unit for unit, _ in cells}),
+        headings=headings,
+        by=by,
+        **_sums(cells),
+        **drawn,
     )
 
 
@@ -228,6 +236,7 @@ def unit(organization: Organization) -> ResponseReturnValue:
         name=_name_of(organization),
         cells=cells,
         units=organizations,
+        by_inspecting=board.seen_by_inspecting(db.session(), current_actor(), {organization.id}),
         headings=headings,
         by="dimension",
         pictures=pictures.of_unit(view.filters, organizations, _titles(view.cycle)),
