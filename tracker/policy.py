@@ -368,6 +368,8 @@ def _may_report(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: AN
     """Who sees all its duties: those seated at or above it, or the team of the check. An administrator sees none."""
     if isinstance(thing, Inspection):
         return _inspects(actor) and thing.id in set(session.scalars(_my_inspections(actor)))
+    if any(sitting.organization_id == thing.id for sitting in actor.sittings):
+        return True
     return session.scalar(select(Organization.id).where(Organization.id == thing.id, _own_subtree(actor))) is not None
 
 
