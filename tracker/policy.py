@@ -321,6 +321,8 @@ def visible(actor: Actor, model: type[Any]) -> ColumnElement[bool]:
 
 def sees(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  any model in the table above
     """Whether this person may see this object."""
+    if isinstance(thing, Duty) and any(sitting.organization_id == thing.organization_id for sitting in actor.sittings):
+        return True  # of the own organization; no need to ask
     model = type(thing)
     return session.scalar(select(model.id).where(model.id == thing.id, visible(actor, model))) is not None
 
@@ -372,6 +374,8 @@ def _may_report(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: AN
     """Who sees all its duties: those seated at or above it, or the team of the check. An administrator sees none."""
     if isinstance(thing, Inspection):
         return _inspects(actor) and thing.id in set(session.scalars(_my_inspections(actor)))
+    if any(sitting.organization_id == thing.id for sitting in actor.sittings):
+        return True
     return session.scalar(select(Organization.id).where(Organization.id == thing.id, _own_subtree(actor))) is not None
 
 

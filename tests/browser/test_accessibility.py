@@ -123,3 +123,21 @@ def test_the_board_on_paper_says_in_words_what_the_screen_says_in_colour(lived_i
         assert words
         assert all(word.strip() for word in words)
         ines.reads("逾期未办", "待提交")
+
+
+def test_a_finding_in_the_ledger_is_a_card_that_fits_a_phone_and_still_a_row_of_a_table(lived_in, browser, shared_out):
+    installation, _ = lived_in
+    with visit(browser, installation.url, storage_state=shared_out.states["ines"]) as visitor:
+        page = visitor.page
+        for width in (390, 320):
+            page.set_viewport_size({"width": width, "height": 844})
+            visitor.go("/rectification")
+            row = page.get_by_role("table").get_by_role("row").nth(1)
+            link = row.get_by_role("rowheader").get_by_role("link")
+            deadline = row.locator("td.number")
+            for seen in (link, deadline):
+                box = seen.bounding_box()
+                assert box["x"] >= 0
+                assert box["x"] + box["width"] <= width
+            assert deadline.get_attribute("data-label") == "期限"
+            assert row.get_by_role("cell").count() == 7

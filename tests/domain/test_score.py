@@ -22,6 +22,7 @@ from tracker.domain.score import (
 )
 
 MET, PARTLY, MISSING, NOT_APPLICABLE = Verdict.MET, Verdict.PARTLY, Verdict.MISSING, Verdict.NOT_APPLICABLE
+APART = "\N{NO-BREAK SPACE}" * 2
 VERDICTS = st.lists(st.sampled_from(Verdict), max_size=12)
 
 
@@ -92,7 +93,7 @@ def test_numbers_are_rounded_half_up_when_they_are_shown(value, text):
     [
         (Fraction(9, 4), "2.25"),
         (Fraction(5), "5.0"),
-        (Fraction(5, 3), "1\N{NO-BREAK SPACE}2/3"),
+        (Fraction(5, 3), f"1{APART}2/3"),
         (Fraction(2, 3), "2/3"),
     ],
 )
@@ -116,7 +117,7 @@ def test_a_mean_comes_out_as_written(rows):
 
 def test_a_mean_that_no_decimals_make_true_is_written_in_fractions():
     totals = [LevelScore(Fraction(value), Fraction(1), 100) for value in ("262/3", "262/3", "1045/12")]
-    assert mean_formula(totals) == "(87 1/3 + 87 1/3 + 87 1/12) ÷ 3 = 87.3".replace(" 1/", "\N{NO-BREAK SPACE}1/")
+    assert mean_formula(totals) == "(87 1/3 + 87 1/3 + 87 1/12) ÷ 3 = 87.3".replace(" 1/", f"{APART}1/")
 
 
 def test_a_number_is_shown_with_the_places_asked_for():

@@ -215,7 +215,7 @@ def test_the_numbers_of_the_chart_stand_beside_its_bars(ordinary: Printed) -> No
 
 
 def test_both_points_and_the_reason_are_printed_where_an_inspector_overruled(ordinary: Printed) -> None:
-    assert "由4分改为2.5分：会议记录齐全" in ordinary.squeezed
+    assert "由4.0分改为2.5分：会议记录齐全" in ordinary.squeezed
 
 
 def test_every_file_is_printed_with_its_whole_digest(ordinary: Printed) -> None:

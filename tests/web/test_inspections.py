@@ -177,3 +177,12 @@ def test_only_what_falls_due_before_the_end_of_the_check_is_offered_for_the_samp
     assert max(due) <= date(2026, 5, 29)
     assert re.search(r"<label[^>]*>\s*<input[^>]*data-check-all[^>]*>\s*全选本页\s*</label>", page)
     assert "到期最早" not in page
+
+
+def test_an_inspector_is_told_that_the_board_counts_the_checks_only(client_of: ClientOf, ines: FlaskClient) -> None:
+    said = "所参加督查范围内的任务，不是各单位全年的全部任务"
+    own_unit = re.search(r'href="(/board/units/[^"?]+)', ines.get("/board").text)
+    assert own_unit
+    for path in ("/board", "/board/items", own_unit[1]):
+        assert said in ines.get(path).text
+        assert said not in client_of("Dong").get(path).text

@@ -25,7 +25,13 @@ URL = "/inspections/2/look-back"
 
 
 @pytest.fixture
-def iris(client_of: ClientOf, planned: Inspection, session: Session, city: City) -> FlaskClient:
+def title() -> str:
+    """What the check is called."""
+    return "下半年回头看"
+
+
+@pytest.fixture
+def iris(client_of: ClientOf, planned: Inspection, session: Session, city: City, title: str) -> FlaskClient:
     """Two findings that Ivan closed; Iris and Ivan look back at the unit. The browser of Iris."""
     ines, ivan = client_of("Ines"), client_of("Ivan")
     for number in (1, 2):
@@ -37,7 +43,7 @@ def iris(client_of: ClientOf, planned: Inspection, session: Session, city: City)
     ensure_account(session, city.people["Iris"], now=NOW)
     account.password_changed_at = NOW
     plan = inspections.Plan(
-        title="下半年回头看",
+        title=title,
         basis="年度工作安排",
         kind=InspectionKind.LOOK_BACK,
         starts_on=NOW.date(),
@@ -73,6 +79,17 @@ def test_it_is_drawn_by_a_seed_that_stands_on_the_page_and_on_paper(app: Flask, 
     assert "抽取2个" in text
     rows = sheet(iris, "/papers/inspections/2", "look_back_record")
     assert [(row["编号"], row["核查结论"]) for row in rows] == [("1-1", "未核查"), ("1-2", "未核查")]
+
+
+@pytest.mark.parametrize(
+    ("title", "called"),
+    [("下半年回头看", "下半年回头看记录"), ("下半年督查", "下半年督查回头看记录")],
+)
+def test_the_record_is_called_a_look_back_once(app: Flask, iris: FlaskClient, called: str) -> None:
+    draw(iris)
+    text = printed(app, iris, "/papers/inspections/2", "look_back_record")
+    assert called in text
+    assert "回头看回头看" not in text
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,21 @@ def test_the_team_sees_which_units_have_handed_in(client_of: ClientOf, check: No
     assert "尚未报送" in rows[1]
 
 
+def test_what_is_late_at_a_check_is_marked_from_the_day_after(
+    client_of: ClientOf, check: None, clock: time_machine.Coordinates
+) -> None:
+    for day, unsent, open_still in (
+        (DUE, False, False),
+        (DUE + timedelta(days=1), True, False),
+        (date(2026, 6, 19), True, False),
+        (date(2026, 6, 20), True, True),
+    ):
+        clock.move_to(NOW.replace(month=day.month, day=day.day))
+        page = client_of("Ines").get("/inspections/1").text
+        assert ("逾期未报送" in page, "尚未报送" not in page) == (unsent, unsent)
+        assert ("逾期未结束" in page) == open_still
+
+
 @pytest.mark.parametrize("who", ["Omar", "Du", "Asha", "Chen", "Rong", "Adam"])
 def test_others_are_told_nothing(client_of: ClientOf, check: None, who: str) -> None:
     client = client_of(who)

@@ -30,6 +30,7 @@ VERDICT_NAMES: Mapping[Verdict, str] = {
 }
 
 _HALF = Fraction(1, 2)
+_APART = "\N{NO-BREAK SPACE}" * 2  # one is narrow in print: 7 1/12 would be read as 71/12
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def exact(value: Fraction) -> str:
             return shown(value, places=places)
     whole, rest = divmod(value.numerator, value.denominator)
     left = f"{rest}/{value.denominator}"
-    return f"{whole}\N{NO-BREAK SPACE}{left}" if whole else left
+    return f"{whole}{_APART}{left}" if whole else left
 
 
 def mean_formula(scores: Sequence[LevelScore]) -> str:

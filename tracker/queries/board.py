@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -11,12 +11,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from tracker.domain.actor import Actor
+from tracker.domain.actor import Actor, RoleName
 from tracker.domain.board import ASIDE, SOON_DAYS, STANDS, Cell, Column
 from tracker.domain.board import Filters as Filters  # noqa: PLC0414  whoever asks for the board names its filters by it
 from tracker.domain.duty import State
 from tracker.domain.inspection import InspectionState
-from tracker.models import Cycle, CycleState, Duty, Inspection, InspectionFact, Organization, Seat, Verdict
+from tracker.models import (
+    Cycle,
+    CycleState,
+    Duty,
+    Inspection,
+    InspectionFact,
+    InspectionMember,
+    InspectionUnit,
+    Organization,
+    OrganizationAncestor,
+    Seat,
+    Verdict,
+)
 from tracker.policy import visible
 from tracker.queries.board_counts import counted_of_kind, kind_for, units_with
 from tracker.queries.history import known
@@ -237,3 +249,24 @@ def duties_behind(
 
 def _line(row: list[Any]) -> Line:
     return Line(*[*row[:-1], Column(row[-1])])
+
+
+def seen_by_inspecting(session: Session, actor: Actor, units: Collection[int]) -> bool:
+    """Whether this person sees any of these units (row numbers) as an inspector only, and so not all of its duties."""
+    if not actor.has(RoleName.INSPECTOR):
+        return False
+    below = select(OrganizationAncestor.descendant_id).where(
+        OrganizationAncestor.ancestor_id.in_([sitting.organization_id for sitting in actor.sittings])
+    )
+    query = (
+        select(InspectionUnit.id)
+        .join(InspectionMember, InspectionMember.inspection_id == InspectionUnit.inspection_id)
+        .where(
+            InspectionMember.person_id == actor.person_id,
+            known(InspectionMember),
+            known(InspectionUnit),
+            InspectionUnit.organization_id.in_(units),
+            InspectionUnit.organization_id.not_in(below),
+        )
+    )
+    return session.scalar(query.limit(1)) is not None

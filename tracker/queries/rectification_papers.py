@@ -184,13 +184,18 @@ def look_back_record(
     ]
     fact = inspections.fact_of(session, inspection, as_of=as_of)
     return Paper(
-        title=words(_n("%(title)s回头看记录")) % {"title": fact.title},
+        title=words(_record_title(fact.title)) % {"title": fact.title},
         blocks=tuple(blocks),
         provenance=provenance_of(
             setting, chains=[unit.code for unit in checked.units], software_version=software_version
         ),
         issued_on=setting.day,
     )
+
+
+def _record_title(title: str) -> str:
+    """The title of the record, which says once that it is a look-back where the check is called one itself."""
+    return _n("%(title)s记录") if "回头看" in title else _n("%(title)s回头看记录")
 
 
 def _amount(setting: Setting, found: Drawn) -> str:

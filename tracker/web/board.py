@@ -181,7 +181,15 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
     sums = _sums(cells) | {"page_total": page.total, "following": page.following}
     drawn = _drawn(page, cells, units, headings) if by == "dimension" else {}
     return render_template(
-        template, view=view, cells=cells, units=units, headings=headings, by=by, **sums, **drawn
+        template,
+        view=view,
+        cells=cells,
+        units=units,
+        by_inspecting=board.seen_by_inspecting(db.session(), current_actor(), {unit for unit, _ in cells}),
+        headings=headings,
+        by=by,
+        **sums,
+        **drawn,
     )
 
 
@@ -245,15 +253,21 @@ def unit(organization: Organization) -> ResponseReturnValue:
     view = replace(view, filters=replace(view.filters, unit=organization.code))
     read, then = reads()
     cells = read.organizations_of_unit(db.session(), current_actor(), view.filters, **then)
-    organizations = read.organizations_named(db.session(), {node for node, _ in cells}, **then)
+    there = {node for node, _ in cells}
+    known = read.organizations_named(db.session(), {organization.id} | there, **then)
+    name = next((name for node, _, name in known if node == organization.id), None)
+    if name is None:
+        refuse_unless_known(None)
+    organizations = [place for place in known if place[0] in there]
     headings = [(dimension.id, named(dimension)) for dimension in view.checklist.dimensions]
     return render_template(
         "board/unit.html",
         view=view,
         unit=organization,
-        name=_name_of(organization),
+        name=name,
         cells=cells,
         units=organizations,
+        by_inspecting=board.seen_by_inspecting(db.session(), current_actor(), {organization.id}),
         headings=headings,
         by="dimension",
         pictures=pictures.of_unit(view.filters, organizations, _titles(view.cycle)),
@@ -264,15 +278,6 @@ def unit(organization: Organization) -> ResponseReturnValue:
 def _titles(cycle: Cycle) -> dict[str, str]:
     """What the items of the year are called, in the order of the list."""
     return {item.id: item.title for item in items_of_year(db.session(), cycle, as_of=known_at()).values()}
-
-
-def _name_of(organization: Organization) -> str:
-    """What an organization is, or was, called. Raises NotFound for a day on which there was none."""
-    read, then = reads()
-    found: list[tuple[int, str, str]] = read.organizations_named(db.session(), {organization.id}, **then)
-    if not found:
-        refuse_unless_known(None)
-    return found[0][2]
 
 
 @bp.get("/duties")
