@@ -273,14 +273,10 @@ def _of_running_check(actor: Actor) -> ColumnElement[bool]:
     if _inspects(actor):
         running = and_(running, Inspection.id.not_in(_my_inspections(actor)))
     numbers = select(cast(Inspection.number, Text)).where(running)
-    looked_back = (
-        select(LookBackVerdict.id)
-        .join(Inspection, Inspection.id == LookBackVerdict.inspection_id)
-        .join(Finding, Finding.id == LookBackVerdict.finding_id)
-        .where(running, Finding.key == LogEntry.object_key, LookBackVerdict.recorded_at == LogEntry.at)
-        .correlate(LogEntry)
-        .exists()
+    judged = select(LookBackVerdict.finding_id).where(
+        LookBackVerdict.inspection_id.in_(select(Inspection.id).where(running))
     )
+    looked_back = LogEntry.object_key.in_(select(Finding.key).where(Finding.id.in_(judged)))
     return or_(
         and_(LogEntry.object_kind == "inspection", LogEntry.verb.in_(_TEAM_VERBS), LogEntry.object_key.in_(numbers)),
         and_(LogEntry.verb == "look_back.judge", looked_back),

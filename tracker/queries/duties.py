@@ -45,10 +45,7 @@ from tracker.queries.history import SHANGHAI, known
 UNSIGNED = frozenset({State.OPEN, State.RETURNED})  # states in which no signature stands
 SENT_BACK = frozenset({Action.RETURN, Action.REFUSE, Action.REOPEN})  # what gives a duty back to its holder
 CLAIM_STANDS = frozenset({State.CLAIMED, State.NOT_APPLICABLE, State.EXCUSED})  # what is signed is a claim
-_SETTLED_AS: Mapping[ClaimKind, State] = {
-    ClaimKind.NOT_APPLICABLE: State.NOT_APPLICABLE,
-    ClaimKind.EXCUSED: State.EXCUSED,
-}
+_SETTLED_AS = {ClaimKind.NOT_APPLICABLE: State.NOT_APPLICABLE, ClaimKind.EXCUSED: State.EXCUSED}
 
 
 def content_of(duty: Duty, evidence: Sequence[EvidenceContent], claim: ClaimContent | None) -> bytes:
