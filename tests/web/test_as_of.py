@@ -19,6 +19,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
+from werkzeug.routing import IntegerConverter
 
 from tests.city import at
 from tests.web.conftest import SALT, ClientOf, fill, post, sign_in, token_of
@@ -340,7 +341,7 @@ def _routes(app: Flask, method: str) -> Iterator[tuple[str, str]]:
     """Endpoint and address of every route that asks who comes; what its parameters stand for need not be there."""
     for rule in app.url_map.iter_rules():
         if method in (rule.methods or set()) and rule.endpoint not in app.config["OPEN_ENDPOINTS"]:
-            values = {name: 1 if "Integer" in type(kind).__name__ else "x" for name, kind in rule._converters.items()}
+            values = {name: 1 if isinstance(kind, IntegerConverter) else "x" for name, kind in rule._converters.items()}
             yield rule.endpoint, app.url_map.bind("localhost").build(rule.endpoint, values, method=method)
 
 

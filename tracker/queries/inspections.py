@@ -9,7 +9,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor, RoleName
@@ -277,7 +277,7 @@ def candidates_of(
 ) -> list[Candidate]:
     """Duties in the scope of the check that are not in its sample, in official order, each organization's by due day.
 
-    As for a draw, what falls due after the check has ended cannot be judged and is left out.
+    What falls due after the check has ended cannot be judged and is left out, unless it was handed in already.
     """
     fact = fact_of(session, inspection)
     units = select(Organization.id).where(Organization.code == unit) if unit else None
@@ -290,7 +290,7 @@ def candidates_of(
             Duty.unit_id.in_([node.id for node in units_of(session, inspection)]),
             Duty.period_starts_on <= fact.period_ends_on,
             Duty.period_ends_on >= fact.period_starts_on,
-            Duty.due_on <= fact.ends_on,
+            or_(Duty.due_on <= fact.ends_on, Duty.first_submitted_on.is_not(None)),
             Duty.id.not_in(
                 select(InspectionDuty.duty_id).where(
                     InspectionDuty.inspection_id == inspection.id, known(InspectionDuty)

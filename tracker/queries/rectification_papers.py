@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from tracker.domain.errors import WrongState
-from tracker.domain.inspection import RECTIFICATION_STATE_NAMES, SEVERITY_NAMES
+from tracker.domain.inspection import KIND_NAMES, RECTIFICATION_STATE_NAMES, SEVERITY_NAMES, InspectionKind
 from tracker.domain.inspection import RectificationAction as A
 from tracker.domain.inspection import RectificationState as S
 from tracker.domain.paper import Block, Cell, Paper, Paragraph, Table
@@ -184,7 +184,7 @@ def look_back_record(
     ]
     fact = inspections.fact_of(session, inspection, as_of=as_of)
     return Paper(
-        title=words(_record_title(fact.title)) % {"title": fact.title},
+        title=_record_title(fact.title, words),
         blocks=tuple(blocks),
         provenance=provenance_of(
             setting, chains=[unit.code for unit in checked.units], software_version=software_version
@@ -193,9 +193,10 @@ def look_back_record(
     )
 
 
-def _record_title(title: str) -> str:
+def _record_title(title: str, words: Translate) -> str:
     """The title of the record, which says once that it is a look-back where the check is called one itself."""
-    return _n("%(title)s记录") if "回头看" in title else _n("%(title)s回头看记录")
+    called = KIND_NAMES[InspectionKind.LOOK_BACK]  # as people write it, whatever the language of the paper
+    return words(_n("%(title)s记录") if called in title else _n("%(title)s回头看记录")) % {"title": title}
 
 
 def _amount(setting: Setting, found: Drawn) -> str:
