@@ -27,6 +27,7 @@ from tracker.queries.inspection_report import CheckThen, check_then, marked
 from tracker.queries.people import names_of
 from tracker.queries.rectification import Row, rows_of
 from tracker.queries.reports import Setting, Translate, provenance_of, setting_of, span
+from tracker.queries.result_papers import paper_of
 from tracker.queries.self_check_tables import HandedIn, handed_in, table_of
 
 NOT_GIVEN = _n("第 %(number)s 号督查还没有下达整改通知，检查组下达后才能打印整改通知书。")
@@ -58,7 +59,7 @@ def inspection_notice(
     for heading, text in said:
         blocks += [Heading(heading), Paragraph(text)]
     blocks.append(Signatures((words(_n("联系人：")), words(_n("联系电话：")))))
-    return _paper(
+    return paper_of(
         checked,
         title=words(_n("%(title)s检查通知")) % {"title": fact.title},
         blocks=blocks,
@@ -135,7 +136,7 @@ def rectification_notice(
             (words(_n("签收单位：%(unit)s")) % given, words(_n("签收人（签字）：")), words(_n("签收日期："))),
         ),
     ]
-    return _paper(
+    return paper_of(
         checked, title=words(_n("整改通知书")), blocks=blocks, addressee=name, software_version=software_version
     )
 
@@ -286,25 +287,3 @@ def _problem(row: Row, words: Translate) -> str:
         return said
     closed = row.state is RectificationState.CLOSED
     return words(_n("%(problem)s【已销号】") if closed else _n("%(problem)s【已整改】")) % {"problem": said}
-
-
-def _paper(
-    checked: CheckThen,
-    *,
-    title: str,
-    blocks: Sequence[Block],
-    software_version: str,
-    addressee: str,
-) -> Paper:
-    setting = checked.setting
-    root = next((node for node in setting.nodes.values() if node.parent is None), None)
-    return Paper(
-        title=title,
-        blocks=tuple(blocks),
-        provenance=provenance_of(
-            setting, chains=[unit.code for unit in checked.units], software_version=software_version
-        ),
-        addressee=addressee,
-        issuer=root.name if root else "",
-        issued_on=setting.day,
-    )

@@ -51,7 +51,7 @@ def unit_report(
         *_drawn(checked, _n("六、图示")),
     ]
     title = words(_n("%(unit)s督查结果报告")) % {"unit": checked.setting.nodes[unit.id].name}
-    return _paper(checked, title, blocks, software_version)
+    return paper_of(checked, title, blocks, software_version)
 
 
 def team_summary(
@@ -68,7 +68,7 @@ def team_summary(
         _score_sums(checked, scores),
     ]
     blocks = [*_facts(checked), *_said(checked, "summary"), *numbers, *_drawn(checked, _n("七、图示"))]
-    return _paper(checked, words(_n("检查组工作小结")), blocks, software_version)
+    return paper_of(checked, words(_n("检查组工作小结")), blocks, software_version)
 
 
 def circular(
@@ -84,7 +84,7 @@ def circular(
     shared: list[Block] = [Annex(words(_n("亮点做法"))), practices] if practices.rows else []
     blocks = [*_said(checked, "circular"), *shared, Annex(words(order)), *tables]
     title = words(_n("关于%(title)s情况的通报")) % {"title": fact.title}
-    return _paper(checked, title, blocks, software_version, addressee=words(_n("各有关单位")))
+    return paper_of(checked, title, blocks, software_version, addressee=words(_n("各有关单位")))
 
 
 def problem_list(
@@ -92,10 +92,10 @@ def problem_list(
 ) -> Paper:
     """Every problem found, units in official order."""
     checked = check_then(session, inspection, as_of=as_of, words=words)
-    return _paper(checked, words(_n("问题清单")), [_problems(checked, wide=True)], software_version, wide=True)
+    return paper_of(checked, words(_n("问题清单")), [_problems(checked, wide=True)], software_version, wide=True)
 
 
-def _paper(
+def paper_of(
     checked: CheckThen,
     title: str,
     blocks: Sequence[Block],
@@ -104,6 +104,7 @@ def _paper(
     addressee: str = "",
     wide: bool = False,
 ) -> Paper:
+    """A paper on a check, issued by the body at the root of the tree as it was known then."""
     setting = checked.setting
     root = next((node for node in setting.nodes.values() if node.parent is None), None)
     return Paper(
