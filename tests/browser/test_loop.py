@@ -154,6 +154,7 @@ def fill_in_the_self_check(clerk: Visitor) -> None:
     clerk.go("/")
     clerk.page.locator(f"main a[href='/self-checks/{CHECK}/D1']").first.click()
     page = clerk.page
+    page.locator("form.self-check button").last.wait_for()  # the whole form, not only what arrived first
     for number in range(page.locator("main select").count()):
         page.locator("main select").nth(number).select_option("met")
     page.get_by_role("button", name="保存", exact=True).first.click()

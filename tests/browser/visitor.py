@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response
+from playwright.sync_api import TimeoutError as TookTooLong
 
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 360, "height": 780}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -75,24 +76,35 @@ class Visitor:
     def press(self, label: str, *, within: Locator | None = None) -> None:
         """Press the first button of this name."""
         (within or self.page.locator("main")).get_by_role("button", name=label).first.click()
+        self._arrive()
 
     def follow(self, label: str) -> None:
         """Follow the first link of this name."""
         self.page.locator("main").get_by_role("link", name=label).first.click()
+        self._arrive()
 
     def turn_to(self, part: str) -> None:
         """Follow an entry of the navigation."""
         self.page.get_by_role("navigation").get_by_role("link", name=part, exact=True).click()
+        self._arrive()
 
     def fill(self, label: str, value: str) -> None:
         """Fill the field of this label."""
         self.page.locator("main").get_by_label(label).first.fill(value)
 
+    def _arrive(self) -> None:
+        """Wait until the page that a click led to can be read whole; a click returns when its first byte is there."""
+        self.page.wait_for_load_state("domcontentloaded")
+
     def reads(self, *sentences: str) -> None:
-        """See that the page says this."""
-        text = self.page.locator("body").inner_text()
+        """See that the page says this, or comes to say it: a click returns before its answer is read."""
+        body = self.page.locator("body")
         for sentence in sentences:
-            assert sentence in text, f"{self.page.url} does not say {sentence!r}:\n{text}"
+            try:
+                body.filter(has_text=sentence).wait_for(state="attached")
+            except TookTooLong as error:
+                message = f"{self.page.url} does not say {sentence!r}:\n{body.inner_text()}"
+                raise AssertionError(message) from error
 
 
 @contextmanager
