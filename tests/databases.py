@@ -28,6 +28,11 @@ def _run(program: str, *arguments: str) -> None:
     subprocess.run([*user, str(BIN / program), *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
+def restart(data: Path) -> None:
+    """Restart the server on a data directory as after a power cut."""
+    _run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "restart", "-l", str(data.parent / "log"))
+
+
 @contextmanager
 def postgresql_server(folder: Path) -> Iterator[str]:
     """Run a server on a temporary data directory and yield the URL of its `postgres` database."""

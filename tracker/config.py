@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from tracker.domain.store_place import is_bucket, place_of
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SECRETS = ("secret_key", "password_salt")  # made on first use where nothing gives them
-GIVEN_SECRETS = ("signing_passphrase",)
+GIVEN_SECRETS = ("signing_passphrase", "store_secret", "metrics_token")
 
 
 class SettingsError(Exception):
@@ -26,6 +31,9 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("instance")
     database_url: str = ""
+    store_url: str = ""
+    store_key_id: str = ""
+    store_secret: SecretStr = SecretStr("")
     secret_key: SecretStr
     password_salt: SecretStr
     queue_url: str = ""
@@ -48,8 +56,46 @@ class Settings(BaseSettings):
     trusted_certificates: Path | None = None
     packet_limit: int = Field(default=200 * 1024**2, gt=0)
     packet_sm3: bool = False
+    metrics_token: SecretStr = SecretStr("")
     demo: bool = False
     allow_old_sqlite: bool = False
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, url: str) -> str:
+        try:
+            backend = make_url(url).get_backend_name() if url else "sqlite"
+        except ArgumentError:
+            raise ValueError("should be postgresql+psycopg://user:password@host/name or sqlite:////path") from None
+        if backend not in {"sqlite", "postgresql"}:
+            raise ValueError(f"{backend!r} is not known; there are sqlite and postgresql+psycopg")
+        return url
+
+    @field_validator("store_url")
+    @classmethod
+    def _is_store(cls, url: str) -> str:
+        if url:
+            place_of(url)
+        return url
+
+    @field_validator("queue_url")
+    @classmethod
+    def _is_queue(cls, url: str) -> str:
+        scheme = url.partition(":")[0]
+        if url and scheme not in {"sqlite", "redis", "rediss", "unix", "postgresql", "postgresql+psycopg"}:
+            raise ValueError(f"{scheme!r} is not known; there are sqlite, redis and postgresql")
+        return url
+
+    @model_validator(mode="after")
+    def _has_credentials(self) -> Self:
+        if is_bucket(self.store_url) and not (self.store_key_id and self.store_secret.get_secret_value()):
+            raise ValueError("TRACKER_STORE_KEY_ID, TRACKER_STORE_SECRET: a bucket needs both")
+        return self
+
+    @property
+    def queue_is_redis(self) -> bool:
+        """Whether the queue, and the limits of attempts, are kept by a Redis that all processes share."""
+        return self.queue_url.startswith(("redis:", "rediss:", "unix:"))
 
     @property
     def database(self) -> str:
@@ -58,7 +104,7 @@ class Settings(BaseSettings):
 
     @property
     def store_dir(self) -> Path:
-        """The folder of the evidence store."""
+        """The folder of the evidence store where no other place is set; what arrives for a bucket lies there first."""
         return self.data_dir.resolve() / "evidence"
 
     @property
@@ -113,5 +159,9 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**values)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        lines = [f"TRACKER_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
-        raise SettingsError("\n".join(lines)) from error
+        raise SettingsError("\n".join(map(_line, error.errors()))) from None  # what was entered may hold a password
+
+
+def _line(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    return f"TRACKER_{str(error['loc'][0]).upper()}: {message}" if error["loc"] else message

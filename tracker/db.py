@@ -32,10 +32,11 @@ class OldSqlite(Exception):
 def engine_options(url: str, *, allow_old_sqlite: bool = False) -> dict[str, Any]:
     """Return what `create_engine` needs for this URL."""
     if not url.startswith("sqlite"):
-        return {"pool_pre_ping": True}
+        return {"pool_pre_ping": True, "hide_parameters": True}  # errors are logged: what was typed is not
     if pysqlite3.sqlite_version_info < SAFE_WAL and not allow_old_sqlite:
         raise OldSqlite(f"SQLite {pysqlite3.sqlite_version} is older than 3.51.3; install the pysqlite3 package anew")
-    return {"module": pysqlite3.dbapi2, "connect_args": {"timeout": 30, "isolation_level": None}}
+    waits = {"timeout": 30, "isolation_level": None}
+    return {"module": pysqlite3.dbapi2, "connect_args": waits, "hide_parameters": True}
 
 
 def prepare(engine: Engine) -> None:

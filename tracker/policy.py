@@ -157,9 +157,11 @@ def _evidence(actor: Actor) -> ColumnElement[bool]:
     served = (
         select(EvidenceLink.evidence_id)
         .join(Duty, Duty.id == EvidenceLink.duty_id)
-        .where(EvidenceLink.superseded_at.is_(None), _duties(actor))
+        .where(EvidenceLink.evidence_id == Evidence.id, EvidenceLink.superseded_at.is_(None), _duties(actor))
+        .correlate(Evidence)
+        .exists()
     )
-    seen = or_(_subtree_of(actor, Evidence.organization_id), Evidence.id.in_(served))
+    seen = or_(_subtree_of(actor, Evidence.organization_id), served)
     return or_(seen, Evidence.id.in_(_shown_to_team(actor))) if _inspects(actor) else seen
 
 
@@ -176,11 +178,13 @@ def _shown_to_team(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of evidence i
 
 
 def _evidence_files(actor: Actor) -> ColumnElement[bool]:
-    return EvidenceFile.evidence_id.in_(select(Evidence.id).where(_evidence(actor)))
+    records = select(Evidence.id).where(Evidence.id == EvidenceFile.evidence_id, _evidence(actor))
+    return records.correlate(EvidenceFile).exists()
 
 
 def _stored_files(actor: Actor) -> ColumnElement[bool]:
-    return StoredFile.id.in_(select(EvidenceFile.stored_file_id).where(_evidence_files(actor)))
+    files = select(EvidenceFile.id).where(EvidenceFile.stored_file_id == StoredFile.id, _evidence_files(actor))
+    return files.correlate(StoredFile).exists()
 
 
 def _inspections(actor: Actor) -> ColumnElement[bool]:
@@ -269,14 +273,10 @@ def _of_running_check(actor: Actor) -> ColumnElement[bool]:
     if _inspects(actor):
         running = and_(running, Inspection.id.not_in(_my_inspections(actor)))
     numbers = select(cast(Inspection.number, Text)).where(running)
-    looked_back = (
-        select(LookBackVerdict.id)
-        .join(Inspection, Inspection.id == LookBackVerdict.inspection_id)
-        .join(Finding, Finding.id == LookBackVerdict.finding_id)
-        .where(running, Finding.key == LogEntry.object_key, LookBackVerdict.recorded_at == LogEntry.at)
-        .correlate(LogEntry)
-        .exists()
+    judged = select(LookBackVerdict.finding_id).where(
+        LookBackVerdict.inspection_id.in_(select(Inspection.id).where(running))
     )
+    looked_back = LogEntry.object_key.in_(select(Finding.key).where(Finding.id.in_(judged)))
     return or_(
         and_(LogEntry.object_kind == "inspection", LogEntry.verb.in_(_TEAM_VERBS), LogEntry.object_key.in_(numbers)),
         and_(LogEntry.verb == "look_back.judge", looked_back),

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.domain.canonical import digest
-from tracker.domain.log import FAULT_TEXTS, Break, Entry, Fault, entry_digest, verify_chain
+from tracker.domain.canonical import canonical_json, digest
+from tracker.domain.log import (
+    ENTRY_FORM,
+    FAULT_TEXTS,
+    Break,
+    Entry,
+    Fault,
+    entry_content,
+    entry_digest,
+    verify_chain,
+)
 
 START = datetime(2026, 5, 8, 1, 30, tzinfo=UTC)
 LENGTH = 6
@@ -132,3 +141,26 @@ def test_a_chain_written_anew_shows_against_a_recorded_head():
 @pytest.mark.parametrize("fault", list(Fault))
 def test_every_fault_is_said_in_words(fault):
     assert Break(1, fault).message == FAULT_TEXTS[fault]
+
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8) | st.sampled_from(
+    ['"', "\\", "\x7f", "\n", "e\u0301"]
+)
+MEMBERS = {
+    **dict.fromkeys(("chain", "act_id", "verb", "object_kind", "object_key", "payload_digest"), TEXT),
+    **dict.fromkeys(("actor", "appointment", "request_id", "previous"), TEXT | st.none()),
+    "seq": st.integers(1, 10**9),
+    "at": st.datetimes(timezones=st.timezones()),
+}
+
+
+@given(st.fixed_dictionaries(MEMBERS))
+def test_the_content_of_an_entry_is_the_canonical_form_of_its_members(members):
+    assert entry_content(**members) == canonical_json({"form": ENTRY_FORM, **members})
+
+
+def test_text_that_is_no_unicode_has_no_content():
+    values = {field.name: getattr(ENTRIES[0], field.name) for field in fields(Entry)}
+    del values["digest"], values["payload"]
+    with pytest.raises(ValueError, match="surrogates"):
+        entry_content(**values | {"verb": "\ud800"})

@@ -35,7 +35,7 @@ TABLES = Base.metadata.tables
 HISTORY = sorted(name for name in fixed_tables() if "superseded_at" in TABLES[name].columns)
 SEALED = sorted(name for name in fixed_tables() if "sealed_at" in TABLES[name].columns)
 # Caches, links of accounts to roles, and what Flask-Security needs: rows that are no facts of their own.
-NOT_KEPT = {"organization_ancestor", "role", "account_role", "desk_hold", "file_trait"}
+NOT_KEPT = {"organization_ancestor", "role", "account_role", "desk_hold", "duty_count", "file_trait"}
 
 
 def value_for(column, *, other=False):

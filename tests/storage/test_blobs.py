@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tracker.storage.blobs import BlobStore, Check, StoreFull
+from tracker.storage.blobs import BlobStore
+from tracker.storage.parts import Check, StoreFull
 
 NOW = datetime.now(UTC)
 A_DAY_AGO, TOMORROW = NOW - timedelta(days=1), NOW + timedelta(days=1)

@@ -19,9 +19,10 @@ from tests.storage.test_antivirus import address_of, clamd
 from tracker.domain.errors import Invalid, TooLarge
 from tracker.domain.media import KINDS, Limits, kind_of
 from tracker.storage import samples
-from tracker.storage.blobs import BlobStore, Check, StoreFull
+from tracker.storage.blobs import BlobStore
 from tracker.storage.inspect import facts_of
 from tracker.storage.intake import take_in
+from tracker.storage.parts import Check, StoreFull
 from tracker.storage.refusal import Refused, as_rule_error
 
 LIMITS = Limits()

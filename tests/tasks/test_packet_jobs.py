@@ -31,8 +31,9 @@ from tracker.reporting.packet import Step
 from tracker.services import jobs
 from tracker.tasks import packets, sealing
 from tracker.tasks.packets import NoRoom, Workshop, check_values, delivered, make_all
+from tracker.tasks.results import result_path
 from tracker.tasks.sealing import SealedMeanwhile
-from tracker.tasks.worker import Worker, result_path
+from tracker.tasks.worker import Worker
 from tracker.tasks.workplace import work_folder
 
 FEW = {"number": 1, "unit": "D1", "language": "zh"}  # before the hostile files were handed in

@@ -141,3 +141,44 @@ def test_a_seal_that_fails_half_way_is_owed(tmp_path: Path, session, city) -> No
     with pytest.raises(OSError, match="sections-1"):
         sealing.destroy([], settings)
     assert sealing.is_owed(session, settings)
+
+
+def test_every_machine_takes_away_what_was_sealed_at_another_one_and_once(tmp_path: Path, session, city) -> None:
+    here, there = (load_settings(data_dir=tmp_path / name) for name in ("here", "there"))
+    for settings in (here, there):
+        settings.result_dir.mkdir(parents=True)
+        settings.section_dir.mkdir()
+        sealing.keep_up(session, settings)  # nothing was ever sealed
+    section, document = there.section_dir / "sections-1", there.result_dir / "a"
+    section.mkdir()
+    document.write_bytes(b"a document")
+    sealing.keep_up(session, there)
+    assert document.exists()
+
+    seal(session, city, datetime.now(UTC))
+    session.commit()
+    sealing.destroy([], here)
+    sealing.carried_out(session, here)
+    sealing.keep_up(session, there)
+    assert not document.exists()
+    assert not section.exists()
+
+    for settings in (here, there):
+        since = sealing.generation(settings)
+        (settings.result_dir / "b").write_bytes(b"made since")
+        sealing.keep_up(session, settings)
+        assert (settings.result_dir / "b").exists()
+        sealing.check_generation(settings, since)
+
+
+def test_two_seals_at_once_of_which_one_was_not_carried_out_are_looked_at_again(tmp_path: Path, session, city) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    settings.result_dir.mkdir()
+    for _ in range(2):
+        seal(session, city, datetime.now(UTC))
+    session.commit()
+    sealing.destroy([], settings)
+    sealing.carried_out(session, settings)  # of one of them
+    (settings.result_dir / "b").write_bytes(b"made since")
+    sealing.keep_up(session, settings)
+    assert not (settings.result_dir / "b").exists()

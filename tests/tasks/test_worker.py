@@ -26,7 +26,8 @@ from tracker.reporting.fonts import FontError
 from tracker.services import jobs
 from tracker.tasks import sealing, worker
 from tracker.tasks.queue import Queue
-from tracker.tasks.worker import TryLater, Worker, kept_folder, result_path
+from tracker.tasks.results import result_path
+from tracker.tasks.worker import TryLater, Worker, kept_folder
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from tests.web.conftest import ClientOf
 from tracker.domain.board import Column
+from tracker.queries import board
 
 
 def test_a_party_above_sees_its_unit_by_dimension(client_of: ClientOf) -> None:
@@ -56,6 +57,24 @@ def test_the_list_goes_on_behind_its_first_page(client_of: ClientOf) -> None:
 
 def test_a_unit_of_somebody_else_is_not_found(client_of: ClientOf) -> None:
     assert client_of("Dong").get("/board/units/D2").status_code == 404
+
+
+def test_the_units_go_on_behind_the_first_page(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, whole = client_of("Rong"), _tally(client_of("Rong").get("/board").text)
+    monkeypatch.setattr(board.units_of_page, "__kwdefaults__", {"after": "", "size": 1})
+    for path, more in (("/board", ""), ("/board/items", ""), ("/board", "level=L3&")):
+        first = client.get(f"{path}?{more}").text
+        assert re.search(r'href="(\?[^"]*after_unit=D1)"', first)
+        assert ("/board/units/D1?" in first, "/board/units/D2?" in first) == (True, False)
+        second = client.get(f"{path}?{more}after_unit=D1").text
+        assert ("/board/units/D1?" in second, "/board/units/D2?" in second) == (False, True)
+        assert not re.search(r'href="\?[^"]*after_unit=', second)
+        assert _tally(first) == _tally(second)
+        assert more or _tally(first) == whole
+
+
+def _tally(page: str) -> str:
+    return page.split("<tbody>")[1].split("</tbody>", maxsplit=1)[0]
 
 
 @pytest.mark.parametrize("path", ["/board", "/board/units/D1"])

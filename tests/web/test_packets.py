@@ -26,7 +26,8 @@ from tests.web.samples import build
 from tracker.db import writing
 from tracker.models import AccessLog, Inspection, InspectionMember, Job, JobState, LogEntry, Organization
 from tracker.reporting.fonts import FontSet
-from tracker.tasks.worker import Worker, result_path
+from tracker.tasks.results import result_path
+from tracker.tasks.worker import Worker
 from tracker.tasks.works import WORKS
 from tracker.web.jobs import doing
 

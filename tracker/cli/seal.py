@@ -58,6 +58,7 @@ def agree(kind: str, key: str, username: str, password: str) -> None:
     with transaction() as session:
         gone = seals.agree(session, kind=SealKind(kind), key=key, actor=actor, now=datetime.now(UTC))
     sealing.destroy(gone, settings)
+    sealing.carried_out(db.session(), settings)
     click.echo(f"{kind} {key}: sealed")
 
 

@@ -16,6 +16,7 @@ from tracker.config import Settings
 from tracker.db import db, transaction
 from tracker.domain.actor import operator
 from tracker.services import log
+from tracker.services.board_counts import verify_counts
 from tracker.services.recount import Difference, verify_caches, verify_sign_offs, verify_texts
 from tracker.services.recount_checks import verify_checks
 from tracker.services.verification import (
@@ -27,9 +28,10 @@ from tracker.services.verification import (
     verify_files,
 )
 from tracker.storage import sheets
-from tracker.storage.blobs import BlobStore
 from tracker.storage.preview import Previews
+from tracker.storage.store import Store
 from tracker.tasks import sealing
+from tracker.tasks.stores import evidence_store
 from tracker.tasks.workplace import leftovers, remove_dead
 
 FINDINGS = 1
@@ -41,11 +43,6 @@ FILE_TEXTS = {
 }
 
 
-def store_of(settings: Settings) -> BlobStore:
-    """The evidence store of this installation."""
-    return BlobStore(settings.store_dir, free_space_floor=settings.free_space_floor)
-
-
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @with_appcontext
@@ -53,10 +50,10 @@ def verify(*, as_json: bool) -> None:
     """Hash every stored file and signature again, and recount what is kept for speed. Exit code 1 on any difference."""
     now, session = datetime.now(UTC), snapshot()
     with bar("files", quiet=as_json) as progress:
-        files = list(verify_files(session, store_of(current_app.config["TRACKER"]), now=now, progress=progress))
+        files = list(verify_files(session, evidence_store(current_app.config["TRACKER"]), now=now, progress=progress))
     with bar("duties", quiet=as_json) as progress:
         rows = [*verify_sign_offs(session), *verify_texts(session), *verify_caches(session, now=now, progress=progress)]
-        rows += verify_checks(session)
+        rows += [*verify_checks(session), *verify_counts(session)]
     if as_json:
         click.echo(json.dumps({"files": [*_files(files)], "rows": [*_rows(rows)]}, ensure_ascii=False, indent=2))
     else:
@@ -93,7 +90,7 @@ def gc(*, dry_run: bool) -> None:
     A seal whose bytes, documents or sections a crash left in place is carried out to its end.
     """
     settings: Settings = current_app.config["TRACKER"]
-    now, store = datetime.now(UTC), store_of(settings)
+    now, store = datetime.now(UTC), evidence_store(settings)
     found, left, owed = garbage(db.session(), store, now=now), leftovers(settings, now=now), _owed(settings)
     gone = found if dry_run else _remove(found, store, now)
     if not dry_run:
@@ -118,7 +115,7 @@ def _owed(settings: Settings) -> list[str]:
     return ["all documents and sections"] if sealing.is_owed(db.session(), settings) else []
 
 
-def _remove(found: Garbage, store: BlobStore, now: datetime) -> Garbage:
+def _remove(found: Garbage, store: Store, now: datetime) -> Garbage:
     gone = collect_garbage(found, store, now=now)
     settings: Settings = current_app.config["TRACKER"]
     previews = Previews(settings.preview_dir, store)

@@ -7,10 +7,13 @@ from datetime import UTC, date, datetime
 import click
 from flask import current_app
 from flask.cli import with_appcontext
+from sqlalchemy.orm import Session
 
+from tracker import logs
 from tracker.config import Settings
 from tracker.db import db
 from tracker.queries.history import SHANGHAI
+from tracker.tasks import sealing
 from tracker.tasks.daily import once_a_day, tidy
 from tracker.tasks.queue import Queue
 from tracker.tasks.traits import make_traits
@@ -25,6 +28,7 @@ def worker(workers: int) -> None:
     """Make documents in the background. Stops on SIGTERM; what was begun is taken up again by the next worker."""
     queue: Queue = current_app.extensions["tracker_queue"]
     settings: Settings = current_app.config["TRACKER"]
+    logs.configure(quiet=settings.demo)
     engine, does = db.engine, Worker(db.engine, settings, WORKS)
     days: set[date] = set()
 
@@ -32,6 +36,8 @@ def worker(workers: int) -> None:
         for key in does.waiting():
             queue.send(key)
         now = datetime.now(UTC)
+        with Session(engine) as session:
+            sealing.keep_up(session, settings)
         today = now.astimezone(SHANGHAI).date()
         if today not in days:
             once_a_day(engine, now=now)

@@ -91,3 +91,29 @@ class Cell:
     def share(self, column: Column | str) -> Fraction | None:
         """The part of those fallen due that stands in a column; None where nothing has fallen due."""
         return Fraction(self[column], self.fallen_due) if self.fallen_due else None
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the board is narrowed to; empty fields do not narrow.
+
+    A duty's period must touch the days `period_…`, its due date lies within `due_…`. `judged` leaves those on which an
+    inspection gave a verdict. `units` are the row numbers of the units of one page.
+    """
+
+    cycle_id: int
+    today: date
+    unit: str | None = None
+    organization: str | None = None
+    level: str | None = None
+    post: str | None = None
+    dimension: str | None = None
+    item: str | None = None
+    state: State | None = None
+    columns: tuple[Column, ...] = ()
+    period_from: date | None = None
+    period_to: date | None = None
+    due_from: date | None = None
+    due_to: date | None = None
+    judged: bool = False
+    units: tuple[int, ...] = ()

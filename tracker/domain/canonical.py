@@ -14,6 +14,10 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from json.encoder import encode_basestring
+
+_as_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_AS_THEY_ARE = frozenset({int, bool, type(None)})
 
 
 def canonical_json(value: object) -> bytes:
@@ -22,8 +26,12 @@ def canonical_json(value: object) -> bytes:
     Raises TypeError for anything else (floats above all) and for keys that are not strings; ValueError for a naive
     datetime, for keys that are equal once normalized, and for text that is not valid Unicode.
     """
-    text = json.dumps(_plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8")
+    return _as_text(_plain(value)).encode("utf-8")
+
+
+def canonical_text(value: str | None) -> str:
+    """Return the canonical form of one string, or of None, as text. Raises TypeError for anything else."""
+    return "null" if value is None else encode_basestring(value if value.isascii() else normalized(value))
 
 
 def digest(data: bytes) -> str:
@@ -33,19 +41,23 @@ def digest(data: bytes) -> str:
 
 def normalized(text: str) -> str:
     """Unicode normal form C: the same letters typed in two ways become the same text."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def moment(at: datetime) -> str:
     """Return an aware datetime as text in UTC, always with six digits of a second."""
     if at.tzinfo is None:
         raise ValueError(f"a moment without a time zone: {at!r}")
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _plain(value: object) -> object:
-    """Return the value with normalized strings and nothing that JSON does not know."""
-    if value is None or isinstance(value, bool):
+    """Return the value with normalized strings and nothing that JSON does not know; the usual types come first."""
+    kind = type(value)
+    if kind is str:
+        return normalized(value)  # type: ignore[arg-type]
+    if kind in _AS_THEY_ARE:
         return value
     if isinstance(value, Mapping):
         return _plain_object(value)
@@ -71,8 +83,8 @@ def _plain_object(members: Mapping[object, object]) -> dict[str, object]:
     for key, member in members.items():
         if not isinstance(key, str):
             raise TypeError(f"a key must be a string: {key!r}")
-        name = normalized(key)
+        name = key if key.isascii() else normalized(key)
         if name in plain:
             raise ValueError(f"two keys are the same once normalized: {key!r}")
-        plain[name] = _plain(member)
+        plain[name] = member if type(member) is str and member.isascii() else _plain(member)
     return plain

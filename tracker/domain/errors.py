@@ -39,3 +39,7 @@ class TooLarge(RuleError):
 
 class NotFound(RuleError):
     """No such object, or none that this person may know of (404)."""
+
+
+class Unavailable(RuleError):
+    """Something that the system needs outside of itself does not answer, or answers wrongly (503)."""

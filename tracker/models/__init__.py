@@ -7,6 +7,7 @@ from tracker.models.circular import CircularText
 from tracker.models.cycle import Cycle, CycleState, DayOverride, Decision
 from tracker.models.desk import DeskHold, FrequentReason
 from tracker.models.duty import Duty, DutyPlan
+from tracker.models.duty_count import DutyCount
 from tracker.models.evidence import Evidence, EvidenceFact, EvidenceFile, EvidenceLink, FileTrait, StoredFile
 from tracker.models.good_practice import GoodPractice, GoodPracticeStep
 from tracker.models.inspection import (
@@ -42,6 +43,7 @@ __all__ = [
     "Decision",
     "DeskHold",
     "Duty",
+    "DutyCount",
     "DutyPlan",
     "Evidence",
     "EvidenceFact",

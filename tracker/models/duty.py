@@ -27,6 +27,7 @@ class Duty(Numbered):
     __tablename__ = "duty"
     __table_args__ = (
         Index("ix_duty_organization_id_cycle_id_due_on", "organization_id", "cycle_id", "due_on"),
+        Index("ix_duty_cycle_id_due_on_key", "cycle_id", "due_on", "key"),  # a list of the year, page by page
         Index("ix_duty_unit_id_cycle_id_dimension", "unit_id", "cycle_id", "dimension"),
         Index("ix_duty_waiting_seat_id_state", "waiting_seat_id", "state"),
         Index("ix_duty_seat_id_cycle_id", "seat_id", "cycle_id"),

@@ -108,6 +108,7 @@ class Verdict(Recorded):
     __tablename__ = "verdict"
     __table_args__ = (
         one_in_force("verdict", "inspection_id", "duty_id"),
+        Index("ix_verdict_duty_id_inspection_id", "duty_id", "inspection_id"),  # of a duty, the revised ones too
         CheckConstraint("submitter_id IS NULL OR submitter_id <> person_id", name="doer_is_not_judge"),
     )
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
@@ -157,10 +158,10 @@ class Finding(Numbered):
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
     number: Mapped[int]
     unit_id: Mapped[int] = mapped_column(ForeignKey("organization.id"), index=True)
-    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
-    duty_id: Mapped[int | None] = mapped_column(ForeignKey("duty.id"))
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organization.id"), index=True)
+    duty_id: Mapped[int | None] = mapped_column(ForeignKey("duty.id"), index=True)
     item_id: Mapped[str | None]
-    repeats: Mapped[str | None]
+    repeats: Mapped[str | None] = mapped_column(index=True)
     state: Mapped[RectificationState] = mapped_column(choice(RectificationState, "state"))
     created_at: Mapped[datetime]
 

@@ -49,7 +49,7 @@ class LogEntry(Numbered):
     payload_id: Mapped[int] = mapped_column(ForeignKey("log_payload.id"))
     payload_digest: Mapped[str]
     previous: Mapped[str | None]
-    digest: Mapped[str]
+    digest: Mapped[str] = mapped_column(index=True)
 
     chain: Mapped[LogChain] = relationship()
     payload: Mapped[LogPayload] = relationship()
@@ -59,7 +59,10 @@ class AccessLog(Numbered):
     """Somebody opened or exported something of a unit. The unit can read it."""
 
     __tablename__ = "access_log"
-    __table_args__ = (Index("ix_access_log_unit_id_at", "unit_id", "at"),)
+    __table_args__ = (
+        Index("ix_access_log_unit_id_at", "unit_id", "at"),
+        Index("ix_access_log_at_id", "at", "id"),
+    )
     at: Mapped[datetime]
     actor: Mapped[str]
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("organization.id"))

@@ -90,7 +90,7 @@ class LookBackVerdict(Recorded):
 
     __tablename__ = "look_back_verdict"
     __table_args__ = (one_in_force("look_back_verdict", "inspection_id", "finding_id"),)
-    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
     finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id"))
     held: Mapped[bool]
     note: Mapped[str] = mapped_column(LongText)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tracker.domain.score import Verdict
@@ -18,6 +18,7 @@ class SelfCheckLine(Recorded):
     __tablename__ = "self_check_line"
     __table_args__ = (
         one_in_force("self_check_line", "inspection_id", "unit_id", "item_id"),
+        Index("ix_self_check_line_inspection_id_unit_id", "inspection_id", "unit_id"),
         CheckConstraint("tenths IS NULL OR tenths >= 0", name="points_not_negative"),
     )
     inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))

@@ -76,7 +76,7 @@ class Handover(Numbered):
     key: Mapped[str] = mapped_column(unique=True)
     seat_id: Mapped[int] = mapped_column(ForeignKey("seat.id"), index=True)
     outgoing_id: Mapped[int] = mapped_column(ForeignKey("appointment.id"))
-    incoming_id: Mapped[int] = mapped_column(ForeignKey("appointment.id"))
+    incoming_id: Mapped[int] = mapped_column(ForeignKey("appointment.id"), index=True)
     made_at: Mapped[datetime]
     covered: Mapped[bytes] = mapped_column(LargeBinary)
     digest: Mapped[str]

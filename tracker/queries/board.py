@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Select, String, and_, case, cast, func, literal, or_, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from tracker.domain.actor import Actor, RoleName
 from tracker.domain.board import ASIDE, SOON_DAYS, STANDS, Cell, Column
+from tracker.domain.board import Filters as Filters  # noqa: PLC0414  whoever asks for the board names its filters by it
 from tracker.domain.duty import State
 from tracker.domain.inspection import InspectionState
 from tracker.models import (
@@ -29,34 +30,10 @@ from tracker.models import (
     Verdict,
 )
 from tracker.policy import visible
+from tracker.queries.board_counts import counted_of_kind, kind_for, units_with
 from tracker.queries.history import known
 
 PAGE = 100
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What the board is narrowed to; empty fields do not narrow.
-
-    A duty's period must touch the days `period_…`, its due date lies within `due_…`. `judged` leaves those on which an
-    inspection gave a verdict.
-    """
-
-    cycle_id: int
-    today: date
-    unit: str | None = None
-    organization: str | None = None
-    level: str | None = None
-    post: str | None = None
-    dimension: str | None = None
-    item: str | None = None
-    state: State | None = None
-    columns: tuple[Column, ...] = ()
-    period_from: date | None = None
-    period_to: date | None = None
-    due_from: date | None = None
-    due_to: date | None = None
-    judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,12 +102,14 @@ def conditions_of(session: Session, actor: Actor, filters: Filters) -> list[Colu
         stands_in = column_expression(filters.today, closed=is_closed(session, filters.cycle_id))
         conditions.append(stands_in.in_([column.value for column in filters.columns]))
     if filters.judged:
-        conditions.append(Duty.id.in_(judged_duties(actor)))
+        conditions.append(Duty.id.in_(judged_duties(actor, cycle_id=filters.cycle_id)))
     return conditions
 
 
 def _place_and_time(filters: Filters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
+    if filters.units:
+        conditions.append(Duty.unit_id.in_(filters.units))
     if filters.unit:
         conditions.append(Duty.unit_id.in_(select(Organization.id).where(Organization.code == filters.unit)))
     if filters.organization:
@@ -147,8 +126,8 @@ def _place_and_time(filters: Filters) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def judged_duties(actor: Actor, as_of: datetime | None = None) -> Select[int]:
-    """The duties (row numbers) on which an inspection gave a verdict.
+def judged_duties(actor: Actor, as_of: datetime | None = None, *, cycle_id: int) -> Select[int]:
+    """The duties (row numbers) of a year on which an inspection gave a verdict.
 
     What is judged in a check that goes on is known to its team alone: the sample is nobody else's to know before the
     check has ended.
@@ -158,13 +137,18 @@ def judged_duties(actor: Actor, as_of: datetime | None = None) -> Select[int]:
     )
     own = select(Inspection.id).where(visible(actor, Inspection))
     told = or_(Verdict.inspection_id.in_(ended), Verdict.inspection_id.in_(own))
-    return select(Verdict.duty_id).where(known(Verdict, as_of), told)
+    of_year = Verdict.inspection_id.in_(select(Inspection.id).where(Inspection.cycle_id == cycle_id))
+    return select(Verdict.duty_id).where(known(Verdict, as_of), of_year, told)
 
 
 def _counted(
     session: Session, actor: Actor, filters: Filters, *by: InstrumentedAttribute[Any]
 ) -> Iterable[tuple[Any, ...]]:
-    column = column_expression(filters.today, closed=is_closed(session, filters.cycle_id)).label("stands_in")
+    closed = is_closed(session, filters.cycle_id)
+    kind = kind_for(session, actor, filters, by)
+    if kind:
+        return counted_of_kind(session, kind, filters, by, closed=closed)
+    column = column_expression(filters.today, closed=closed).label("stands_in")
     query: Select[*tuple[Any, ...]] = select(*by, column, func.count()).where(*conditions_of(session, actor, filters))
     return [tuple(row) for row in session.execute(query.group_by(*by, column))]
 
@@ -191,6 +175,32 @@ def _cells(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[int, str], Cell]:
 def totals(session: Session, actor: Actor, filters: Filters) -> Cell:
     """All duties in view as one cell."""
     return Cell({Column(column): number for column, number in _counted(session, actor, filters)})
+
+
+def units_of_page(
+    session: Session, actor: Actor, filters: Filters, *, after: str = "", size: int = PAGE
+) -> tuple[list[tuple[int, str, str]], bool]:
+    """Number, code and name of units behind `after` (a code) in official order, and whether more follow.
+
+    As long as all units fit on a page, some of them may have nothing in view: the numbers of the page tell.
+    """
+    query: Select[*tuple[Any, ...]] = select(Organization.id, Organization.code, Organization.name)
+    query = query.where(Organization.unit_id == Organization.id).order_by(Organization.place, Organization.id)
+    found = session.execute(query.limit(size + 1)).all()
+    if after or len(found) > size:
+        before = aliased(Organization)
+        last = [select(column).where(before.code == after).scalar_subquery() for column in (before.place, before.id)]
+        query = query.where(tuple_(Organization.place, Organization.id) > tuple_(*last)) if after else query
+        found = session.execute(query.where(_has_any(session, actor, filters)).limit(size + 1)).all()
+    return [(row[0], row[1], row[2]) for row in found[:size]], len(found) > size
+
+
+def _has_any(session: Session, actor: Actor, filters: Filters) -> ColumnElement[bool]:
+    kind = kind_for(session, actor, filters, ())
+    if kind:
+        return units_with(kind, filters, closed=is_closed(session, filters.cycle_id))
+    in_view = select(Duty.id).where(Duty.unit_id == Organization.id, *conditions_of(session, actor, filters))
+    return in_view.correlate(Organization).exists()
 
 
 def organizations_named(session: Session, ids: Iterable[int]) -> list[tuple[int, str, str]]:

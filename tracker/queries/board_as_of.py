@@ -64,7 +64,7 @@ def placed(session: Session, actor: Actor, filters: Filters, *, as_of: datetime)
     found = duties_as_of(session, cycle=cycle, as_of=as_of, organizations=organizations)
     closed = was_closed(cycle, as_of)
     seen = (_placed(duty, lasting[duty.id], today=filters.today, closed=closed) for duty in found if duty.id in lasting)
-    judged = set(session.scalars(judged_duties(actor, as_of))) if filters.judged else set()
+    judged = set(session.scalars(judged_duties(actor, as_of, cycle_id=filters.cycle_id))) if filters.judged else set()
     return [one for one in seen if _passes(one, filters) and (not filters.judged or one.duty.id in judged)]
 
 
@@ -83,6 +83,8 @@ def _lasting(actor: Actor, filters: Filters) -> Iterator[ColumnElement[bool]]:
     for number, code in ((Duty.unit_id, filters.unit), (Duty.organization_id, filters.organization)):
         if code:
             yield number.in_(select(Organization.id).where(Organization.code == code))
+    if filters.units:
+        yield Duty.unit_id.in_(filters.units)
     if filters.period_from:
         yield Duty.period_ends_on >= filters.period_from
     if filters.period_to:
@@ -135,6 +137,17 @@ def organizations_of_unit(
 def totals(session: Session, actor: Actor, filters: Filters, *, as_of: datetime) -> Cell:
     """All duties in view as one cell."""
     return sum(_cells(placed(session, actor, filters, as_of=as_of), lambda _: (0, "")).values(), Cell())
+
+
+def units_of_page(
+    session: Session, actor: Actor, filters: Filters, *, as_of: datetime, after: str = "", size: int = PAGE
+) -> tuple[list[tuple[int, str, str]], bool]:
+    """Number, code and name of units behind `after` (a code) in the order of that day, and whether more follow."""
+    units = session.scalars(select(Duty.unit_id).where(*_lasting(actor, filters)).distinct()).all()
+    named = organizations_named(session, units, as_of=as_of)
+    codes = [code for _, code, _ in named]
+    first = codes.index(after) + 1 if after in codes else 0
+    return named[first : first + size], len(named) > first + size
 
 
 def organizations_named(session: Session, ids: Iterable[int], *, as_of: datetime) -> list[tuple[int, str, str]]:

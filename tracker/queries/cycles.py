@@ -13,7 +13,7 @@ from tracker.domain.cycle import Holding, PlannedDuty, YearPlan
 from tracker.domain.duty import State
 from tracker.domain.errors import NotFound
 from tracker.domain.text import _n
-from tracker.models import ChecklistVersion, Cycle, CycleState, Duty
+from tracker.models import ChecklistVersion, Cycle, CycleState, DutyCount
 from tracker.queries.assignments import Held, holdings
 from tracker.queries.calendar import work_calendar
 from tracker.queries.checklists import checklist_of
@@ -62,12 +62,11 @@ def current_cycle(session: Session, *, today: date, as_of: datetime | None = Non
 
 
 def state_counts(session: Session, cycle: Cycle) -> dict[State, int]:
-    """How many duties that are owed stand where, in the order of the states; those without any are left out."""
-    rows = session.execute(
-        select(Duty.state, func.count()).where(Duty.cycle_id == cycle.id, Duty.in_force.is_(True)).group_by(Duty.state)
-    )
-    counts = {state: count for state, count in rows}  # noqa: C416  a Row is a tuple, but is not typed as a pair
-    return {state: counts[state] for state in State if state in counts}
+    """How many duties that are owed stand where, as states are shown; in their order, without those of none."""
+    numbers = select(DutyCount.state, func.sum(DutyCount.number)).group_by(DutyCount.state)
+    rows = session.execute(numbers.where(DutyCount.cycle_id == cycle.id, DutyCount.kind == "unit"))
+    counts = {State(state): count for state, count in rows}
+    return {state: counts[state] for state in State if counts.get(state)}
 
 
 def plan_cycle(

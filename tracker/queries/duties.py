@@ -9,9 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor
@@ -44,10 +45,7 @@ from tracker.queries.history import SHANGHAI, known
 UNSIGNED = frozenset({State.OPEN, State.RETURNED})  # states in which no signature stands
 SENT_BACK = frozenset({Action.RETURN, Action.REFUSE, Action.REOPEN})  # what gives a duty back to its holder
 CLAIM_STANDS = frozenset({State.CLAIMED, State.NOT_APPLICABLE, State.EXCUSED})  # what is signed is a claim
-_SETTLED_AS: Mapping[ClaimKind, State] = {
-    ClaimKind.NOT_APPLICABLE: State.NOT_APPLICABLE,
-    ClaimKind.EXCUSED: State.EXCUSED,
-}
+_SETTLED_AS = {ClaimKind.NOT_APPLICABLE: State.NOT_APPLICABLE, ClaimKind.EXCUSED: State.EXCUSED}
 
 
 def content_of(duty: Duty, evidence: Sequence[EvidenceContent], claim: ClaimContent | None) -> bytes:
@@ -123,8 +121,7 @@ def to_do(session: Session, *, seats: Collection[int], today: date, limit: int =
 
     One query reads the lines and the totals, so that a number always equals the rows behind it.
     """
-    ranked = _ranked(seats, today)
-    rows = session.execute(_lines(ranked).where(ranked.c.place <= limit + 1)).all()
+    rows = session.execute(_first_lines(), {**_asked(seats, today), "most": limit + 1}).all()
     items = _items(session, {row.cycle_id for row in rows})
     return {section: _listed([r for r in rows if r.section == section], items, limit) for section in Section}
 
@@ -133,11 +130,11 @@ def section_of(
     session: Session, section: Section, *, seats: Collection[int], today: date, after: str = "", limit: int = 50
 ) -> Listed:
     """One section of that list from a place on (`Listed.after` of the part before)."""
-    ranked = _ranked(seats, today)
+    ranked = _ranked()
     query = _lines(ranked).where(ranked.c.section == section.value).limit(limit + 1)
     if after:
         query = query.where(_beyond(ranked, section, after))
-    rows = session.execute(query).all()
+    rows = session.execute(query, _asked(seats, today)).all()
     return _listed(rows, _items(session, {row.cycle_id for row in rows}), limit)
 
 
@@ -168,26 +165,32 @@ def _instant(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _section(today: date) -> ColumnElement[str]:
-    """The section of a duty, as SQL."""
+def _asked(seats: Collection[int], today: date) -> dict[str, Any]:
+    """The values that `_ranked` leaves open."""
     last_of_month = today.replace(day=monthrange(today.year, today.month)[1])
+    return {"seats": list(seats), "today": today, "last_of_month": last_of_month}
+
+
+def _section() -> ColumnElement[str]:
+    """The section of a duty, as SQL."""
     again = and_(Duty.is_changed.is_(True), Duty.state.in_(SUBMITTED_AGAIN))
     return case(
         (or_(Duty.state == State.RETURNED, again), Section.RETURNED.value),
         (Duty.state != State.OPEN, Section.HANDED_IN.value),
-        (Duty.due_on < today, Section.OVERDUE.value),
-        (Duty.due_on <= last_of_month, Section.THIS_MONTH.value),
+        (Duty.due_on < bindparam("today"), Section.OVERDUE.value),
+        (Duty.due_on <= bindparam("last_of_month"), Section.THIS_MONTH.value),
         else_=Section.LATER.value,
     )
 
 
-def _ranked(seats: Collection[int], today: date) -> Any:  # noqa: ANN401  a subquery
-    """Every duty of the seats with its section and its place there.
+@cache
+def _ranked() -> Any:  # noqa: ANN401  a subquery
+    """Every duty of the seats with its section and its place there; put together once, since everybody's day begins so.
 
     What is to be done is read by due date, and what was returned before what changed after signing; what was handed in
     is read backwards from the latest.
     """
-    section = _section(today)
+    section = _section()
     rank = case((Duty.state.in_(UNSIGNED), 0), else_=1)
     handed_in = func.coalesce(Duty.submitted_at, Duty.created_at)
     pressing = func.row_number().over(partition_by=section, order_by=(rank, Duty.due_on, Duty.key))
@@ -204,7 +207,11 @@ def _ranked(seats: Collection[int], today: date) -> Any:  # noqa: ANN401  a subq
             case((section == Section.HANDED_IN.value, latest), else_=pressing).label("place"),
         )
         .join(Cycle, Cycle.id == Duty.cycle_id)
-        .where(Duty.seat_id.in_(seats), Duty.in_force.is_(True), Cycle.state == CycleState.OPEN)
+        .where(
+            Duty.seat_id.in_(bindparam("seats", expanding=True)),
+            Duty.in_force.is_(True),
+            Cycle.state == CycleState.OPEN,
+        )
         .subquery()
     )
 
@@ -247,6 +254,12 @@ def _lines(ranked: Any) -> Select[Any]:  # noqa: ANN401  a subquery
         .join(Organization, Organization.id == Duty.organization_id)
         .order_by(ranked.c.place)
     )
+
+
+@cache
+def _first_lines() -> Select[Any]:
+    """The first lines of every section."""
+    return _lines(_ranked()).where(_ranked().c.place <= bindparam("most"))
 
 
 def _items(session: Session, cycles: Collection[int]) -> dict[int, Mapping[str, Item]]:

@@ -134,23 +134,12 @@ def notice_of(session: Session, inspection: Inspection) -> StoredFile | None:
 
 def inspections_seen(session: Session, actor: Actor) -> list[Summary]:
     """The checks that a person may see, the newest first."""
-    verdicts = (
-        select(Verdict.inspection_id, func.count().label("n"))
-        .where(known(Verdict))
-        .group_by(Verdict.inspection_id)
-        .subquery()
-    )
-    sampled = (
-        select(InspectionDuty.inspection_id, func.count().label("n"))
-        .where(known(InspectionDuty))
-        .group_by(InspectionDuty.inspection_id)
-        .subquery()
-    )
+    of_check = InspectionDuty.inspection_id == Inspection.id, Verdict.inspection_id == Inspection.id
+    sampled = select(func.count()).where(known(InspectionDuty), of_check[0]).scalar_subquery()
+    verdicts = select(func.count()).where(known(Verdict), of_check[1]).scalar_subquery()
     query = (
-        select(Inspection, InspectionFact, func.coalesce(sampled.c.n, 0), func.coalesce(verdicts.c.n, 0))
+        select(Inspection, InspectionFact, sampled, verdicts)
         .join(InspectionFact, and_(InspectionFact.inspection_id == Inspection.id, known(InspectionFact)))
-        .outerjoin(sampled, sampled.c.inspection_id == Inspection.id)
-        .outerjoin(verdicts, verdicts.c.inspection_id == Inspection.id)
         .where(visible(actor, Inspection))
         .order_by(Inspection.number.desc())
         .limit(PAGE)

@@ -47,7 +47,7 @@ def entries_of(session: Session, chain: LogChain) -> Iterator[Entry]:
         for _, *values in rows:
             yield Entry(chain.key, *values)
         number, seq = rows[-1][:2]
-        after = or_(LogEntry.seq > seq, and_(LogEntry.seq == seq, LogEntry.id > number))
+        after = and_(LogEntry.seq >= seq, or_(LogEntry.seq > seq, LogEntry.id > number))  # the index knows the first
 
 
 def _stream(chain: LogChain) -> Any:  # noqa: ANN401  a SELECT of the number and the members of an `Entry`

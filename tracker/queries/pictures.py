@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -16,10 +16,11 @@ from tracker.domain.board import Cell, Column
 from tracker.domain.duty import State
 from tracker.domain.inspection import STATE_AFTER, RectificationAction
 from tracker.domain.pictures import Flow, Life, month_in
-from tracker.models import Cycle, Duty, Finding, FindingFact, Inspection, Organization, RectificationStep
+from tracker.models import Cycle, Duty, DutyCount, Finding, FindingFact, Inspection, Organization, RectificationStep
 from tracker.policy import visible
 from tracker.queries.board import Filters, column_expression, conditions_of, is_closed, judged_duties, shown_state_of
 from tracker.queries.board_as_of import Placed, placed
+from tracker.queries.board_counts import counted_of_kind, kind_for, states_of_kind
 from tracker.queries.history import SHANGHAI
 
 Row = int | str
@@ -45,12 +46,17 @@ def counted(
     *by: InstrumentedAttribute[Any],
     as_of: datetime | None = None,
 ) -> Counted:
-    """The duties in view by state, and for each attribute in `by` (unit, organization, item) by month."""
+    """The duties in view by state, and for each attribute in `by` (unit, organization, item) by month.
+
+    The months are those of one page of units, if the filters name it; the flow is that of all pages.
+    """
+    everywhere = replace(filters, units=())
     if as_of is None:
-        states, dated = _states(session, actor, filters), _dated(session, actor, filters, by)
+        states, dated = _states(session, actor, everywhere), _dated(session, actor, filters, by)
     else:
-        found = placed(session, actor, filters, as_of=as_of)
-        states, dated = _states_then(found, set(session.scalars(judged_duties(actor, as_of)))), _dated_then(found, by)
+        found = placed(session, actor, everywhere, as_of=as_of)
+        states = _states_then(found, set(session.scalars(judged_duties(actor, as_of, cycle_id=filters.cycle_id))))
+        dated = _dated_then((one for one in found if not filters.units or one.duty.unit_id in filters.units), by)
     return Counted(flow_of(states), _months(dated, year_of(session, filters), len(by)))
 
 
@@ -82,7 +88,11 @@ def _months(dated: Iterable[Sequence[Any]], year: int, number_of_rows: int) -> l
 def _dated(
     session: Session, actor: Actor, filters: Filters, by: Sequence[InstrumentedAttribute[Any]]
 ) -> Iterable[Sequence[Any]]:
-    column = column_expression(filters.today, closed=is_closed(session, filters.cycle_id)).label("stands_in")
+    closed, kind = is_closed(session, filters.cycle_id), kind_for(session, actor, filters, by)
+    if kind:
+        due_on = extract("year", DutyCount.due_on), extract("month", DutyCount.due_on)
+        return counted_of_kind(session, kind, filters, by, closed=closed, also=due_on)
+    column = column_expression(filters.today, closed=closed).label("stands_in")
     due = (extract("year", Duty.due_on).label("due_year"), extract("month", Duty.due_on).label("due_month"))
     query: Select[*tuple[Any, ...]] = select(*by, *due, column, func.count())
     query = query.where(*conditions_of(session, actor, filters)).group_by(*by, *due, column)
@@ -97,7 +107,14 @@ def _dated_then(found: Iterable[Placed], by: Sequence[InstrumentedAttribute[Any]
 
 def _states(session: Session, actor: Actor, filters: Filters) -> Iterable[tuple[str, int, int]]:
     state = shown_state_of().label("shown_state")
-    judged = func.sum(case((Duty.id.in_(judged_duties(actor)), 1), else_=0))
+    kind = kind_for(session, actor, filters, ())
+    if kind:
+        closed = is_closed(session, filters.cycle_id)
+        numbers = states_of_kind(session, kind, filters, closed=closed)
+        judged_ones = select(func.count()).where(*conditions_of(session, actor, replace(filters, judged=True)))
+        of_them = session.scalar(judged_ones) or 0
+        return [(shown, number, 0 if place else of_them) for place, (shown, number) in enumerate(numbers)]
+    judged = func.sum(case((Duty.id.in_(judged_duties(actor, cycle_id=filters.cycle_id)), 1), else_=0))
     query = select(state, func.count(), judged).where(*conditions_of(session, actor, filters)).group_by(state)
     return [(row[0], row[1], row[2]) for row in session.execute(query)]
 

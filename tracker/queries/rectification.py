@@ -408,15 +408,13 @@ def _is_mine(actor: Actor, mine: Mine) -> ColumnElement[bool]:
 
 def _had_a_hand(actor: Actor) -> ColumnElement[bool]:
     """Whether the person worded the finding, or had a hand in putting it right (`doers_on`)."""
-    worded = select(FindingFact.finding_id).where(FindingFact.entered_by_id == actor.person_id)
-    entered = select(EvidenceFact.evidence_id).where(EvidenceFact.entered_by_id == actor.person_id)
-    did = select(RectificationStep.finding_id).where(
-        or_(
-            and_(RectificationStep.person_id == actor.person_id, RectificationStep.action.in_(DOING)),
-            RectificationStep.evidence_id.in_(entered),
-        )
-    )
-    return or_(Finding.id.in_(worded), Finding.id.in_(did))
+    of_finding = FindingFact.finding_id == Finding.id, RectificationStep.finding_id == Finding.id
+    worded = select(FindingFact.id).where(of_finding[0], FindingFact.entered_by_id == actor.person_id)
+    of_record = EvidenceFact.evidence_id == RectificationStep.evidence_id
+    entered = select(EvidenceFact.id).where(of_record, EvidenceFact.entered_by_id == actor.person_id)
+    took = and_(RectificationStep.person_id == actor.person_id, RectificationStep.action.in_(DOING))
+    did = select(RectificationStep.id).where(of_finding[1], or_(took, entered.correlate(RectificationStep).exists()))
+    return or_(worded.correlate(Finding).exists(), did.correlate(Finding).exists())
 
 
 def _narrowed(actor: Actor, filters: Filters, *, today: date, as_of: datetime | None) -> list[ColumnElement[bool]]:

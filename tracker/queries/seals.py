@@ -256,6 +256,11 @@ def last_sealed_at(session: Session) -> datetime | None:
     return session.scalar(select(func.max(Seal.decided_at)).where(Seal.state == SealState.DONE))
 
 
+def seals_done(session: Session) -> int:
+    """How many seals were carried out so far: the number only grows, and each seal makes it grow."""
+    return session.scalar(select(func.count()).select_from(Seal).where(Seal.state == SealState.DONE)) or 0
+
+
 def sealed_files(session: Session) -> Sequence[str]:
     """The digests of the files that were sealed."""
     return session.scalars(select(StoredFile.sha256).where(StoredFile.sealed_at.is_not(None))).all()

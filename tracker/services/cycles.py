@@ -25,11 +25,12 @@ from tracker.queries.cycles import Progress, cycle_of, open_cycles, state_counts
 from tracker.queries.history import SHANGHAI
 from tracker.queries.log import SYSTEM
 from tracker.services import log
-from tracker.services.duty_plans import Layer, Relaid
+from tracker.services.duty_plans import Layer, Relaid, opened
 
 EARLIEST, LATEST = 2000, 2199
 WHAT_LENGTH = 300
 CHUNK = 500
+OPENED_AT_ONCE = 50  # organizations whose duties are written together: memory does not grow with the city
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,14 @@ def open_cycle(
     session.flush()
     layer = Layer(session, cycle, actor=actor, now=now)
     found = list(holdings(session, cycle=cycle))
-    laid = 0
-    organizations = 0
-    for number, held in enumerate(found, start=1):
-        count = layer.open(held)
-        laid += count
-        organizations += bool(count)
+    counts: list[int] = []
+    for start in range(0, len(found), OPENED_AT_ONCE):
+        counts += layer.open(found[start : start + OPENED_AT_ONCE])
         if progress:
-            progress(number, len(found))
-    after = {"checklist": version.sha256, "organizations": organizations, "duties": laid}
-    log.record(session, actor=actor, now=now, verb="open", kind="cycle", key=str(year), after=after)
+            progress(len(counts), len(found))
+    laid, organizations = sum(counts), sum(map(bool, counts))
+    told = opened(cycle, organizations=organizations, duties=laid)
+    log.record_all(session, [told], actor=actor, now=now)
     return Opened(cycle, True, organizations, laid)
 
 

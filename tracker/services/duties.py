@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.exc import StaleDataError
 
 from tracker.domain.canonical import digest
 from tracker.domain.errors import WrongState
@@ -14,6 +17,8 @@ from tracker.models import Cycle, CycleState, Duty
 from tracker.queries.duties import CLAIM_STANDS, content_of, is_changed
 from tracker.queries.evidence import contents_of
 from tracker.queries.sign_offs import claims_of
+from tracker.services.bulk import update_rows
+from tracker.services.sign_off_rows import Shown
 
 
 def locked(session: Session, duty_ids: Collection[int]) -> list[Duty]:
@@ -27,24 +32,56 @@ def renew(session: Session, duties: Collection[Duty]) -> None:
     """Renew what duties (locked) say about their content, for all of them together: three queries, not three each."""
     ids = [duty.id for duty in duties]
     contents, claims = contents_of(session, ids), claims_of(session, ids)
+    changes = []
     for duty in duties:
         claim = claims.get(duty.id) if duty.state in CLAIM_STANDS else None
-        duty.content_digest = digest(content_of(duty, contents.get(duty.id, ()), claim))
-        duty.is_changed = is_changed(duty.state, content=duty.content_digest, signed=duty.signed_digest)
-    session.flush()
+        content = digest(content_of(duty, contents.get(duty.id, ()), claim))
+        changed = is_changed(duty.state, content=content, signed=duty.signed_digest)
+        changes.append((duty, replace(Shown.of(duty), content_digest=content, is_changed=changed)))
+    show(session, changes)
+
+
+def show(session: Session, changes: Iterable[tuple[Duty, Shown]]) -> None:
+    """Let duties (locked) show this, all in one statement; those that show it already stay as they are."""
+    differing = [(duty, shown) for duty, shown in changes if Shown.of(duty) != shown]
+    rows = [{"id": duty.id, "version": duty.version} | vars(shown) for duty, shown in differing]
+    if update_rows(session, Duty, rows, key=("id", "version")) != len(rows):
+        raise StaleDataError("a duty was changed by somebody else although it was locked")
+    for duty, shown in differing:
+        for name, value in (vars(shown) | {"version": duty.version + 1}).items():
+            set_committed_value(duty, name, value)
+
+
+def closed_years(session: Session, duties: Iterable[Duty]) -> dict[int, int]:
+    """The closed ones among the years of duties, by row number; none is closed before this is committed."""
+    years = select(Cycle.id, Cycle.year, Cycle.state).where(Cycle.id.in_({duty.cycle_id for duty in duties}))
+    found = session.execute(years.with_for_update(read=True))
+    return {number: year for number, year, state in found if state is CycleState.CLOSED}
+
+
+def refuse_closed(duties: Iterable[Duty], closed: Mapping[int, int]) -> None:
+    """Refuse what would change the standing of duties of a year that is closed."""
+    for duty in duties:
+        if duty.cycle_id in closed:
+            raise WrongState(
+                _n("%(year)s 年度已经关闭，不能再填报；如确需补录，请联系管理员。"), year=closed[duty.cycle_id]
+            )
+
+
+def refuse_ended(duties: Iterable[Duty]) -> None:
+    """Refuse what a holder does on duties that are no longer owed."""
+    if not all(duty.in_force for duty in duties):
+        raise WrongState(_n("其中有任务已不再要求办理，请刷新后重新选择。"))
 
 
 def check_year_open(session: Session, duties: Iterable[Duty]) -> None:
     """Refuse what would change the standing of duties of a year that is closed."""
-    years = select(Cycle.year, Cycle.state).where(Cycle.id.in_({duty.cycle_id for duty in duties}))
-    for year, state in session.execute(years.with_for_update(read=True)):  # it is not closed before this is committed
-        if state is CycleState.CLOSED:
-            raise WrongState(_n("%(year)s 年度已经关闭，不能再填报；如确需补录，请联系管理员。"), year=year)
+    found = list(duties)
+    refuse_closed(found, closed_years(session, found))
 
 
 def check_open(session: Session, duties: Iterable[Duty]) -> None:
     """Refuse what a holder does on duties of a year that is closed, or on duties that are no longer owed."""
     found = list(duties)
     check_year_open(session, found)
-    if not all(duty.in_force for duty in found):
-        raise WrongState(_n("其中有任务已不再要求办理，请刷新后重新选择。"))
+    refuse_ended(found)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
@@ -22,6 +24,7 @@ from tracker.domain.sign_off import duty_content
 from tracker.models import Cycle, Duty, DutyPlan, Organization, Seat
 from tracker.queries.assignments import Held, year_plan
 from tracker.services import log
+from tracker.services.bulk import insert_rows, row_numbers
 from tracker.services.seats import ensure_seat
 
 REASON_LENGTH = 200
@@ -67,7 +70,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """One row of a plan to be written."""
 
     duty_id: int
@@ -87,13 +90,13 @@ class Layer:
         self.now = now
         self.plan: YearPlan = year_plan(session, cycle)
 
-    def open(self, held: Held) -> int:
-        """Lay out the whole year of an organization and log it; return the number of duties."""
-        planned = list(self.plan.duties(held.holding))
-        if planned:
-            self._insert(held, planned, reason="")
-            self._log(held, verb="lay_out", after=_summary(planned))
-        return len(planned)
+    def open(self, organizations: Sequence[Held]) -> list[int]:
+        """Lay out the whole year of some organizations and log it for each; return their numbers of duties."""
+        planned = [(held, list(self.plan.duties(held.holding))) for held in organizations]
+        self._insert([(held, duty) for held, duties in planned for duty in duties], reason="")
+        told = [laid_out(self.cycle.year, held, duties) for held, duties in planned if duties]
+        log.record_all(self.session, told, actor=self.actor, now=self.now)
+        return [len(duties) for _, duties in planned]
 
     def lay_again(self, held: Held, *, from_day: date, reason: str, done: Relaid) -> None:
         """Bring what is to come in line with what is owed now."""
@@ -102,9 +105,9 @@ class Layer:
         change = _compare(wanted, there, from_day=from_day)
         if not change.total:
             return
-        self._insert(held, change.added, reason=reason)
-        plans = [_Plan(row.id, row.starts_on, row.ends_on, row.due_on, in_force=False) for row in change.ended]
-        plans += [_plan_by(row.id, wanted[row.key].slot) for row in (*change.revived, *change.moved)]
+        self._insert([(held, duty) for duty in change.added], reason=reason)
+        plans = [Plan(row.id, row.starts_on, row.ends_on, row.due_on, in_force=False) for row in change.ended]
+        plans += [plan_by(row.id, wanted[row.key].slot) for row in (*change.revived, *change.moved)]
         self._replace_plans(plans, reason=reason)
         changes = {
             "reason": reason,
@@ -127,7 +130,7 @@ class Layer:
             occurrence=slot.occurrence,
         )
         planned = PlannedDuty(key, seat.key, owed.item, owed.post, slot)
-        self._insert(held, [planned], reason="", happening=what)
+        self._insert([(held, planned)], reason="", happening=what)
         log.record(
             self.session,
             actor=self.actor,
@@ -151,7 +154,7 @@ class Layer:
         moved = [row for row, _ in known if due[row.id] != row.due_on]
         if not moved:
             return 0
-        plans = [_Plan(row.id, row.starts_on, row.ends_on, due[row.id], in_force=True) for row in moved]
+        plans = [Plan(row.id, row.starts_on, row.ends_on, due[row.id], in_force=True) for row in moved]
         self._replace_plans(plans, reason=reason)
         changes = {"reason": reason, "moved": [[row.key, due[row.id]] for row in moved]}
         self._log(held, verb="lay_again", after=changes)
@@ -176,77 +179,37 @@ class Layer:
             .with_for_update()
         ).all()
 
-    def _insert(self, held: Held, planned: Sequence[PlannedDuty], *, reason: str, happening: str | None = None) -> None:
-        if not planned:
+    def _insert(self, owed: Sequence[tuple[Held, PlannedDuty]], *, reason: str, happening: str | None = None) -> None:
+        if not owed:
             return
-        seats = self._seat_numbers(held, planned)
-        rows = [self._duty_row(held, duty, seats[duty.seat], happening) for duty in planned]
-        added = self.session.execute(insert(Duty.__table__).returning(Duty.id, Duty.key), rows)  # type: ignore[arg-type]
-        numbers = {str(key): int(number) for number, key in added}
-        self._add_plans((_plan_by(numbers[duty.key], duty.slot) for duty in planned), reason=reason)
+        seats = self._seat_numbers(owed)
+        numbers = row_numbers(self.session, Duty, len(owed))
+        rows = [
+            duty_row(number, held, duty, self.plan.digest_of(duty.item), cycle_id=self.cycle.id,
+                     seat_id=seats[duty.seat], happening=happening, now=self.now)
+            for number, (held, duty) in zip(numbers, owed, strict=True)
+        ]  # fmt: skip
+        insert_rows(self.session, Duty, rows)
+        plans = (plan_by(number, duty.slot) for number, (_, duty) in zip(numbers, owed, strict=True))
+        self._add_plans(plans, reason=reason)
 
-    def _seat_numbers(self, held: Held, planned: Sequence[PlannedDuty]) -> Mapping[str, int]:
+    def _seat_numbers(self, owed: Sequence[tuple[Held, PlannedDuty]]) -> Mapping[str, int]:
         """Row numbers of seats by key; seats of a single holder are made where they are missing."""
-        keys = {duty.seat: duty.post for duty in planned}
+        keys = {duty.seat: (held, duty.post) for held, duty in owed}
         rows = self.session.execute(select(Seat.key, Seat.id).where(Seat.key.in_(keys)))
         numbers = dict(rows.all())
-        missing = [key for key in keys if key not in numbers]
-        organization = self.session.get_one(Organization, held.id) if missing else None
-        for key in missing:
-            assert organization is not None  # noqa: S101  (it was read above)
-            number = int(key.rsplit("-", 1)[1])
-            numbers[key] = ensure_seat(self.session, organization, keys[key], number, now=self.now).id
+        for key, (held, post) in keys.items():
+            if key not in numbers:
+                organization = self.session.get_one(Organization, held.id)
+                number = int(key.rsplit("-", 1)[1])
+                numbers[key] = ensure_seat(self.session, organization, post, number, now=self.now).id
         return numbers
 
-    def _duty_row(self, held: Held, duty: PlannedDuty, seat_id: int, happening: str | None) -> dict[str, object]:
-        item, slot = duty.item, duty.slot
-        version = self.plan.digest_of(item)
-        return {
-            "key": duty.key,
-            "cycle_id": self.cycle.id,
-            "unit_id": held.unit_id,
-            "organization_id": held.id,
-            "seat_id": seat_id,
-            "item_id": item.id,
-            "item_digest": version,
-            "level": item.level,
-            "post": duty.post,
-            "dimension": item.dimension,
-            "occasion": item.occasion,
-            "period": slot.period.code,
-            "period_starts_on": slot.period.starts_on,
-            "period_ends_on": slot.period.ends_on,
-            "occurrence": slot.occurrence,
-            "happened_on": None if happening is None else slot.starts_on,
-            "happening": happening,
-            "created_at": self.now,
-            "starts_on": slot.starts_on,
-            "ends_on": slot.ends_on,
-            "due_on": slot.due_on,
-            "in_force": True,
-            "state": State.OPEN,
-            "content_digest": _empty_content(duty, version),
-            "is_changed": False,
-            "version": 1,
-        }
+    def _add_plans(self, plans: Iterable[Plan], *, reason: str) -> None:
+        rows = [plan_row(plan, reason=reason[:REASON_LENGTH], now=self.now) for plan in plans]
+        insert_rows(self.session, DutyPlan, rows)
 
-    def _add_plans(self, plans: Iterable[_Plan], *, reason: str) -> None:
-        rows = [
-            {
-                "duty_id": plan.duty_id,
-                "starts_on": plan.starts_on,
-                "ends_on": plan.ends_on,
-                "due_on": plan.due_on,
-                "in_force": plan.in_force,
-                "reason": reason[:REASON_LENGTH],
-                "recorded_at": self.now,
-            }
-            for plan in plans
-        ]
-        if rows:
-            self.session.execute(insert(DutyPlan.__table__), rows)  # type: ignore[arg-type]
-
-    def _replace_plans(self, plans: Sequence[_Plan], *, reason: str) -> None:
+    def _replace_plans(self, plans: Sequence[Plan], *, reason: str) -> None:
         """Let new plans take the place of those in force, and renew what the duties show of them."""
         duty, plan = Duty.__table__, DutyPlan.__table__
         for start in range(0, len(plans), _CHUNK):
@@ -280,22 +243,94 @@ class Layer:
         )
 
 
+def duty_row(
+    number: int,
+    held: Held,
+    duty: PlannedDuty,
+    version: str,
+    *,
+    cycle_id: int,
+    seat_id: int,
+    happening: str | None,
+    now: datetime,
+) -> dict[str, Any]:
+    """A duty as it is laid out; `version` is the digest of its item's text."""
+    item, slot = duty.item, duty.slot
+    return {
+        "id": number,
+        "key": duty.key,
+        "cycle_id": cycle_id,
+        "unit_id": held.unit_id,
+        "organization_id": held.id,
+        "seat_id": seat_id,
+        "item_id": item.id,
+        "item_digest": version,
+        "level": item.level,
+        "post": duty.post,
+        "dimension": item.dimension,
+        "occasion": item.occasion,
+        "period": slot.period.code,
+        "period_starts_on": slot.period.starts_on,
+        "period_ends_on": slot.period.ends_on,
+        "occurrence": slot.occurrence,
+        "happened_on": None if happening is None else slot.starts_on,
+        "happening": happening,
+        "created_at": now,
+        "starts_on": slot.starts_on,
+        "ends_on": slot.ends_on,
+        "due_on": slot.due_on,
+        "in_force": True,
+        "state": State.OPEN,
+        "content_digest": _empty_content(duty, version),
+        "is_changed": False,
+        "version": 1,
+    }
+
+
+def plan_row(plan: Plan, *, reason: str, now: datetime) -> dict[str, Any]:
+    """A row of a plan."""
+    return {
+        "duty_id": plan.duty_id,
+        "starts_on": plan.starts_on,
+        "ends_on": plan.ends_on,
+        "due_on": plan.due_on,
+        "in_force": plan.in_force,
+        "reason": reason,
+        "recorded_at": now,
+    }
+
+
+def opened(cycle: Cycle, *, organizations: int, duties: int) -> log.Told:
+    """What the log tells of a year that was opened."""
+    after = {"checklist": cycle.checklist_version.sha256, "organizations": organizations, "duties": duties}
+    return log.Told("open", "cycle", str(cycle.year), after=after)
+
+
+def laid_out(year: int, held: Held, planned: Sequence[PlannedDuty]) -> log.Told:
+    """What the log tells of the year of an organization."""
+    after = {"cycle": year, "duties": _summary(planned)}
+    return log.Told("lay_out", "organization", held.holding.code, (held.unit,), after=after)
+
+
 def _appointment(actor: Actor, seat: Seat) -> str | None:
     sitting = actor.sitting_in(seat.id)
     return sitting.appointment_key if sitting else None
 
 
 def _empty_content(duty: PlannedDuty, version: str) -> str:
-    return digest(
-        duty_content(
-            duty_key=duty.key,
-            item_id=duty.item.id,
-            item_digest=version,
-            period=duty.slot.period.code,
-            occurrence=duty.slot.occurrence,
-            evidence=(),
-        )
+    head, tail = _around_key(duty.item.id, version, duty.slot.period.code, duty.slot.occurrence)
+    return digest(head + canonical_json(duty.key) + tail)
+
+
+@lru_cache(maxsize=4096)
+def _around_key(item_id: str, version: str, period: str, occurrence: int) -> tuple[bytes, bytes]:
+    """The content of a duty without evidence before and after its key: all that is the same for a whole city."""
+    key = "key-of-the-duty"
+    content = duty_content(
+        duty_key=key, item_id=item_id, item_digest=version, period=period, occurrence=occurrence, evidence=()
     )
+    head, _, tail = content.partition(canonical_json(key))
+    return head, tail
 
 
 def _summary(planned: Sequence[PlannedDuty]) -> dict[str, object]:
@@ -304,8 +339,9 @@ def _summary(planned: Sequence[PlannedDuty]) -> dict[str, object]:
     return {"count": len(listed), "digest": digest(canonical_json(listed))}
 
 
-def _plan_by(duty_id: int, slot: Slot) -> _Plan:
-    return _Plan(duty_id, slot.starts_on, slot.ends_on, slot.due_on, in_force=True)
+def plan_by(duty_id: int, slot: Slot) -> Plan:
+    """The plan that a slot makes."""
+    return Plan(duty_id, slot.starts_on, slot.ends_on, slot.due_on, in_force=True)
 
 
 def _compare(wanted: Mapping[str, PlannedDuty], there: Mapping[str, _Row], *, from_day: date) -> Change:

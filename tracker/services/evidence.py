@@ -7,10 +7,9 @@ possible and shows as changed after signing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -40,6 +39,17 @@ from tracker.queries.evidence import bytes_held
 from tracker.queries.history import SHANGHAI, known
 from tracker.services import log
 from tracker.services.duties import check_open, check_year_open, locked, renew
+from tracker.services.evidence_rows import (
+    Entry,
+    Owner,
+    evidence_key,
+    evidence_row,
+    fact_row,
+    file_row,
+    link_row,
+    stored_row,
+    told,
+)
 from tracker.storage.intake import Accepted
 
 
@@ -49,15 +59,6 @@ class Allowance:
 
     file_bytes: int
     organization_bytes: int
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """What a record says, once it has been checked."""
-
-    act_on: date
-    sentence: str
-    counts: Mapping[str, int]
 
 
 def record(
@@ -92,7 +93,7 @@ def record(
     _attach(session, evidence, files, actor=actor, now=now)
     _serve(session, evidence, served, actor=actor, now=now)
     renew(session, served)
-    _log(session, evidence, served, "record", actor=actor, now=now, after=_told(entry, files, served))
+    _log(session, evidence, served, "record", actor=actor, now=now, after=told(entry, files, _keys(served)))
     return evidence
 
 
@@ -121,7 +122,7 @@ def record_at(
     session.flush()
     _state(session, evidence, entry, actor=actor, now=now)
     _attach(session, evidence, files, actor=actor, now=now)
-    _log(session, evidence, (), "record", actor=actor, now=now, after=_told(entry, files, ()))
+    _log(session, evidence, (), "record", actor=actor, now=now, after=told(entry, files, ()))
     return evidence
 
 
@@ -183,7 +184,7 @@ def correct(
     _state(session, evidence, entry, actor=actor, now=now)
     renew(session, served)
     before = {"act_on": old.act_on, "sentence_sha256": old.sentence_sha256, "counts": old.counts}
-    _log(session, evidence, served, "correct", actor=actor, now=now, before=before, after=_told(entry, (), ()))
+    _log(session, evidence, served, "correct", actor=actor, now=now, before=before, after=told(entry, (), ()))
 
 
 def link(session: Session, evidence: Evidence, duties: Sequence[Duty], *, actor: Actor, now: datetime) -> None:
@@ -328,10 +329,10 @@ def _refuse_if_signed(duties: Iterable[Duty]) -> None:
         )
 
 
-def _checked(act_on: date, sentence: str, counts: Mapping[str, int], *, cycle: Cycle, today: date) -> _Entry:
+def _checked(act_on: date, sentence: str, counts: Mapping[str, int], *, cycle: Cycle, today: date) -> Entry:
     check_act(act_on, today=today)
     check_counts(counts, checklist_of(cycle.checklist_version))
-    return _Entry(act_on, checked_sentence(sentence), dict(counts))
+    return Entry(act_on, checked_sentence(sentence), dict(counts))
 
 
 def _check_periods(duties: Iterable[Duty], act_on: date) -> None:
@@ -354,16 +355,9 @@ def _numbered(session: Session, organization: Organization, cycle: Cycle, *, act
         )
     )
     number = (last or 0) + 1
-    return Evidence(
-        key=f"{cycle.year}.{organization.code}.{number}",
-        number=number,
-        cycle_id=cycle.id,
-        unit_id=organization.unit_id,
-        organization_id=organization.id,
-        entered_by_id=actor.person_id,
-        entered_at=now,
-        withdrawn=False,
-    )
+    key = evidence_key(year=cycle.year, code=organization.code, number=number)
+    owner = Owner(organization.id, organization.unit_id, cycle.id, actor.person_id)
+    return Evidence(**evidence_row(key, number, owner, now=now))
 
 
 def _appointment(actor: Actor, duty: Duty) -> str:
@@ -372,18 +366,8 @@ def _appointment(actor: Actor, duty: Duty) -> str:
     return sitting.appointment_key
 
 
-def _state(session: Session, evidence: Evidence, entry: _Entry, *, actor: Actor, now: datetime) -> None:
-    fact = EvidenceFact(
-        evidence_id=evidence.id,
-        act_on=entry.act_on,
-        sentence=entry.sentence,
-        sentence_sha256=text_digest(entry.sentence),
-        counts=dict(entry.counts),
-        withdrawn=False,
-        entered_by_id=actor.person_id,
-        recorded_at=now,
-    )
-    session.add(fact)
+def _state(session: Session, evidence: Evidence, entry: Entry, *, actor: Actor, now: datetime) -> None:
+    session.add(EvidenceFact(**fact_row(evidence.id, entry, person_id=actor.person_id, now=now)))
 
 
 def _attach(
@@ -398,15 +382,8 @@ def _attach(
     )
     new = {file.sha256: file for file in files if rows[file.sha256].id not in there}
     for file in new.values():
-        attached = EvidenceFile(
-            evidence_id=evidence.id,
-            stored_file_id=rows[file.sha256].id,
-            name=file.name,
-            location_removed=file.location_removed,
-            uploaded_by_id=actor.person_id,
-            recorded_at=now,
-        )
-        session.add(attached)
+        row = file_row(evidence.id, rows[file.sha256].id, file, person_id=actor.person_id, now=now)
+        session.add(EvidenceFile(**row))
     session.flush()
     return list(new.values())
 
@@ -414,10 +391,7 @@ def _attach(
 def stored_files(session: Session, files: Iterable[Accepted], *, now: datetime) -> dict[str, StoredFile]:
     """One row for each digest, added where there is none. Raises Invalid for bytes that were sealed."""
     wanted = {file.sha256: file for file in files}
-    rows = [
-        {"sha256": f.sha256, "size": f.size, "media_type": f.media_type, "facts": dict(f.facts), "stored_at": now}
-        for f in wanted.values()
-    ]
+    rows = [stored_row(file, now=now) for file in wanted.values()]
     if rows:  # somebody else may hand in the same bytes at this moment: whoever comes second uses the first one's row
         ordered = sorted(rows, key=lambda row: str(row["sha256"]))
         if session.get_bind().dialect.name == "postgresql":
@@ -432,8 +406,7 @@ def stored_files(session: Session, files: Iterable[Accepted], *, now: datetime) 
 
 def _serve(session: Session, evidence: Evidence, duties: Iterable[Duty], *, actor: Actor, now: datetime) -> None:
     for duty in duties:
-        served = EvidenceLink(evidence_id=evidence.id, duty_id=duty.id, linked_by_id=actor.person_id, recorded_at=now)
-        session.add(served)
+        session.add(EvidenceLink(**link_row(evidence.id, duty.id, person_id=actor.person_id, now=now)))
     session.flush()
 
 
@@ -448,20 +421,6 @@ def _cycle(session: Session, evidence: Evidence) -> Cycle:
 
 def _keys(duties: Iterable[Duty]) -> list[str]:
     return sorted(duty.key for duty in duties)
-
-
-def _told(entry: _Entry, files: Sequence[Accepted], duties: Collection[Duty]) -> dict[str, Any]:
-    """What the log keeps of an entry: the sentence by its digest, so that a seal need not reach into the log."""
-    told: dict[str, Any] = {
-        "act_on": entry.act_on,
-        "sentence_sha256": text_digest(entry.sentence),
-        "counts": dict(entry.counts),
-    }
-    if files:
-        told["files"] = sorted(file.sha256 for file in files)
-    if duties:
-        told["duties"] = _keys(duties)
-    return told
 
 
 def _log(

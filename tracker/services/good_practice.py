@@ -127,7 +127,7 @@ def withdraw(session: Session, practice: GoodPractice, *, reason: str, actor: Ac
 def _lock(session: Session, practice: GoodPractice) -> None:
     """Lock it, so that agreeing and withdrawing at the same moment come one after the other."""
     session.flush()
-    session.refresh(practice, with_for_update={"key_share": True})
+    session.refresh(practice, with_for_update={"key_share": True, "of": GoodPractice})
 
 
 def _go(

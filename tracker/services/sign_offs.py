@@ -7,8 +7,9 @@ duty shows, and writes its log entry, in the transaction of the caller.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,11 +17,12 @@ from sqlalchemy.orm import Session
 from tracker.domain.actor import Actor, Sitting, operator
 from tracker.domain.canonical import digest
 from tracker.domain.checklist import Checklist, Item
-from tracker.domain.confirmation import Place, confirming_seat
-from tracker.domain.duty import TRANSITIONS, Action, ClaimKind, Part, State, Submission, fixed_act_on, next_state
+from tracker.domain.confirmation import Place as PlaceAbove
+from tracker.domain.confirmation import confirming_seat
+from tracker.domain.duty import TRANSITIONS, Action, ClaimKind, Part, State, next_state
 from tracker.domain.errors import Conflict, RuleError
 from tracker.domain.evidence import check_complete, checked_reason, done_on
-from tracker.domain.sign_off import ClaimContent, EvidenceContent, signature_digest, text_digest
+from tracker.domain.sign_off import ClaimContent, EvidenceContent, text_digest
 from tracker.domain.text import _n
 from tracker.models import (
     Appointment,
@@ -36,19 +38,30 @@ from tracker.models import (
 )
 from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
-from tracker.queries.duties import CLAIM_STANDS, UNSIGNED, content_of, is_changed
+from tracker.queries.duties import CLAIM_STANDS, UNSIGNED, content_of
 from tracker.queries.evidence import contents_of, doers_of
 from tracker.queries.history import SHANGHAI
 from tracker.queries.sign_offs import chains_of, claims_of, last_of
 from tracker.services import evidence as records
 from tracker.services import log
-from tracker.services.duties import check_open, check_year_open, locked
+from tracker.services.bulk import insert_rows, row_numbers
+from tracker.services.duties import closed_years, locked, refuse_closed, refuse_ended, show
+from tracker.services.sign_off_rows import (
+    BY_HOLDER,
+    Last,
+    Place,
+    Shown,
+    Signer,
+    Signing,
+    doer_rows,
+    shown_after,
+    sign_off_row,
+)
+from tracker.services.sign_off_rows import told as told_of
 from tracker.storage.intake import Accepted
 
 CHUNK = 2_000  # duties whose way is found at once
-BY_HOLDER = frozenset({Action.SUBMIT, Action.CLAIM})
 UNSETTLES = frozenset({Action.WITHDRAW, Action.RETURN, Action.REOPEN, Action.REFUSE})  # not in a closed year
-JUDGING = frozenset(action for action, rule in TRANSITIONS.items() if rule.part is Part.CONFIRMER)
 
 
 @dataclass(frozen=True)
@@ -60,16 +73,11 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Last:
-    """The sign-off before this one."""
-
-    number: int
-    digest: str
-
-
-@dataclass(frozen=True)
 class _Case:
-    """A duty, locked, with everything that a sign-off on it depends on. `doers` are person keys by row number."""
+    """A duty, locked, with everything that a sign-off on it depends on. `doers` are person keys by row number.
+
+    `found` keeps who decides, for all duties of a place whose doers are the same people.
+    """
 
     duty: Duty
     item: Item
@@ -77,8 +85,9 @@ class _Case:
     evidence: Sequence[EvidenceContent]
     claim: ClaimContent | None
     doers: Mapping[int, str]
-    chain: tuple[Place, ...]
-    last: _Last | None
+    chain: tuple[PlaceAbove, ...]
+    last: Last | None
+    found: dict[tuple[int, str | None, frozenset[str]], str | None] = field(default_factory=dict)
 
     @property
     def stands_alone(self) -> bool:
@@ -88,7 +97,12 @@ class _Case:
     def confirming_seat(self, *doers: str) -> str | None:
         """The key of the seat that decides, with `doers` among those who may not."""
         people = frozenset((*self.doers.values(), *doers))
-        return confirming_seat(checklist=self.checklist, confirmer=self.item.confirmer, chain=self.chain, doers=people)
+        place = self.duty.organization_id, self.item.confirmer, people
+        if place not in self.found:
+            self.found[place] = confirming_seat(
+                checklist=self.checklist, confirmer=self.item.confirmer, chain=self.chain, doers=people
+            )
+        return self.found[place]
 
 
 def submit(
@@ -177,8 +191,10 @@ def tick(
 
 def submit_all(session: Session, duties: Sequence[Duty], *, actor: Actor, now: datetime, reason: str = "") -> None:
     """Hand in several duties at once: all of them or none. Raises whatever `submit` raises."""
-    for case in _cases(session, duties, now=now):
-        _perform(session, case, Action.SUBMIT, actor=actor, now=now, reason=reason)
+    cases = _cases(session, duties, now=now)
+    closed = closed_years(session, (case.duty for case in cases))
+    asked = _Asked(Action.SUBMIT, reason=reason)
+    _sign(session, [_ruled(session, case, asked, actor=actor, closed=closed) for case in cases], actor=actor, now=now)
 
 
 def confirm_many(
@@ -253,16 +269,18 @@ def _many(
     seen: Mapping[str, str] | None = None,
 ) -> list[Outcome]:
     """Do to each what fits it. Rules speak before anything is written, so that one refusal leaves the others whole."""
-    outcomes = []
-    for case in _cases(session, duties, now=now):
-        action = actions[case.duty.state is State.CLAIMED]
+    outcomes, allowed = [], []
+    cases = _cases(session, duties, now=now)
+    closed = closed_years(session, (case.duty for case in cases))
+    for case in cases:
+        asked = _Asked(actions[case.duty.state is State.CLAIMED], reason=reason, seen=(seen or {}).get(case.duty.key))
         try:
-            known_as = (seen or {}).get(case.duty.key)
-            _perform(session, case, action, actor=actor, now=now, reason=reason, seen=known_as)
+            allowed.append(_ruled(session, case, asked, actor=actor, closed=closed))
         except RuleError as refusal:
             outcomes.append(Outcome(case.duty.key, refusal))
         else:
             outcomes.append(Outcome(case.duty.key))
+    _sign(session, allowed, actor=actor, now=now)
     return outcomes
 
 
@@ -278,7 +296,9 @@ def _one(
     seen: str | None = None,
 ) -> None:
     [case] = _cases(session, [duty], now=now)
-    _perform(session, case, action, actor=actor, now=now, reason=reason, kind=kind, seen=seen)
+    closed = closed_years(session, [case.duty])
+    ruled = _ruled(session, case, _Asked(action, reason=reason, kind=kind, seen=seen), actor=actor, closed=closed)
+    _sign(session, [ruled], actor=actor, now=now)
 
 
 def _cases(session: Session, duties: Sequence[Duty] | Sequence[int], *, now: datetime) -> list[_Case]:
@@ -289,9 +309,10 @@ def _cases(session: Session, duties: Sequence[Duty] | Sequence[int], *, now: dat
         return []
     items = {cycle: items_of_year(session, cycle) for cycle in {duty.cycle for duty in found}}
     contents, claims, doers = contents_of(session, ids), claims_of(session, ids), doers_of(session, ids)
-    last = {number: _Last(row.number, row.digest) for number, row in last_of(session, ids).items()}
+    last = {number: Last(row.number, row.digest) for number, row in last_of(session, ids).items()}
     today = now.astimezone(SHANGHAI).date()
     chains = chains_of(session, {duty.organization_id for duty in found}, today=today)
+    seats: dict[tuple[int, str | None, frozenset[str]], str | None] = {}
     return [
         _Case(
             duty=duty,
@@ -302,25 +323,28 @@ def _cases(session: Session, duties: Sequence[Duty] | Sequence[int], *, now: dat
             doers=doers.get(duty.id, {}),
             chain=chains.get(duty.organization_id, ()),
             last=last.get(duty.id),
+            found=seats,
         )
         for duty in found
     ]
 
 
-def _perform(
-    session: Session,
-    case: _Case,
-    action: Action,
-    *,
-    actor: Actor,
-    now: datetime,
-    reason: str = "",
-    kind: ClaimKind | None = None,
-    seen: str | None = None,
-) -> None:
-    """Do one action on one duty: first every rule, then everything that is written."""
-    duty, why = case.duty, checked_reason(reason)
-    if seen is not None and seen != duty.content_digest:
+@dataclass(frozen=True)
+class _Asked:
+    """What somebody wants to do to a duty."""
+
+    action: Action
+    reason: str = ""
+    kind: ClaimKind | None = None
+    seen: str | None = None
+
+
+def _ruled(
+    session: Session, case: _Case, asked: _Asked, *, actor: Actor, closed: Mapping[int, int]
+) -> tuple[_Case, Signing]:
+    """Let every rule speak about one action on one duty, and return what is to be written. Nothing is written yet."""
+    duty, action, why = case.duty, asked.action, checked_reason(asked.reason)
+    if asked.seen is not None and asked.seen != duty.content_digest:
         raise Conflict(_n("您打开页面之后，这项任务的内容有改动；请看过现在的内容再办理。"))
     sitting = _sitting(case, action, actor)
     target = next_state(
@@ -328,21 +352,67 @@ def _perform(
         action,
         TRANSITIONS[action].part if _has_part(duty, action, actor, sitting) else _another(TRANSITIONS[action].part),
         changed=duty.is_changed,
-        claim=kind or (ClaimKind(case.claim.kind) if case.claim else None),
+        claim=asked.kind or (ClaimKind(case.claim.kind) if case.claim else None),
         reason=why,
         stands_alone=case.stands_alone,
     )
+    if action in BY_HOLDER | UNSETTLES:
+        refuse_closed([duty], closed)
     if action in BY_HOLDER:
-        check_open(session, [duty])
-    elif action in UNSETTLES:
-        check_year_open(session, [duty])
+        refuse_ended([duty])
     if action is Action.SUBMIT:
         check_complete(case.item, case.checklist, case.evidence)
-    covered = content_of(duty, case.evidence, _claimed(case, action, kind, why))
-    before = duty.state
-    row = _write(session, case, action, covered, sitting=sitting, actor=actor, now=now, reason=why, kind=kind)
-    _renew(session, case, action, row, target, actor=actor, now=now)
-    _log(session, duty, row, before, actor=actor, now=now)
+    signing = Signing(
+        place=Place(duty.key, duty.id, duty.unit_id, duty.cycle_id),
+        action=action,
+        signer=_signer(session, duty, sitting, actor),
+        covered=content_of(duty, case.evidence, _claimed(case, action, asked.kind, why)),
+        target=target,
+        last=case.last,
+        submitter_id=duty.submitted_by_id,
+        kind=asked.kind,
+        reason=why,
+        doers=tuple(case.doers),
+        done_on=done_on(case.item, case.checklist, case.evidence) if action is Action.SUBMIT else None,
+        bare=digest(content_of(duty, case.evidence, None)) if target in UNSIGNED else "",
+    )
+    return case, signing
+
+
+def _sign(session: Session, ruled: Sequence[tuple[_Case, Signing]], *, actor: Actor, now: datetime) -> None:
+    """Write what the rules allowed: rows, what the duties show, and the log, all of them in bulk."""
+    today = now.astimezone(SHANGHAI).date()
+    waiting = _waiting_seats(session, ruled, actor)
+    chains = log.chains_of(session, {case.duty.organization_id for case, _ in ruled})
+    numbers = row_numbers(session, SignOff, len(ruled))
+    rows: list[dict[str, Any]] = []
+    doers: list[dict[str, Any]] = []
+    told, changes = [], []
+    for number, (case, allowed) in zip(numbers, ruled, strict=True):
+        seat = waiting.get(case.duty.id)
+        signing = replace(allowed, waiting_seat_id=seat) if seat else allowed
+        before, row = Shown.of(case.duty), sign_off_row(number, signing, now=now)
+        rows.append(row)
+        doers += doer_rows(number, signing)
+        told.append(told_of(chains[case.duty.organization_id], signing, row, before=before.state))
+        changes.append((case.duty, shown_after(before, signing, row, now=now, today=today)))
+    insert_rows(session, SignOff, rows)
+    insert_rows(session, SignOffDoer, doers)
+    show(session, changes)
+    log.record_all(session, told, actor=actor, now=now)
+
+
+def _waiting_seats(session: Session, ruled: Sequence[tuple[_Case, Signing]], actor: Actor) -> dict[int, int]:
+    """Row numbers of the seats that decide on what is handed in now, by the duty's row number."""
+    keys = {
+        case.duty.id: key
+        for case, signing in ruled
+        if signing.action in BY_HOLDER and (key := case.confirming_seat(actor.person_key)) is not None
+    }
+    if not keys:
+        return {}
+    numbers = dict(session.execute(select(Seat.key, Seat.id).where(Seat.key.in_(set(keys.values())))).all())
+    return {duty: numbers[key] for duty, key in keys.items()}
 
 
 def _sitting(case: _Case, action: Action, actor: Actor) -> Sitting | None:
@@ -373,66 +443,11 @@ def _claimed(case: _Case, action: Action, kind: ClaimKind | None, reason: str) -
     return None if action is Action.SUBMIT else case.claim
 
 
-def _write(
-    session: Session,
-    case: _Case,
-    action: Action,
-    covered: bytes,
-    *,
-    sitting: Sitting | None,
-    actor: Actor,
-    now: datetime,
-    reason: str,
-    kind: ClaimKind | None,
-) -> SignOff:
-    duty, number = case.duty, case.last.number + 1 if case.last else 1
-    appointment_id, appointment = _appointment(session, duty, sitting)
-    reason_sha256 = text_digest(reason) if reason else None
-    row = SignOff(
-        key=f"{duty.key}.S{number}",
-        number=number,
-        duty_id=duty.id,
-        unit_id=duty.unit_id,
-        cycle_id=duty.cycle_id,
-        action=action,
-        claim=kind,
-        person_id=actor.person_id,
-        appointment_id=appointment_id,
-        submitter_id=duty.submitted_by_id if action in JUDGING else actor.person_id,
-        at=now,
-        reason=reason or None,
-        reason_sha256=reason_sha256,
-        covered=covered,
-        content_digest=digest(covered),
-        previous_digest=case.last.digest if case.last else None,
-    )
-    row.digest = signature_digest(
-        content_digest=row.content_digest,
-        action=action.value,
-        person=actor.person_key,
-        appointment=appointment,
-        at=now,
-        previous=row.previous_digest,
-        reason_sha256=reason_sha256,
-    )
-    session.add(row)
-    session.flush()
-    if action in JUDGING:
-        _name_doers(session, case, row)
-    return row
-
-
-def _name_doers(session: Session, case: _Case, row: SignOff) -> None:
-    """One row for everybody whose work is judged: the database refuses the judge among them."""
-    for person_id in sorted(case.doers):
-        session.add(SignOffDoer(sign_off_id=row.id, doer_id=person_id, approver_id=row.person_id))
-    session.flush()
-
-
-def _appointment(session: Session, duty: Duty, sitting: Sitting | None) -> tuple[int, str]:
-    """Row number and key of the appointment that stands in the row; a submitter who left withdraws by the old one."""
+def _signer(session: Session, duty: Duty, sitting: Sitting | None, actor: Actor) -> Signer:
+    """Who signs, by the appointment that stands in the row; a submitter who left withdraws by the old one."""
+    assert actor.person_id is not None  # noqa: S101  (the rules let only people sign)
     if sitting is not None:
-        return sitting.appointment_id, sitting.appointment_key
+        return Signer(actor.person_id, actor.person_key, sitting.appointment_id, sitting.appointment_key)
     submitted = (
         select(Appointment.id, Appointment.key)
         .join(SignOff, SignOff.appointment_id == Appointment.id)
@@ -441,53 +456,4 @@ def _appointment(session: Session, duty: Duty, sitting: Sitting | None) -> tuple
         .limit(1)
     )
     number, key = session.execute(submitted).one()
-    return number, key
-
-
-def _renew(
-    session: Session, case: _Case, action: Action, row: SignOff, target: State, *, actor: Actor, now: datetime
-) -> None:
-    """Renew what the duty shows of its sign-offs."""
-    duty = case.duty
-    duty.state, duty.last_sign_off_id = target, row.id
-    if action in BY_HOLDER:
-        duty.signed_digest, duty.submitted_by_id, duty.submitted_at = row.content_digest, actor.person_id, now
-        duty.waiting_seat_id = _seat_id(session, case.confirming_seat(actor.person_key))
-    if action is Action.SUBMIT:
-        _fix_dates(case, now)
-    if target in UNSIGNED:
-        duty.waiting_seat_id = None
-        duty.content_digest = digest(content_of(duty, case.evidence, None))
-    elif action in BY_HOLDER:
-        duty.content_digest = row.content_digest
-    duty.is_changed = is_changed(target, content=duty.content_digest, signed=duty.signed_digest)
-    session.flush()
-
-
-def _fix_dates(case: _Case, now: datetime) -> None:
-    """The day of the act and of the first submission, which no later submission improves."""
-    duty, today = case.duty, now.astimezone(SHANGHAI).date()
-    this = Submission(today, done_on(case.item, case.checklist, case.evidence))
-    before = [Submission(today, duty.act_on)] if duty.act_on else []
-    duty.act_on = fixed_act_on([*before, this])
-    duty.first_submitted_on = min(duty.first_submitted_on or today, today)
-
-
-def _seat_id(session: Session, key: str | None) -> int | None:
-    return session.scalar(select(Seat.id).where(Seat.key == key)) if key else None
-
-
-def _log(session: Session, duty: Duty, row: SignOff, before: State, *, actor: Actor, now: datetime) -> None:
-    after = {"state": duty.state.value, "content": row.content_digest, "sign_off": row.key, "digest": row.digest}
-    log.record(
-        session,
-        actor=actor,
-        now=now,
-        verb=row.action.value,
-        kind="duty",
-        key=duty.key,
-        chains=[log.chain_of(duty.organization)],
-        before={"state": before.value},
-        after=after,
-        appointment=row.appointment.key,
-    )
+    return Signer(actor.person_id, actor.person_key, number, key)

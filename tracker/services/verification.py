@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from tracker.domain.log import Break, Entry, Fault, verify_chain
 from tracker.models import LogChain, StoredFile
 from tracker.queries.log import STREAM, chains, entries_of, heads_of, last_heads, sealed_entries
-from tracker.storage.blobs import BlobStore, Check
+from tracker.storage.parts import Check
+from tracker.storage.store import Store
 
 YOUNG = timedelta(days=1)  # bytes without a row for less than this may belong to an upload that goes on
 
@@ -111,7 +112,7 @@ class FileReport:
 
 
 def verify_files(
-    session: Session, store: BlobStore, *, now: datetime, progress: Progress | None = None
+    session: Session, store: Store, *, now: datetime, progress: Progress | None = None
 ) -> Iterator[FileReport]:
     """Hash every stored file again and yield each that is missing, changed, without a row, or sealed and still there.
 
@@ -137,7 +138,7 @@ def _fault_of(found: Check, *, sealed: bool) -> FileFault | None:
     return {Check.OK: None, Check.MISSING: FileFault.MISSING, Check.CHANGED: FileFault.CHANGED}[found]
 
 
-def orphans(session: Session, store: BlobStore) -> Iterator[str]:
+def orphans(session: Session, store: Store) -> Iterator[str]:
     """The digests in the store that no row names, in ascending order."""
     batch: list[str] = []
     for sha256 in store.digests():
@@ -153,7 +154,7 @@ def _without_row(session: Session, digests: Sequence[str]) -> list[str]:
     return [sha256 for sha256 in digests if sha256 not in named]
 
 
-def _is_young(store: BlobStore, sha256: str, now: datetime) -> bool:
+def _is_young(store: Store, sha256: str, now: datetime) -> bool:
     try:
         return store.stored_at(sha256) >= now - YOUNG
     except FileNotFoundError:
@@ -169,17 +170,17 @@ class Garbage:
     sealed: tuple[str, ...]
 
 
-def garbage(session: Session, store: BlobStore, *, now: datetime) -> Garbage:
+def garbage(session: Session, store: Store, *, now: datetime) -> Garbage:
     """What is to go now: orphans and parts older than a day, and what a seal has not destroyed yet."""
     sealed = session.scalars(select(StoredFile.sha256).where(StoredFile.sealed_at.is_not(None)))
     return Garbage(
         orphans=tuple(sha256 for sha256 in orphans(session, store) if not _is_young(store, sha256, now)),
         parts=tuple(store.stale_parts(older_than=now - YOUNG)),
-        sealed=tuple(sha256 for sha256 in sealed if store.path(sha256).exists()),
+        sealed=tuple(sha256 for sha256 in sealed if store.has(sha256)),
     )
 
 
-def collect_garbage(found: Garbage, store: BlobStore, *, now: datetime) -> Garbage:
+def collect_garbage(found: Garbage, store: Store, *, now: datetime) -> Garbage:
     """Remove what `garbage` found and return what went: bytes that somebody handed in again meanwhile stay."""
     for part in found.parts:
         part.unlink(missing_ok=True)

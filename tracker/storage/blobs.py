@@ -7,130 +7,64 @@ most a part behind, and never a name with other bytes.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import io
 import os
 import re
-import shutil
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
-from tracker.domain.errors import TooLarge
-from tracker.domain.text import _n
+from tracker.storage.parts import Arrivals, Blob, Check
 
-CHUNK = 1024**2
-
-_FULL = _n("服务器存储空间不足，暂时不能上传文件；请联系管理员处理后再试。")
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FAN = re.compile(r"[0-9a-f]{2}", re.ASCII)
 
 
-class StoreFull(TooLarge):
-    """The disk of the store is below its low-water mark (507)."""
+def checked(digest: str) -> str:
+    """The digest itself; ValueError for anything that is not one."""
+    if not _DIGEST.fullmatch(digest):
+        raise ValueError(f"not the name of stored bytes: {digest!r}")
+    return digest
 
 
-class Check(StrEnum):
-    """What re-hashing says of a stored file."""
-
-    OK = "ok"
-    MISSING = "missing"
-    CHANGED = "changed"
-
-
-@dataclass(frozen=True)
-class Blob:
-    """Stored bytes: their name and how many they are."""
-
-    sha256: str
-    size: int
-
-
-class Part:
-    """Bytes that are arriving. Written by one caller; becomes a blob by `keep`, or vanishes with its `with` block."""
-
-    def __init__(self, store: BlobStore, path: Path) -> None:
-        self.path = path
-        self.size = 0
-        self._store = store
-        self._hash = hashlib.sha256()
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-        self._file = os.fdopen(descriptor, "wb", buffering=0)
-
-    def write(self, chunk: bytes) -> None:
-        """Append bytes; raises StoreFull when the disk has no room for them."""
-        rest = memoryview(chunk)
-        with _full_disk_refused():
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        self._hash.update(chunk)
-        self.size += len(chunk)
-
-    def reread(self) -> None:
-        """Hash the part anew, after its bytes were edited in place through `path`."""
-        with self.path.open("rb") as file:
-            self._hash = hashlib.file_digest(file, "sha256")
-            self.size = file.tell()
-
-    def keep(self) -> Blob:
-        """Make the bytes durable under their digest and return it; the same bytes twice are one blob."""
-        blob = Blob(self._hash.hexdigest(), self.size)
-        with _full_disk_refused():
-            os.fsync(self._file.fileno())
-            self._store._adopt(self.path, blob)
-        return blob
-
-    def close(self) -> None:
-        """Let go of the temporary file."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
-
-
-class BlobStore:
-    """The store in folder `root`, which is made if it does not exist.
-
-    `free_space_floor`: with fewer free bytes than this on its disk the store takes nothing new (`StoreFull`).
-    """
+class BlobStore(Arrivals):
+    """The store in folder `root`, which is made if it does not exist."""
 
     def __init__(self, root: Path, *, free_space_floor: int = 0) -> None:
         self.root = root.resolve()
-        self.free_space_floor = free_space_floor
-        self._parts = self.root / "parts"
-        self._parts.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    @contextmanager
-    def part(self) -> Iterator[Part]:
-        """Open a part for arriving bytes; what is not kept by the end of the block is thrown away."""
-        self.check_room()
-        part = Part(self, self._parts / f"{uuid.uuid4().hex}.part")
-        try:
-            yield part
-        finally:
-            part.close()
-
-    def put(self, chunks: Iterable[bytes]) -> Blob:
-        """Store the bytes that the chunks make up; memory use does not grow with their number."""
-        with self.part() as part:
-            for chunk in chunks:
-                part.write(chunk)
-            return part.keep()
+        super().__init__(self.root / "parts", free_space_floor=free_space_floor)
 
     def path(self, digest: str) -> Path:
         """Return where the bytes of that digest lie or would lie; ValueError for anything that is not a digest."""
-        if not _DIGEST.fullmatch(digest):
-            raise ValueError(f"not the name of stored bytes: {digest!r}")
-        return self.root / digest[:2] / digest[2:4] / digest
+        name = checked(digest)
+        return self.root / name[:2] / name[2:4] / name
+
+    def has(self, digest: str) -> bool:
+        """Whether bytes are stored under the digest, whatever they are."""
+        return self.path(digest).exists()
+
+    def staged(self, digest: str, folder: Path) -> Path:  # noqa: ARG002  other stores put a copy there
+        """Return where the bytes can be read as a file, at least as long as `folder` is there; never to be changed.
+
+        FileNotFoundError if they are not stored.
+        """
+        path = self.path(digest)
+        if not path.exists():
+            raise FileNotFoundError(path)
+        return path
 
     def open(self, digest: str) -> io.BufferedReader:
         """Open stored bytes for reading; FileNotFoundError if they are not there."""
         return self.path(digest).open("rb")
+
+    def beginning(self, digest: str, count: int) -> bytes:
+        """The first bytes; FileNotFoundError if they are not there."""
+        with self.open(digest) as file:
+            return file.read(count)
 
     def size(self, digest: str) -> int:
         """Return how many bytes are stored under the digest; FileNotFoundError if none are."""
@@ -175,28 +109,8 @@ class BlobStore:
         with self._locked():
             self._unlink(digest)
 
-    def stale_parts(self, *, older_than: datetime) -> Iterator[Path]:
-        """Temporary files that a crash left behind: not written to since that time."""
-        for path in sorted(self._parts.glob("*.part")):
-            with suppress(FileNotFoundError):  # an upload that has just ended
-                if path.stat().st_mtime < older_than.timestamp():
-                    yield path
-
-    def free_bytes(self) -> int:
-        """How many bytes the disk of the store has left."""
-        return shutil.disk_usage(self.root).free
-
-    def has_room(self) -> bool:
-        """Whether the store takes new bytes."""
-        return self.free_bytes() >= self.free_space_floor
-
-    def check_room(self) -> None:
-        """Raise StoreFull below the low-water mark."""
-        if not self.has_room():
-            raise StoreFull(_FULL, field="files")
-
-    def _adopt(self, part: Path, blob: Blob) -> None:
-        """Give a finished part its name."""
+    def adopt(self, part: Path, blob: Blob) -> None:
+        """Give a finished part its name. For parts only."""
         target = self.path(blob.sha256)
         _make_durable_folder(target.parent, below=self.root)
         with self._locked():
@@ -230,17 +144,6 @@ class BlobStore:
             yield
         finally:
             os.close(descriptor)
-
-
-@contextmanager
-def _full_disk_refused() -> Iterator[None]:
-    """Say in a sentence that the disk is full; every other fault of a disk stays what it is."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise StoreFull(_FULL, field="files") from error
-        raise
 
 
 def _fans(folder: Path) -> list[Path]:

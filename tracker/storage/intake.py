@@ -16,8 +16,9 @@ from tracker.domain.media import MEBIBYTE, Family, Kind, Limits, kind_of
 from tracker.domain.text import _n
 from tracker.storage import child
 from tracker.storage.antivirus import Scan, scan
-from tracker.storage.blobs import Blob, BlobStore, Part
+from tracker.storage.parts import Blob, Part
 from tracker.storage.refusal import Refused, Why, as_rule_error
+from tracker.storage.store import Store
 
 _CHUNK = 256 * 1024
 
@@ -45,7 +46,7 @@ class Accepted:
     location_removed: bool
 
 
-def take_in(stream: Readable, *, name: str, store: BlobStore, limits: Limits, clamd: str = "") -> Accepted:
+def take_in(stream: Readable, *, name: str, store: Store, limits: Limits, clamd: str = "") -> Accepted:
     """Store what the stream holds under its digest, if it is a sound file of the kind that its name announces.
 
     Raises Invalid, TooLarge or StoreFull, always with `field="files"`; nothing is stored then. A stream that is too
@@ -55,7 +56,8 @@ def take_in(stream: Readable, *, name: str, store: BlobStore, limits: Limits, cl
     kind = kind_of(name)
     with store.part() as part:
         _copy(stream, part, name=name, limits=limits)
-        facts = _inspected(part, kind, name=name, limits=limits)
+        with part.settling():
+            facts = _inspected(part, kind, name=name, limits=limits)
         location_removed = bool(facts.pop("location_removed", False))
         facts["scan"] = _scanned(part, name=name, clamd=clamd).value
         blob = _kept(part, kind)

@@ -6,18 +6,22 @@ The folder of previews is a cache: it can be emptied at any time. A page always 
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from tracker.domain.errors import Unavailable
 from tracker.domain.media import KINDS, Preview
 from tracker.domain.text import _n
 from tracker.storage import child
-from tracker.storage.blobs import BlobStore
+from tracker.storage.blobs import checked
 from tracker.storage.refusal import Refused, Why
+from tracker.storage.store import Store
 
 MEDIA_TYPE = "image/jpeg"
 
@@ -59,7 +63,7 @@ _REASONS: Mapping[Why, str] = {
 class Previews:
     """The previews of a store, kept in folder `root`."""
 
-    def __init__(self, root: Path, store: BlobStore) -> None:
+    def __init__(self, root: Path, store: Store) -> None:
         self.root = root.resolve()
         self._store = store
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -69,21 +73,26 @@ class Previews:
 
         A file that cannot be drawn is not tried again until `forget`. ValueError only for what is no digest or kind.
         """
-        original = self._store.path(digest)
+        checked(digest)
         if KINDS.get(kind) is None:
             raise ValueError(f"not the code of a kind: {kind!r}")
         if KINDS[kind].preview is Preview.NONE:
             return NotShown(_KIND)
-        if not original.exists():
-            return NotShown(_MISSING)
-        kept = self._kept(digest, number, size)
-        return kept or self._drawn(original, kind, number, size)
+        try:
+            if not self._store.has(digest):
+                return NotShown(_MISSING)
+            return self._kept(digest, number, size) or self._drawn(digest, kind, number, size)
+        except Unavailable as fault:
+            return NotShown(fault.message)
 
     def forget(self, digest: str) -> None:
         """Remove every preview of stored bytes; sealing and garbage collection call it."""
-        self._store.path(digest)
+        checked(digest)
         for path in self.root.glob(f"{digest}-*"):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def _path(self, digest: str, number: int, size: Size) -> Path:
         ending = "" if size is Size.LARGE else "-small"
@@ -102,11 +111,11 @@ class Previews:
         except FileNotFoundError:
             return None
 
-    def _drawn(self, original: Path, kind: str, number: int, size: Size) -> Shown | NotShown:
-        digest = original.name
+    def _drawn(self, digest: str, kind: str, number: int, size: Size) -> Shown | NotShown:
         fresh = [self.root / f"{digest}-{uuid.uuid4().hex}.new" for _ in Size]
         try:
-            with _AT_ONCE:
+            with _AT_ONCE, TemporaryDirectory(dir=self.root, prefix=f"{digest}-") as folder:
+                original = self._store.staged(digest, Path(folder))
                 child.run("draw", str(original), kind, str(number), *map(str, fresh))
             for part, each in zip(fresh, Size, strict=True):
                 os.replace(part, self._path(digest, number, each))

@@ -22,10 +22,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tracker.domain.media import KINDS, MEBIBYTE, Preview
 from tracker.storage import child
-from tracker.storage.blobs import BlobStore, Check
+from tracker.storage.parts import Check
+from tracker.storage.store import Store
 
 MAX_PAGES = 200
 MAX_BYTES = 256 * MEBIBYTE  # of the pictures of one file; then its last page was the last
@@ -91,7 +93,7 @@ def no_progress(_done: int, _total: int) -> None:
 
 def draw_sheets(
     jobs: Sequence[SheetJob],
-    store: BlobStore,
+    store: Store,
     cache: Path,
     *,
     workers: int = 2,
@@ -151,7 +153,7 @@ def sheet_path(folder: Path, number: int) -> Path:
 class _Studio:
     """Draws files in several threads, each with a child at its side."""
 
-    def __init__(self, store: BlobStore, cache: Path, workers: int) -> None:
+    def __init__(self, store: Store, cache: Path, workers: int) -> None:
         self._store, self._cache, self._recipe = store, cache, _recipe()
         self._painters: queue.LifoQueue[_Painter] = queue.LifoQueue()
         for _ in range(workers):
@@ -178,17 +180,21 @@ class _Studio:
 
     def _drawn(self, digest: str, code: str, kept: Path) -> Sheets:
         """Draw a file and keep its pages, but nothing of bytes that are destroyed or changed meanwhile."""
-        original = self._store.path(digest)
         try:
-            sheets = self._kept(original, code, kept)
+            with self._place(digest) as place:
+                sheets = self._kept(self._store.staged(digest, Path(place)), code, kept)
         except OSError:  # whoever seals a file takes its unfinished pages away too
-            if original.exists():
+            if self._store.has(digest):
                 raise
         check = self._store.verify(digest)
         if check is Check.OK:
             return sheets
         forget(self._cache, digest)
         return Sheets(why=check)
+
+    def _place(self, digest: str) -> TemporaryDirectory[str]:
+        """A folder for a copy of the file, which a seal finds by its name."""
+        return TemporaryDirectory(dir=self._cache, prefix=f"{digest}-", suffix=".new", ignore_cleanup_errors=True)
 
     def _kept(self, original: Path, code: str, kept: Path) -> Sheets:
         fresh = self._cache / f"{original.name}-{uuid.uuid4().hex}.new"

@@ -17,7 +17,8 @@ from tracker.services import handovers, organizations, sign_offs
 from tracker.services.log import record_heads
 from tracker.storage import sheets
 from tracker.tasks import sealing
-from tracker.tasks.workplace import is_older, leftovers, remove_dead
+from tracker.tasks.results import results_of
+from tracker.tasks.workplace import leftovers, remove_dead
 
 RESULTS_KEPT = timedelta(days=30)  # documents that somebody asked for; they are made anew at any time
 SECTIONS_KEPT = 2 * 1024**3  # bytes of laid-out sections
@@ -49,7 +50,7 @@ def tidy(engine: Engine, settings: Settings, *, now: datetime) -> None:
     """
     with Session(engine) as session:
         sealing.make_good(session, settings)
-    remove_dead(path for path in settings.result_dir.glob("*") if is_older(path, now - RESULTS_KEPT))
+    results_of(settings).forget_old(now - RESULTS_KEPT)
     remove_dead(leftovers(settings, now=now))
     forget_old(settings.section_dir, SECTIONS_KEPT)
     sheets.forget_old(settings.section_dir, SHEETS_KEPT)

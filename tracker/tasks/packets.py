@@ -36,8 +36,8 @@ from tracker.reporting.packet import Progress, Step, Terms, make_packet
 from tracker.reporting.packet_pieces import Found
 from tracker.reporting.press import Press
 from tracker.reporting.signature import CannotSign, Signer, certificate_facts, load_certificates, load_signer, sign
-from tracker.storage.blobs import BlobStore
 from tracker.storage.sheets import NoTime, SheetJob, draw_sheets
+from tracker.storage.store import Store
 from tracker.tasks import sealing
 from tracker.tasks.documents import (
     TEMPLATES,
@@ -47,6 +47,7 @@ from tracker.tasks.documents import (
     software_version,
     translator,
 )
+from tracker.tasks.stores import evidence_store
 from tracker.tasks.worker import Progress as JobProgress
 from tracker.tasks.worker import TryLater, Work, kept_folder
 from tracker.tasks.workplace import PART, remove_dead, work_folder
@@ -87,7 +88,7 @@ class Workshop:
         self.fonts = prepared_fonts(settings)
         self.signer = signer_of(settings, now=now)
         self.press = Press(fonts=self.fonts, templates=TEMPLATES, translations=TRANSLATIONS, cache=settings.section_dir)
-        self.store = BlobStore(settings.store_dir)
+        self.store = evidence_store(settings)
         sealing.check_generation(settings, self.since)  # from now on a seal takes away what the press lays out
 
     def __enter__(self) -> Self:
@@ -118,7 +119,9 @@ class Workshop:
                 self._demand_room(folder)
                 progress(step, done, total)
 
-            found = found_files(values.facts.evidence, self.store, self.settings.section_dir, watched)
+            originals = folder / "originals"
+            originals.mkdir()
+            found = found_files(values.facts.evidence, self.store, self.settings.section_dir, watched, originals)
             unsigned = make_packet(values, found, self._terms(), self.press, folder=folder, progress=watched)
             signed, level = self._signed(unsigned.files, values, folder, watched)
             sealing.check_generation(self.settings, self.since)
@@ -197,8 +200,13 @@ def signer_of(settings: Settings, *, now: datetime) -> Signer | None:
     return load_signer(settings.signing_key, passphrase, now=now, issuers=issuers)
 
 
-def found_files(records: Sequence[PacketRecord], store: BlobStore, cache: Path, progress: Progress) -> dict[str, Found]:
-    """What the store has of every file of the records, with pictures of its pages, by digest."""
+def found_files(
+    records: Sequence[PacketRecord], store: Store, cache: Path, progress: Progress, originals: Path
+) -> dict[str, Found]:
+    """What the store has of every file of the records, with pictures of its pages, by digest.
+
+    Copies lie in `originals` where the store is on another machine.
+    """
     files = {file.sha256: file for record in records for file in record.files}
     sealed = {sha256 for sha256, file in files.items() if file.state is FileState.SEALED}
     jobs = [SheetJob(sha256, file.media_type) for sha256, file in files.items() if sha256 not in sealed]
@@ -209,7 +217,7 @@ def found_files(records: Sequence[PacketRecord], store: BlobStore, cache: Path, 
     found = {sha256: Found(path=None, why="sealed") for sha256 in sealed}
     for job, sheets in zip(jobs, drawn, strict=True):
         found[job.digest] = Found(
-            path=None if sheets.why in {"missing", "changed"} else store.path(job.digest),
+            path=None if sheets.why in {"missing", "changed"} else store.staged(job.digest, originals),
             pictures=tuple(sheet.path for sheet in sheets.sheets),
             pages=sheets.pages,
             why=sheets.why,

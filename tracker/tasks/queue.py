@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from contextlib import suppress
 
-from huey import Huey, SqliteHuey, crontab
+import psycopg
+from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey
+from redis import ConnectionPool
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
 
-from tracker.config import Settings, SettingsError
+from tracker.config import Settings
 
 NAME = "tracker"
+SWEEP = 60.0  # seconds from one sweep of a worker to the next
+_AWAY = (OSError, sqlite3.Error, RedisError, psycopg.Error)
+
+logger = logging.getLogger(__name__)
 
 
 def _open(settings: Settings) -> Huey:
     url = settings.queue_url
-    scheme = urlsplit(url).scheme
-    if url and scheme != "sqlite":
-        raise SettingsError(f"TRACKER_QUEUE_URL: {scheme!r} is not known; leave it empty for the built-in queue")
+    if settings.queue_is_redis:
+        pool = ConnectionPool.from_url(url, socket_connect_timeout=2, socket_timeout=10, retry=Retry(NoBackoff(), 1))
+        return RedisHuey(NAME, connection_pool=pool, results=False)
+    if url.startswith("postgresql"):
+        dsn = url.replace("postgresql+psycopg:", "postgresql:", 1)
+        return PostgresHuey(NAME, dsn=dsn, connect_timeout=5, create_tables=False, results=False)
     path = url.removeprefix("sqlite:///") or str(settings.data_dir.resolve() / "queue.sqlite3")
     return SqliteHuey(NAME, filename=path, journal_mode="delete", timeout=30, results=False)
 
@@ -29,6 +42,7 @@ class Queue:
     def __init__(self, settings: Settings) -> None:
         self._huey = _open(settings)
         self._perform: Callable[[str], None] | None = None
+        self._is_ready = not isinstance(self._huey, PostgresHuey)
         self._task = self._huey.task(name="perform")(self._run)
 
     def _run(self, key: str) -> None:
@@ -39,13 +53,60 @@ class Queue:
     def send(self, key: str) -> None:
         """Tell the workers of a job. If the queue does not answer, the sweeper will find the job."""
         try:
+            self._prepare()
             self._task(key)
-        except (OSError, sqlite3.Error) as error:
-            logging.getLogger(__name__).warning("the queue does not answer: %s", error)
+        except _AWAY as error:
+            logger.warning("the queue does not answer: %s", error)
+
+    def fault(self) -> str:
+        """What is wrong with the queue that only a change of the settings heals; empty if nothing is, or it is away."""
+        if isinstance(self._huey, SqliteHuey):
+            return ""
+        try:
+            self._prepare()
+            self._huey.storage.queue_size()
+        except AuthenticationError as error:
+            return f"the queue refuses the user or the password: {error}"
+        except psycopg.OperationalError as error:
+            return str(error) if "FATAL" in str(error) and "start" not in str(error) else ""
+        except _AWAY as error:
+            logger.warning("the queue does not answer; jobs wait in the database meanwhile: %s", error)
+        return ""
+
+    def _prepare(self) -> None:
+        """Make the tables of a queue in PostgreSQL, where they are not yet. Another process may do so just now."""
+        if self._is_ready:
+            return
+        try:
+            self._huey.storage.initialize_schema()
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+            self._huey.storage.initialize_schema()
+        self._is_ready = True
 
     def consume(self, *, perform: Callable[[str], None], sweep: Callable[[], None], workers: int) -> None:
-        """Work until told to stop (SIGTERM, SIGINT): sweep at the start and once a minute, perform what arrives."""
+        """Work until told to stop (SIGTERM, SIGINT): sweep at the start and once a minute, perform what arrives.
+
+        Each worker sweeps for itself, whether or not the queue answers.
+        """
         self._perform = perform
-        self._huey.periodic_task(crontab(minute="*"), name="sweep")(sweep)
         sweep()
-        self._huey.create_consumer(workers=workers, worker_type="thread", max_delay=1.0).run()
+        over = threading.Event()
+        sweeping = threading.Thread(target=self._sweep_on, args=(sweep, over), daemon=True)
+        sweeping.start()
+        consumer = self._huey.create_consumer(workers=workers, worker_type="thread", max_delay=1.0, periodic=False)
+        try:
+            with suppress(*_AWAY):
+                self._prepare()
+            consumer.run()
+        finally:
+            over.set()
+            sweeping.join()
+
+    def _sweep_on(self, sweep: Callable[[], None], over: threading.Event) -> None:
+        while not over.wait(SWEEP):
+            try:
+                with suppress(*_AWAY):
+                    self._prepare()
+                sweep()
+            except Exception:  # the database may be away; the next sweep tries again
+                logger.exception("the sweep came to nothing")

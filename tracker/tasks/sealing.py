@@ -11,22 +11,25 @@ import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
+from sqlalchemy import Engine, NullPool, create_engine
 from sqlalchemy.orm import Session
 
 from tracker.config import Settings
 from tracker.domain.errors import WrongState
 from tracker.domain.text import _n
-from tracker.queries.seals import last_sealed_at, sealed_files
+from tracker.queries.seals import last_sealed_at, sealed_files, seals_done
 from tracker.reporting import press
 from tracker.storage import sheets
-from tracker.storage.blobs import BlobStore
 from tracker.storage.preview import Previews
-from tracker.tasks.workplace import CLEARED, remove
+from tracker.tasks.results import results_of
+from tracker.tasks.stores import evidence_store
 
 _GENERATION = "seal-generation"  # a random word, a new one for each seal
 _DONE = "seals-carried-out"  # until when
+_SEEN = "seals-seen"  # how many
 _TRIES = 5
 # A seal is dated by the moment its transaction began; another one may be carried out before that ends.
 _UNCERTAIN = timedelta(minutes=1)
@@ -37,8 +40,20 @@ class SealedMeanwhile(WrongState):
 
 
 def generation(settings: Settings) -> str:
-    """A word that changes when something is sealed. To be read before any values are gathered."""
-    return _read(settings.data_dir / _GENERATION)
+    """A word that changes when something is sealed. To be read before any values are gathered.
+
+    What other machines seal is known from the database; of a SQLite file there are no others.
+    """
+    word = _read(settings.data_dir / _GENERATION)
+    if settings.database.startswith("sqlite"):
+        return word
+    with Session(_engine(settings.database)) as session:
+        return f"{word}-{seals_done(session)}"
+
+
+@lru_cache(maxsize=4)
+def _engine(url: str) -> Engine:
+    return create_engine(url, poolclass=NullPool)
 
 
 def check_generation(settings: Settings, since: str) -> None:
@@ -47,22 +62,23 @@ def check_generation(settings: Settings, since: str) -> None:
         raise SealedMeanwhile(_n("生成期间有内容被封存，这次做的文件已经作废。请重新生成。"))
 
 
-def destroy(digests: Iterable[str], settings: Settings) -> None:
+def destroy(digests: Iterable[str], settings: Settings, *, decided_at: datetime | None = None) -> None:
     """Remove the bytes of sealed files with their pictures, and what may show a sealed text. Once more does no harm.
 
-    Laid-out sections and finished documents go all of them: they are made anew when somebody asks for them. Raises
-    OSError for what cannot be removed; then it is still owed.
+    Laid-out sections and finished documents go all of them: they are made anew when somebody asks for them. Of the
+    documents of all machines those go that were made by the time of the seal, `decided_at` if that was not just now.
+    Raises OSError or Unavailable for what cannot be removed; then it is still owed.
     """
     begun = datetime.now(UTC)
     _write(settings.data_dir / _GENERATION, uuid.uuid4().hex)
-    store = BlobStore(settings.store_dir)
+    store = evidence_store(settings)
     previews = Previews(settings.preview_dir, store)
     for digest in digests:
         store.destroy(digest)
         previews.forget(digest)
         sheets.forget(settings.section_dir, digest)
     _clear_sections(settings.section_dir)
-    _clear_results(settings.result_dir)
+    results_of(settings).clear((decided_at or begun) + _UNCERTAIN)
     _write(settings.data_dir / _DONE, begun.isoformat())
 
 
@@ -81,22 +97,30 @@ def make_good(session: Session, settings: Settings) -> None:
         destroy(sealed, settings)
 
 
+def keep_up(session: Session, settings: Settings) -> None:
+    """Destroy on this machine what was sealed elsewhere, or here without it being noted: for each worker, often."""
+    count = seals_done(session)
+    if str(count) == (_read(settings.data_dir / _SEEN) or "0"):
+        return
+    sealed, last = sealed_files(session), last_sealed_at(session)
+    session.rollback()
+    destroy(sealed, settings, decided_at=last)
+    _write(settings.data_dir / _SEEN, str(count))
+
+
+def carried_out(session: Session, settings: Settings) -> None:
+    """Note that a seal was carried out here, if it was the only one since the last note; else `keep_up` looks again."""
+    count = seals_done(session)
+    if int(_read(settings.data_dir / _SEEN) or 0) == count - 1:
+        _write(settings.data_dir / _SEEN, str(count))
+
+
 def _clear_sections(cache: Path) -> None:
     for _ in range(_TRIES):
         with suppress(OSError):  # somebody seals at the same time, or a child was just writing
             press.clear(cache)
             return
     press.clear(cache)
-
-
-def _clear_results(folder: Path) -> None:
-    """Take everything out of the reach of whoever works on it, then remove it."""
-    for path in folder.glob("*"):
-        if not path.name.startswith(CLEARED):
-            with suppress(FileNotFoundError):
-                path.rename(folder / f"{CLEARED}{uuid.uuid4().hex}")
-    for path in folder.glob(f"{CLEARED}*"):
-        remove(path)
 
 
 def _read(path: Path) -> str:

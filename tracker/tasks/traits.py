@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Engine
@@ -14,11 +15,13 @@ from sqlalchemy.orm import Session
 
 from tracker.config import Settings
 from tracker.db import writing
+from tracker.domain.errors import Unavailable
 from tracker.domain.media import KINDS
 from tracker.services.file_traits import Traits, keep, without_traits
 from tracker.storage import child
-from tracker.storage.blobs import BlobStore
 from tracker.storage.refusal import Refused
+from tracker.storage.store import Store
+from tracker.tasks.stores import evidence_store
 
 AT_ONCE = 40
 SECONDS = 10.0  # after which the rest waits for the next time
@@ -31,15 +34,15 @@ def make_traits(engine: Engine, settings: Settings, *, now: datetime, limit: int
 
     A file that cannot be read gets empty ones, and is not tried again. A fault of the disk ends the round.
     """
-    store, until, made = BlobStore(settings.store_dir), time.monotonic() + SECONDS, 0
+    store, until, made = evidence_store(settings), time.monotonic() + SECONDS, 0
     with Session(engine) as session:
         waiting = [(file.id, file.sha256, dict(file.facts)) for file in without_traits(session, limit=limit)]
     for number, digest, facts in waiting:
         if time.monotonic() > until:
             break
         try:
-            traits = _traits(store.path(digest), facts)
-        except OSError:
+            traits = _traits(store, digest, facts)
+        except (OSError, Unavailable):
             logger.exception("the traits of a file could not be worked out; the next round tries again")
             break
         with Session(engine) as session, writing(session):
@@ -48,14 +51,15 @@ def make_traits(engine: Engine, settings: Settings, *, now: datetime, limit: int
     return made
 
 
-def _traits(path: Path, facts: Mapping[str, Any]) -> Traits:
+def _traits(store: Store, digest: str, facts: Mapping[str, Any]) -> Traits:
     """The traits of one file; the day of the camera was read when it came in."""
     taken_on = date.fromisoformat(facts["taken_on"]) if facts.get("taken_on") else None
     code = str(facts.get("kind", ""))
-    if code not in KINDS or not path.exists():
+    if code not in KINDS or not store.has(digest):
         return Traits(taken_on=taken_on)
     try:
-        found = child.run("traits", str(path), code)
+        with TemporaryDirectory() as folder:
+            found = child.run("traits", str(store.staged(digest, Path(folder))), code)
     except Refused:
         return Traits(taken_on=taken_on)
     return Traits(found["picture"], taken_on, found["characters"])

@@ -1,4 +1,4 @@
-"""The worker: takes a job under a lease, does it, keeps its result in the data folder."""
+"""The worker: takes a job under a lease, does it in the data folder, and hands its result over."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,11 +20,12 @@ from sqlalchemy.orm import Session
 
 from tracker.config import Settings
 from tracker.db import writing
-from tracker.domain.errors import Conflict, RuleError
+from tracker.domain.errors import Conflict, RuleError, Unavailable
 from tracker.domain.text import _n
 from tracker.models import Job, JobState
 from tracker.services import jobs
 from tracker.tasks import sealing
+from tracker.tasks.results import result_path, results_of
 from tracker.tasks.sealing import SealedMeanwhile
 from tracker.tasks.workplace import KEPT, PART, remove, remove_dead, work_folder
 
@@ -50,13 +52,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def result_path(settings: Settings, key: str) -> Path:
-    """Where the file lies that a job made."""
-    if not key.isalnum():
-        raise ValueError(f"not the key of a job: {key!r}")
-    return settings.result_dir / key
-
-
 def kept_folder(out: Path) -> Path:
     """The folder in which a work that writes `out` keeps what is finished, for its next attempt. The job's alone."""
     return out.parent.with_name(out.parent.name.partition(".")[0] + KEPT)
@@ -70,6 +65,10 @@ class _Task:
     attempt: int
     kind: str
     arguments: Mapping[str, Any]
+
+    def told(self) -> dict[str, Any]:
+        """What logs say of it."""
+        return {"job": self.key, "kind": self.kind, "attempt": self.attempt}
 
 
 class Worker:
@@ -105,6 +104,9 @@ class Worker:
             logger.warning("job %s: its attempt %d came to nothing, another one has it", key, task.attempt)
         except TryLater as fault:
             self._give_back(task, _told(fault.refusal), pause=PAUSE)
+        except Unavailable as fault:
+            logger.exception("job %s: what it needs does not answer", key)
+            self._give_back(task, _told(fault), pause=PAUSE)
         except (SealedMeanwhile, Conflict) as refusal:  # the latter: of two writers at once
             self._give_back(task, _told(refusal))
         except RuleError as refusal:
@@ -116,6 +118,8 @@ class Worker:
 
     def _make(self, task: _Task, since: str) -> None:
         """Do the work in a folder of its own, and finish the job, unless it is another's by now."""
+        began = time.monotonic()
+        logger.info("job begun", extra=task.told())
         result = result_path(self._settings, task.key)
         result.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         remove_dead(result.parent.glob(f"{task.key}.*{PART}"))
@@ -126,17 +130,19 @@ class Worker:
             digest = _flushed(out)
             with self._writing() as session:
                 job = jobs.held(session, task.key, attempt=task.attempt)
-                self._put_in_place(out, result, since)
+                self._put_in_place(task.key, digest, out, since)
                 jobs.finish(job, sha256=digest, now=_now())
+        logger.info("job done", extra={**task.told(), "seconds": round(time.monotonic() - began, 1)})
         remove(self._settings.result_dir / (task.key + KEPT))
 
-    def _put_in_place(self, out: Path, result: Path, since: str) -> None:
+    def _put_in_place(self, key: str, digest: str, out: Path, since: str) -> None:
         """Give the result its name. A seal takes away what has it; what comes just after that, goes again."""
-        out.rename(result)
+        results = results_of(self._settings)
+        results.keep(key, digest, out)
         try:
             sealing.check_generation(self._settings, since)
         except SealedMeanwhile:
-            result.unlink(missing_ok=True)
+            results.discard(key, digest)
             raise
 
     def _progress(self, task: _Task) -> Progress:
@@ -187,6 +193,7 @@ class Worker:
                 job = jobs.held(session, task.key, attempt=task.attempt)
                 change(job)
                 has_failed = job.state is JobState.FAILED
+            logger.info("job failed" if has_failed else "job put back", extra=task.told())
             if has_failed:
                 remove(self._settings.result_dir / (task.key + KEPT))
 

@@ -22,6 +22,7 @@ from tracker.web import (
     good_practice,
     handovers,
     headers,
+    health,
     inspection_plans,
     inspection_teams,
     inspections,
@@ -30,6 +31,7 @@ from tracker.web import (
     layout,
     log,
     look_back,
+    measuring,
     organizations,
     packets,
     papers,
@@ -53,6 +55,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     evidence.bp,
     good_practice.bp,
     handovers.bp,
+    health.bp,
     inspection_plans.bp,
     inspection_teams.bp,
     inspections.bp,
@@ -75,6 +78,7 @@ def init_app(app: Flask) -> None:
     app.config.update(BOOTSTRAP_SERVE_LOCAL=True, WTF_CSRF_TIME_LIMIT=12 * 3600)
     Bootstrap5(app)
     headers.init_app(app)
+    measuring.init_app(app)
     CSRFProtect(app)
     language.init_app(app)
     security.init_app(app)

@@ -12,6 +12,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
+from sqlalchemy.orm import InstrumentedAttribute
 from wtforms import DateField, SelectField
 from wtforms.validators import Optional
 
@@ -168,33 +169,58 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
     cycle = _chosen_cycle()
     if cycle is None:
         return render_template("board/nothing.html")
-    view, session, actor = look(cycle), db.session(), current_actor()
-    read, then = reads()
-    heading_of = Duty.dimension if by == "dimension" else Duty.item_id
-    cells = read.matrix(session, actor, view.filters, by=heading_of, **then)
-    units = read.organizations_named(session, {unit for unit, _ in cells}, **then)
+    view = look(cycle)
+    page = _page(view, Duty.dimension if by == "dimension" else Duty.item_id)
+    cells, units = page.cells, page.units
     names = (
         {dimension.id: named(dimension) for dimension in view.checklist.dimensions}
         if by == "dimension"
         else _titles(cycle)
     )
     headings = [(key, name) for key, name in names.items() if any(heading == key for _, heading in cells)]
-    drawn = _drawn(view, cells, units, headings) if by == "dimension" else {}
+    sums = _sums(cells) | {"page_total": page.total, "following": page.following}
+    drawn = _drawn(page, cells, units, headings) if by == "dimension" else {}
     return render_template(
         template,
         view=view,
         cells=cells,
         units=units,
-        by_inspecting=board.seen_by_inspecting(session, actor, {unit for unit, _ in cells}),
+        by_inspecting=board.seen_by_inspecting(db.session(), current_actor(), {unit for unit, _ in cells}),
         headings=headings,
         by=by,
-        **_sums(cells),
+        **sums,
         **drawn,
     )
 
 
+@dataclass(frozen=True)
+class Page:
+    """The units of one page and their cells; `total` is that of all units where there are more pages than one."""
+
+    units: list[tuple[int, str, str]]
+    cells: Mapping[tuple[int, str], Cell]
+    total: Cell | None
+    following: str
+    filters: board.Filters
+
+
+def _page(view: View, by: InstrumentedAttribute[Any]) -> Page:
+    """The part of the units that the address asks for: those behind the code `after_unit`."""
+    after = request.args.get("after_unit", "")
+    read, then = reads()
+    asks = (db.session(), current_actor())
+    units, more = read.units_of_page(*asks, view.filters, after=after, **then)
+    paged = more or bool(after)
+    filters = replace(view.filters, units=tuple(number for number, _, _ in units)) if paged else view.filters
+    cells = read.matrix(*asks, filters, by=by, **then) if units else {}
+    seen = {unit for unit, _ in cells}
+    total = read.totals(*asks, view.filters, **then) if paged else None
+    following = view.link(after_unit=units[-1][1]) if more else ""
+    return Page([unit for unit in units if unit[0] in seen], cells, total, following, filters)
+
+
 def _drawn(
-    view: View,
+    page: Page,
     cells: Mapping[tuple[int, str], Cell],
     units: Sequence[pictures.Place],
     headings: Sequence[tuple[str, str]],
@@ -202,7 +228,7 @@ def _drawn(
     """The pictures of the board."""
     return {
         "heat_map": pictures.heat_map(cells, units, headings),
-        "pictures": pictures.of_board(view.filters, units),
+        "pictures": pictures.of_board(page.filters, units),
     }
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from flask import Flask, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from werkzeug.exceptions import HTTPException
 
-from tracker.domain.errors import Conflict, Invalid, NotAllowed, NotFound, RuleError, TooLarge, WrongState
+from tracker.db import db
+from tracker.domain.errors import Conflict, Invalid, NotAllowed, NotFound, RuleError, TooLarge, Unavailable, WrongState
 from tracker.domain.text import _n
 
 STATUS: dict[type[RuleError], int] = {
@@ -18,6 +22,7 @@ STATUS: dict[type[RuleError], int] = {
     Conflict: 409,
     TooLarge: 413,
     NotFound: 404,
+    Unavailable: 503,
 }
 
 SENTENCES: dict[int, str] = {
@@ -32,6 +37,13 @@ SENTENCES: dict[int, str] = {
     500: _n("系统出现故障，没有保存任何改动。请稍后重试；若仍不行，请把下面的编号告诉管理员。"),
     503: _n("系统暂时不能写入，可以查看，请稍后再提交。"),
 }
+
+
+_DATABASE_AWAY = _n(
+    "数据库暂时没有应答，这一步没有保存。请用浏览器的“后退”回到上一页，填写的内容仍在；稍等片刻再提交。"
+)
+
+logger = logging.getLogger(__name__)
 
 
 def status_of(error: RuleError) -> int:
@@ -63,6 +75,26 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     return _page(status, gettext(SENTENCES.get(status, SENTENCES[400])))
 
 
+def _database_error(error: DBAPIError) -> ResponseReturnValue:
+    """A database that is away is not asked again for the page that says so; what was typed is still in the browser."""
+    logger.error("the database failed", exc_info=error)
+    if not _is_away(error):
+        return _page(500, gettext(SENTENCES[500]))
+    db.session.remove()
+    g.database_away = True
+    sentence = gettext(_DATABASE_AWAY)
+    if request.accept_mimetypes.best == "application/json":
+        return {"error": sentence, "request": g.get("request_id", "")}, 503
+    return render_template("errors/away.html", sentence=sentence), 503
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the connection was lost or cannot be made, or another one holds a SQLite file for too long."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    no_answer = isinstance(error, OperationalError) and not state and "no such" not in str(error.orig)
+    return error.connection_invalidated or state[:2] in {"08", "53", "57"} or no_answer
+
+
 def _csrf_error(_: CSRFError) -> ResponseReturnValue:
     return _page(400, gettext("页面停留时间过长，安全校验已失效。请返回上一页刷新后重新提交，填写的内容仍在。"))
 
@@ -72,3 +104,4 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(RuleError, _rule_error)
     app.register_error_handler(CSRFError, _csrf_error)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(DBAPIError, _database_error)

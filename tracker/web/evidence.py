@@ -25,6 +25,7 @@ from tracker.storage.preview import MEDIA_TYPE, NotShown, Size
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.as_of import Past, answers_past, asked, refuse_unless_known
+from tracker.web.downloads import send_open
 from tracker.web.duties import ReasonForm
 from tracker.web.forms import Confirmation, Form, entered, page
 from tracker.web.language import named
@@ -177,11 +178,14 @@ def take_off(found: Evidence, digest: str) -> ResponseReturnValue:
 def download(found: Evidence, digest: str) -> ResponseReturnValue:
     """The bytes of a file, to keep; never shown inside a page."""
     file = _file(found, digest)
-    path = store().path(file.sha256)
-    if file.sealed_at or not path.exists():
+    if file.sealed_at:
+        abort(404)
+    try:
+        content = store().open(file.sha256)
+    except FileNotFoundError:
         abort(404)
     note_opening(found, "file.download", f"{found.key}/{digest}")
-    return send_file(path, mimetype=file.media_type, as_attachment=True, download_name=file.name)
+    return send_open(content, media_type=file.media_type, name=file.name, digest=file.sha256)
 
 
 @bp.get("/<key>/files/<digest>/preview/<int:number>")

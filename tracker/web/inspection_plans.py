@@ -77,6 +77,7 @@ from tracker.storage.intake import Accepted
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.as_of import answers_past, known_at, refuse_unless_known
+from tracker.web.downloads import send_open
 from tracker.web.forms import entered, page
 from tracker.web.language import named
 from tracker.web.uploads import UploadForm, settings, store
@@ -459,11 +460,15 @@ def population(inspection: Inspection) -> ResponseReturnValue:
 def notice(inspection: Inspection) -> ResponseReturnValue:
     """The paper that orders the check, to keep."""
     file = queries.notice_of(db.session(), inspection)
-    if file is None or file.sealed_at or not store().path(file.sha256).exists():
+    if file is None or file.sealed_at:
         abort(404)
-    name, path, kind = queries.fact_of(db.session(), inspection).notice_name, store().path(file.sha256), file.media_type
+    try:
+        content = store().open(file.sha256)
+    except FileNotFoundError:
+        abort(404)
+    name = queries.fact_of(db.session(), inspection).notice_name or file.sha256
     _note(inspection, file.sha256)
-    return send_file(path, mimetype=kind, as_attachment=True, download_name=name)
+    return send_open(content, media_type=file.media_type, name=name, digest=file.sha256)
 
 
 def _note(inspection: Inspection, digest: str) -> None:

@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, abort, current_app, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
@@ -27,9 +26,10 @@ from tracker.queries.jobs import jobs_of
 from tracker.queries.packets import quarter_days
 from tracker.services import jobs, log
 from tracker.tasks.queue import Queue
-from tracker.tasks.worker import result_path
+from tracker.tasks.results import results_of
 from tracker.web import clock
 from tracker.web.access import current_actor, guard, load
+from tracker.web.downloads import send_open
 from tracker.web.errors import sentence_of
 from tracker.web.language import current_language
 
@@ -69,9 +69,9 @@ _MANIFEST = re.compile(r"manifest ([0-9a-f]{64})")  # the last note of a worker 
 
 @dataclass(frozen=True)
 class Result:
-    """The file that a job made: where it lies, its size in bytes, and whether it is a ZIP of several PDFs."""
+    """The file that a job made: its digest, its size in bytes, and whether it is a ZIP of several PDFs."""
 
-    path: Path
+    sha256: str
     size: int
     is_zip: bool
 
@@ -87,11 +87,13 @@ class Result:
 
 def result_of(job: Job) -> Result | None:
     """The file of a job that is done; None before that, and where the file is gone."""
-    path = result_path(current_app.config["TRACKER"], job.key)
-    if job.state is not JobState.DONE or not path.exists():
+    if job.state is not JobState.DONE or job.result_sha256 is None:
         return None
-    with path.open("rb") as file:
-        return Result(path, path.stat().st_size, is_zip=file.read(4) == b"PK\x03\x04")
+    found = results_of(current_app.config["TRACKER"]).glance(job.key, job.result_sha256)
+    if found is None:
+        return None
+    size, beginning = found
+    return Result(job.result_sha256, size, is_zip=beginning == b"PK\x03\x04")
 
 
 def doing(step: str) -> str:
@@ -164,9 +166,12 @@ def download(job: Job) -> ResponseReturnValue:
     result = result_of(job)
     if result is None:
         abort(404)
+    content = results_of(current_app.config["TRACKER"]).open(job.key, result.sha256)
+    if content is None:
+        abort(404)
     _note_export(job, thing, str(job.arguments[argument]))
     name = result.name(job.result_name or job.key)
-    return send_file(result.path, mimetype=result.media_type, as_attachment=True, download_name=name)
+    return send_open(content, media_type=result.media_type, name=name, digest=result.sha256)
 
 
 def _note_export(job: Job, thing: Any, key: str) -> None:  # noqa: ANN401  a check or an organization

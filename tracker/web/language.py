@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask import Blueprint, Flask, redirect, request, session
+from flask import Blueprint, Flask, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel, gettext
 from flask_login import current_user
@@ -26,6 +26,8 @@ def current_language() -> str:
     chosen = session.get("language")
     if chosen in LANGUAGES:
         return str(chosen)
+    if g.get("database_away"):
+        return "zh"
     if current_user and current_user.is_authenticated and current_user.language in LANGUAGES:
         return str(current_user.language)
     return "zh"

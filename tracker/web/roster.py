@@ -26,7 +26,8 @@ from tracker.queries.roster import roster_checklist
 from tracker.services.roster import Outcome, carry_out, plan_import, rehearse
 from tracker.services.roster_file import MOST_BYTES, read_roster
 from tracker.services.roster_template import write_template
-from tracker.storage.blobs import BlobStore
+from tracker.storage.store import Store
+from tracker.tasks.stores import roster_store
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.forms import Form, entered, page
@@ -120,9 +121,9 @@ def _told(plan: Plan, outcome: Outcome, errors: Any) -> dict[str, Any]:  # noqa:
     return {"plan": plan, "outcome": outcome, "errors": errors, "verbs": VERB_NAMES}
 
 
-def _store() -> BlobStore:
+def _store() -> Store:
     settings: Settings = current_app.config["TRACKER"]
-    return BlobStore(settings.data_dir.resolve() / "rosters")
+    return roster_store(settings)
 
 
 def _keep(content: bytes) -> None:

@@ -85,6 +85,7 @@ def agree(kind: str, key: str) -> ResponseReturnValue:
     with transaction() as session:
         gone = seals.agree(session, kind=target.kind, key=key, actor=current_actor(), now=clock.now())
     sealing.destroy(gone, current_app.config["TRACKER"])
+    sealing.carried_out(db.session(), current_app.config["TRACKER"])
     flash(_("已封存。内容已销毁，摘要和办理过程保留在日志中。"), "good")
     return redirect(url_for("seals.index"))
 

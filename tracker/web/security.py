@@ -360,6 +360,20 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _limiter(app: Flask, settings: Settings) -> Limiter:
+    """Counts attempts in the Redis of the queue, for all processes; while that is away, or there is none, in each."""
+    is_shared = settings.queue_is_redis
+    return Limiter(
+        get_remote_address,
+        app=app,
+        storage_uri=settings.queue_url if is_shared else "memory://",
+        storage_options={"socket_connect_timeout": 2, "socket_timeout": 5} if is_shared else {},
+        in_memory_fallback_enabled=is_shared,
+        key_prefix="tracker",
+        headers_enabled=False,
+    )
+
+
 def init_app(app: Flask) -> None:
     """Set up signing in, its limits, and what ends a session."""
     settings: Settings = app.config["TRACKER"]
@@ -377,7 +391,7 @@ def init_app(app: Flask) -> None:
     security.want_json(lambda _: False)
     security.login_manager.request_loader(lambda _: None)  # no tokens: a session is the only way in
     app.config.setdefault("OPEN_ENDPOINTS", {"static", "bootstrap.static"}).update(OPEN)
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", headers_enabled=False)
+    limiter = _limiter(app, settings)
     for endpoint in ("security.login", "security.two_factor_token_validation"):
         limited: Any = limiter.limit(SIGN_INS, methods=["POST"])(app.view_functions[endpoint])
         app.view_functions[endpoint] = limited

@@ -15,9 +15,10 @@ from tracker.domain.errors import RuleError
 from tracker.domain.media import Limits
 from tracker.domain.sign_off import text_digest
 from tracker.services.evidence import Allowance
-from tracker.storage.blobs import BlobStore
 from tracker.storage.intake import Accepted, take_in
 from tracker.storage.preview import Previews
+from tracker.storage.store import Store
+from tracker.tasks.stores import evidence_store
 from tracker.web.access import current_actor
 from tracker.web.errors import sentence_of, status_of
 from tracker.web.forms import Form
@@ -30,9 +31,9 @@ def settings() -> Settings:
     return cast(Settings, current_app.config["TRACKER"])
 
 
-def store() -> BlobStore:
+def store() -> Store:
     """The store of evidence bytes."""
-    return BlobStore(settings().store_dir, free_space_floor=settings().free_space_floor)
+    return evidence_store(settings())
 
 
 def previews() -> Previews:
@@ -91,4 +92,4 @@ def _opened(token: str) -> Accepted | None:
         file = Accepted(**_signer().loads(token, max_age=KEPT_FOR))
     except BadSignature:
         return None
-    return file if store().path(file.sha256).exists() else None
+    return file if store().has(file.sha256) else None

@@ -1,4 +1,4 @@
-"""`tracker bench pdf`: measure how fast packets are made, and say which demands are met."""
+"""`tracker bench`: its commands, and that of packets: how fast they are made, and which demands are met."""
 
 from __future__ import annotations
 
@@ -16,13 +16,30 @@ from tracker.cli.bench.cases import CASES, QUICK, Course, Result, Sizes
 from tracker.cli.bench.floors import demand_engines
 from tracker.cli.bench.folder import Bench
 from tracker.cli.bench.measure import BenchError
+from tracker.cli.bench.seed import seed
+from tracker.cli.bench.speed import page, run
 
 MISSED, ENVIRONMENT = 1, 3
 
 
-@click.group()
+class Measuring(click.Group):
+    """Runs `run` where no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `run` before options that are its own."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Measuring)
 def bench() -> None:
-    """Measure how fast this installation is."""
+    """Measure how fast this installation is. `tracker bench` alone is `tracker bench run`."""
+
+
+bench.add_command(run)
+bench.add_command(page)
+bench.add_command(seed)
 
 
 @bench.command()

@@ -34,8 +34,8 @@ def given(store: BlobStore, *, photos: int, pdfs: int, records: int) -> Given:
     papers = [_put(store, f"会议记录{n}.pdf", paper(n), "application/pdf") for n in range(pdfs)]
     return Given(
         [[*pictures[n::records], *papers[n::records]] for n in range(records)],
-        [store.path(file.sha256) for file in pictures],
-        [store.path(file.sha256) for file in papers],
+        [store.staged(file.sha256, store.root) for file in pictures],
+        [store.staged(file.sha256, store.root) for file in papers],
     )
 
 

@@ -95,14 +95,14 @@ class _Watcher:
 
     def _watch(self) -> None:
         while not self._end.wait(SAMPLE):
-            held = {pid: _held(pid) for pid in _tree(self.pid)}
+            held = {pid: _held(pid) for pid in tree_of(self.pid)}
             self.used |= {pid: used for pid in held if (used := _used(pid))}
             self.peak = max(self.peak, sum(held.values()))
             self.parent = max(self.parent, held.pop(self.pid, 0))
             self.child = max(self.child, *held.values(), 0)
 
 
-def _tree(pid: int) -> list[int]:
+def tree_of(pid: int) -> list[int]:
     """The process and all below it."""
     found = [pid]
     for each in found:  # grows while it is walked

@@ -16,7 +16,8 @@ from tracker.config import Settings
 from tracker.domain.checklist_source import load_checklist
 from tracker.models import Duty, Evidence, LogEntry, Organization, Person, StoredFile
 from tracker.services.verification import verify_files, verify_log
-from tracker.storage.blobs import BlobStore
+from tracker.storage.store import Store
+from tracker.tasks.stores import evidence_store
 
 
 @dataclass
@@ -45,7 +46,7 @@ def build(
     """Play the whole year in an empty database. The same scale gives the same logs, evidence and keys every time."""
     scale = scale or Scale()
     checklist = load_checklist(opening.SOURCE.read_bytes())
-    store = BlobStore(settings.store_dir, free_space_floor=settings.free_space_floor)
+    store = evidence_store(settings)
     cabinet = Cabinet(store, each=scale.samples)
     stage = Stage(session, town=Town(checklist, scale), cabinet=cabinet, checklist=checklist)
     opening.put_on_queue(stage, opening.House(settings))
@@ -57,7 +58,7 @@ def build(
     stage.play(progress)
 
 
-def summary(session: Session, store: BlobStore) -> Summary:
+def summary(session: Session, store: Store) -> Summary:
     """Count what there is, check every chain of the log, and hash every file again."""
     found = Summary(
         organizations=_count(session, Organization),

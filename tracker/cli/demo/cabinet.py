@@ -10,8 +10,8 @@ from io import BytesIO
 from tracker.cli.demo import words
 from tracker.domain.media import Limits
 from tracker.storage import samples
-from tracker.storage.blobs import BlobStore
 from tracker.storage.intake import Accepted, take_in
+from tracker.storage.store import Store
 
 # What comes how often; every kind is among the first.
 ORDER = (
@@ -50,7 +50,7 @@ MAKERS: dict[str, Callable[[int], bytes]] = {
 class Cabinet:
     """Samples by kind, in the store. Two are taken in at a time, since each is looked at in a process of its own."""
 
-    def __init__(self, store: BlobStore, *, each: int) -> None:
+    def __init__(self, store: Store, *, each: int) -> None:
         wanted = [(kind, seed) for kind in MAKERS for seed in range(1, each + 1)] + [("jpg", seed) for seed in LATE]
         with ThreadPoolExecutor(2) as pool:
             found = list(pool.map(lambda one: _taken(store, *one), wanted))
@@ -83,5 +83,5 @@ class Cabinet:
             number += 1
 
 
-def _taken(store: BlobStore, kind: str, seed: int) -> Accepted:
+def _taken(store: Store, kind: str, seed: int) -> Accepted:
     return take_in(BytesIO(MAKERS[kind](seed)), name=f"样例{seed}.{kind}", store=store, limits=Limits())

@@ -24,7 +24,7 @@ from tracker.db import db
 from tracker.domain.appointment import KIND_NAMES
 from tracker.models import Account, Appointment, Cycle, Seat
 from tracker.queries.checklists import checklist_of
-from tracker.storage.blobs import BlobStore
+from tracker.tasks.stores import evidence_store
 
 FINDINGS = 1
 
@@ -68,7 +68,7 @@ def ensure(settings: Settings, *, fresh: bool = False, scale: Scale | None = Non
 def _report(app: Flask, settings: Settings) -> None:
     """Check what was built, and say what it is in one line."""
     with app.app_context(), Session(db.engine) as session:
-        found: Summary = summary(session, BlobStore(settings.store_dir))
+        found: Summary = summary(session, evidence_store(settings))
     click.echo(str(found))
     for fault in found.faults:
         click.echo(fault, err=True)

@@ -1,0 +1,309 @@
+"""The bench of pages and acts: every row is there, and every floor does the same work. How fast it is is no test."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import closing, suppress
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from openpyxl import load_workbook
+
+from tests.storage.cabinet import EVERY_KIND
+from tracker.cli.bench import acts, stored
+from tracker.cli.bench.case import MEASURES, Amounts, measure, order
+from tracker.cli.bench.command import bench
+from tracker.cli.bench.ground import Ground, visitors
+from tracker.cli.bench.measure import BenchError
+from tracker.cli.bench.one import main
+from tracker.cli.bench.pages import pages_of, served
+from tracker.cli.bench.performance_page import LANGUAGES, write_pages
+from tracker.cli.bench.replay import connect, counted, overhearing, replay
+from tracker.cli.bench.table import Row, against, as_json, lines_of, p95_of, read_run, row_of
+from tracker.cli.bench.visits import body_of, load
+from tracker.db import db
+from tracker.domain.duty import State
+from tracker.domain.media import Limits
+from tracker.models import Cycle
+from tracker.queries.log import chains, entries_of
+from tracker.services.verification import verify_log
+from tracker.storage.blobs import BlobStore
+from tracker.storage.intake import take_in
+from tracker.tasks.duty_tables import table_of, write_duties
+
+TINY = Amounts(seconds=0.2, rounds=1, ticks=5, megabytes=6, files=20, entries=100)
+DIFFERENT = re.compile(r'value="[^"]+"|content="[^"]+"|nonce="[^"]+"')  # tokens that are new in every answer
+ROW = Row(name="a : b", unit="s", value=2.0, floor=1.0, demand=0.4)
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """Two units of three organizations, with a year."""
+    made = Ground(tmp_path_factory.mktemp("ground"))
+    made.make("tiny", years=1)
+    return made
+
+
+def contents(database: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables."""
+    with closing(connect(database)) as connection:
+        return {name: sorted(connection.execute(f'SELECT * FROM "{name}"'), key=repr) for name in counted(database)}
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("pages", 5),
+        ("signing", 2),
+        ("opening", 2),
+        ("uploads", 2),
+        ("verify", 1),
+        ("log", 1),
+        ("export", 3),
+    ],
+)
+def test_everything_is_measured_beside_its_floor(ground: Ground, name: str, rows: int) -> None:
+    found = list(measure(name, ground, TINY))
+    assert len(found) >= rows
+    for row in found:
+        assert row.unit
+        assert row.demand > 0
+        assert row.ratio > 0 or row.at_most
+        assert row.floor > 0
+        assert row_of(json.loads(json.dumps(row.facts()))) == row
+
+
+def test_nothing_that_can_be_measured_is_left_out_of_the_test_above() -> None:
+    assert set(MEASURES) == {"pages", "signing", "opening", "uploads", "verify", "log", "export"}
+
+
+def test_pages_are_measured_against_a_smaller_ground(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    main(order("growth", ground, TINY, small=ground))
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["name"].partition(",")[0] for row in rows] == [page.name for page in pages_of(ground)]
+    assert {row["demand"] for row in rows} == {1.3}
+
+
+def test_the_floor_of_a_page_shows_the_same_page(ground: Ground) -> None:
+    with served(ground) as there:
+        for visited in there.pages:
+            shown, floor = (body_of(port, visited.page.path, visited.cookie) for port in (there.port, there.floor))
+            assert len(shown) > 2_000, visited.page
+            assert DIFFERENT.sub("", shown) == DIFFERENT.sub("", floor), visited.page
+
+
+def test_nothing_goes_on_serving(ground: Ground) -> None:
+    with served(ground) as there:
+        ports = there.port, there.floor
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            body_of(port, "/", "")
+    alive = b""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has just ended
+            alive += path.read_bytes()
+    assert not [port for port in ports if f"--port\0{port}\0".encode() in alive]
+
+
+def test_a_page_that_is_refused_is_no_measurement(ground: Ground) -> None:
+    with served(ground) as there, pytest.raises(BenchError, match="answers 404"):
+        load(there.port, "/duties/none", there.pages[0].cookie, seconds=0.1, connections=2)
+
+
+def test_the_floor_of_signing_leaves_the_same_rows(ground: Ground) -> None:
+    with ground.copies("work", "floor") as (work, floor):
+        before = counted(floor)
+        done = acts.signed(ground, work, floor, ticks=4)
+        assert contents(work) == contents(floor)
+        after = counted(floor)
+    assert len(done.ticks) == len(done.raw_ticks) == done.confirmed == 4
+    assert after["sign_off"] - before["sign_off"] == 8
+    assert after["evidence"] - before["evidence"] == 4
+    assert not list(ground.root.glob("floor.sqlite3*"))
+
+
+def test_the_floor_of_opening_leaves_the_same_duties(ground: Ground) -> None:
+    with ground.copies("work", "floor") as (work, floor):
+        _, _, duties, _ = acts.opened(ground, work, floor)
+        assert contents(work)["duty"] == contents(floor)["duty"]
+        assert contents(work)["cycle"] == contents(floor)["cycle"]
+    assert duties > 100
+
+
+def test_what_is_read_is_not_overheard_and_rows_of_one_statement_are_sent_together(ground: Ground) -> None:
+    app = ground.application()
+    with ground.copies("work") as (work,), app.app_context(), overhearing(db.engine) as heard:
+        assert db.session().get(Cycle, 1) is not None
+        assert heard.statements == []
+        heard.add("INSERT INTO x VALUES (?)", [(1,)])
+        heard.add("INSERT INTO x VALUES (?)", [(2,)])
+        assert heard.statements == [("INSERT INTO x VALUES (?)", [(1,), (2,)])]
+        with closing(connect(work)) as connection:
+            connection.execute("CREATE TABLE x (n INTEGER)")
+        assert len(replay(work, [heard])) == 1
+        assert counted(work)["x"] == 2
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_the_floor_of_taking_in_keeps_the_same_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "paper.pdf"
+    file.write_bytes(EVERY_KIND["pdf"]())
+    store = BlobStore(tmp_path / "store")
+    with file.open("rb") as stream:
+        accepted = take_in(stream, name=file.name, store=store, limits=Limits())
+    assert stored.plain_copy(file, tmp_path / "plain") > 0
+    assert (tmp_path / "plain" / accepted.sha256).read_bytes() == file.read_bytes()
+
+
+def test_files_that_are_taken_in_have_many_sizes() -> None:
+    assert stored.sizes_of(1_000)[:5] == [5, 20, 50, 100, 200]
+    assert 1_000 <= sum(stored.sizes_of(1_000)) <= 1_005
+
+
+def test_the_floor_of_the_log_hashes_what_the_check_hashes(ground: Ground) -> None:
+    app = ground.application()
+    with app.app_context():
+        chain = chains(db.session())[0]
+        pieces = [piece for entry in entries_of(db.session(), chain) for piece in stored.hashed_of(entry)]
+        assert len(pieces) == 2 * chain.length
+        [report] = verify_log(db.session(), chain=chain.key)
+        assert report.broken is None
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_the_floor_of_exporting_writes_the_same_cells(ground: Ground, tmp_path: Path) -> None:
+    app = ground.application()
+    with app.app_context():
+        session = db.session()
+        cycle = session.get_one(Cycle, 1)
+        headings, rows = table_of(session, cycle, language="zh")
+        stored.plain_book(tmp_path / "floor.xlsx", [headings, *rows])
+        write_duties(session, cycle, tmp_path / "ours.xlsx", language="zh")
+        db.session.remove()
+        db.engine.dispose()
+    ours, floor = (list(load_workbook(tmp_path / name).worksheets[0].values) for name in ("ours.xlsx", "floor.xlsx"))
+    assert ours == floor
+    assert len(ours) > 100
+
+
+def test_acts_are_measured_on_sqlite_only(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="SQLite"), Ground(tmp_path, url="postgresql+psycopg://x").copies("a"):
+        pass
+
+
+def test_an_empty_database_is_told_of(tmp_path: Path) -> None:
+    ground = Ground(tmp_path)
+    with ground.application().app_context():
+        db.create_all()
+        with pytest.raises(BenchError, match="bench seed"):
+            visitors()
+        db.session.remove()
+        db.engine.dispose()
+
+
+def test_a_run_is_printed_kept_compared_and_made_into_pages(ground: Ground, tmp_path: Path) -> None:
+    runner = ground.application().test_cli_runner()
+    asked = ["--scale", "tiny", "--only", "log", "--only", "export", "--data", str(tmp_path / "data")]
+    outcome = runner.invoke(bench, [*asked, "--json"])
+    assert outcome.exit_code in {0, 1}, outcome.stderr
+    told = json.loads(outcome.stdout)
+    assert set(told) == {"machine", "rows"}
+    assert {"name", "value", "floor", "ratio", "demand", "met"} <= told["rows"][0].keys()
+    assert outcome.exit_code == (0 if all(row["met"] for row in told["rows"]) else 1)
+    kept = tmp_path / "run.json"
+    kept.write_text(outcome.stdout, "utf-8")
+    again = runner.invoke(bench, [*asked[:4], *asked[-2:], "--against", str(kept)])
+    assert re.search(r"check the log : .*\d\.\d{3} +\d\.\d{3}", again.stdout)
+    assert "not now" in again.stdout
+    written = runner.invoke(bench, ["page", str(kept), "--out", str(tmp_path / "docs")])
+    assert written.exit_code == 0
+    for language in LANGUAGES:
+        assert told["machine"]["date"] in (tmp_path / "docs" / language.file).read_text("utf-8")
+
+
+def test_a_province_needs_its_database(tmp_path: Path, ground: Ground) -> None:
+    asked = ["run", "--only", "province", "--data", str(tmp_path)]
+    outcome = ground.application().test_cli_runner().invoke(bench, asked)
+    assert outcome.exit_code == 3
+    assert "--province" in outcome.stderr
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"machine": {}, "rows": [{"name": "x"}]}'])
+def test_what_is_no_run_is_refused(tmp_path: Path, ground: Ground, content: str) -> None:
+    file = tmp_path / "run.json"
+    file.write_text(content)
+    outcome = ground.application().test_cli_runner().invoke(bench, ["page", str(file)])
+    assert outcome.exit_code == 3
+    assert "run.json" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "ratio", "met"),
+    [
+        (Row(name="", unit="s", value=2, floor=1, demand=0.5), 0.5, True),
+        (Row(name="", unit="s", value=4, floor=1, demand=0.5), 0.25, False),
+        (Row(name="", unit="req/s", value=1, floor=2, demand=0.5, more=True), 0.5, True),
+        (Row(name="", unit="ms", value=3, floor=2, demand=1.3, at_most=True), 1.5, False),
+        (Row(name="", unit="ms", value=2, floor=2, demand=1.3, at_most=True), 1, True),
+    ],
+)
+def test_a_ratio_says_how_near_we_are_or_how_much_it_grew(row: Row, ratio: float, met: bool) -> None:
+    assert row.ratio == ratio
+    assert row.met is met
+
+
+def test_a_step_back_is_told() -> None:
+    slower = Row(name="a : b", unit="s", value=4.0, floor=1.0, demand=0.4)
+    other = Row(name="c", unit="s", value=1.0, floor=1.0, demand=0.4)
+    told = list(against([slower, other], [ROW]))
+    assert "-50% WORSE" in told[1]
+    assert told[2].endswith("new")
+
+
+def test_the_table_names_what_is_missed() -> None:
+    missed = Row(name="c", unit="s", value=9.0, floor=1.0, demand=0.4, p95=3.0, floor_p95=1.0)
+    _, good, bad = lines_of([ROW, missed])
+    assert " met" in good
+    assert "MISSED" in bad
+    assert "p95 3.0 ms : 1.0 ms" in bad
+
+
+def test_95_of_100_lie_below_the_p95() -> None:
+    assert p95_of([number / 1000 for number in range(101)]) == pytest.approx(95)
+    assert p95_of([0.5]) == 500
+
+
+def test_every_row_is_in_words_on_the_chinese_page(ground: Ground, tmp_path: Path) -> None:
+    rows = [row for name in ("signing", "opening", "uploads", "verify", "log", "export")
+            for row in measure(name, ground, TINY)]  # fmt: skip
+    rows += [Row(name=f"{page.name} : its template alone", unit="req/s", value=1, floor=1, demand=0.5)
+             for page in pages_of(ground)]  # fmt: skip
+    file = tmp_path / "run.json"
+    told = {
+        "date": "",
+        "processor": "",
+        "cores": 2,
+        "memory_gb": 1,
+        "system": "",
+        "python": "",
+        "sqlite": "",
+        "load": 0,
+    }
+    file.write_text(as_json(rows, {**told, "load": 0, "scale": "tiny", "years": 1}), "utf-8")
+    write_pages(tmp_path, *read_run(file))
+    table = [line for line in StringIO((tmp_path / "performance.zh-CN.md").read_text("utf-8")) if line.startswith("| ")]
+    for line in table[1:]:
+        name = line.split(" | ")[0]
+        assert re.search("[\u4e00-\u9fff]", name.partition("：")[0]), line
+
+
+def test_the_duty_that_is_looked_at_was_confirmed(ground: Ground) -> None:
+    page = next(page for page in pages_of(ground) if page.name == "duty page")
+    with closing(connect(ground.database)) as connection:
+        [(state,)] = connection.execute("SELECT state FROM duty WHERE key = ?", (page.path.removeprefix("/duties/"),))
+    assert state == State.CONFIRMED.value

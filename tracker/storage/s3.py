@@ -1,0 +1,291 @@
+"""The store in a bucket of an S3-compatible server that honours conditional writes and checksums (`probe` asks it).
+
+Bytes arrive on the local disk, go up under their digest with their SHA-256 only if nothing has that name, and are read
+back. Whatever is read is hashed before anybody gets it. Since the bytes of a bucket cannot be touched, a marker beside
+them says when they were handed in again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import re
+import tempfile
+import uuid
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from tracker.domain.errors import Unavailable
+from tracker.domain.text import _n
+from tracker.storage.blobs import checked
+from tracker.storage.parts import Arrivals, Blob, Check
+
+_AWAY = _n("文件存储暂时没有正常应答，请稍后重试；若仍不行，请联系管理员核查文件存储服务。")
+_OTHER_BYTES = _n("文件存储交回的内容与登记的摘要不符，已停止使用这份内容；请联系管理员核查文件存储服务。")
+_CHUNK = 1024**2
+_TRIES = 3
+_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/([0-9a-f]{64})", re.ASCII)
+_TAKEN = frozenset({409, 412})  # something has the name already, or is just getting it
+
+logger = logging.getLogger(__name__)
+
+
+class OtherBytes(Unavailable):
+    """The server handed out bytes that are not those of the digest."""
+
+
+def client_of(endpoint: str, region: str, timeout: float, key_id: str, secret: str) -> Any:  # noqa: ANN401  made at run time
+    """A client that threads may share, for these credentials and no others."""
+    config = Config(
+        signature_version="s3v4",
+        connect_timeout=min(timeout, 5.0),
+        read_timeout=timeout,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        request_checksum_calculation="when_required",  # we bring our own
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path"},
+    )
+    session = boto3.session.Session(aws_access_key_id=key_id, aws_secret_access_key=secret, region_name=region)
+    return session.client("s3", endpoint_url=endpoint or None, config=config)
+
+
+def status_in(error: ClientError) -> int:
+    """The HTTP status of an answer that refuses."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn what a server does wrong into Unavailable, and what it does not have into FileNotFoundError."""
+    try:
+        yield
+    except ClientError as error:
+        if status_in(error) == 404:
+            raise FileNotFoundError(error.operation_name) from error
+        logger.error("the store refused: %s", error)
+        raise Unavailable(_AWAY, field="files") from error
+    except (BotoCoreError, HTTPClientError, ConnectionError, TimeoutError) as error:
+        logger.error("the store does not answer: %s", error)
+        raise Unavailable(_AWAY, field="files") from error
+
+
+def sha256_header(digest: str) -> str:
+    """A digest as S3 wants it in a header."""
+    return b64encode(bytes.fromhex(digest)).decode()
+
+
+class S3Store(Arrivals):
+    """The store below `prefix` in a bucket; bytes arrive, and are looked at, in `folder` on the local disk."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str, folder: Path, *, free_space_floor: int = 0) -> None:  # noqa: ANN401  made at run time
+        super().__init__(folder.resolve() / "parts", free_space_floor=free_space_floor)
+        self.client, self.bucket, self.prefix = client, bucket, prefix
+
+    def adopt(self, part: Path, blob: Blob) -> None:
+        """Give a finished part its name, unless it has it; wrong bytes under the name are put aside. For parts only."""
+        self._note_handed_in(blob.sha256)
+        for _ in range(_TRIES):
+            sent = self._sent(part, blob)
+            found = self.verify(blob.sha256)
+            if found is Check.OK:
+                return
+            if found is Check.CHANGED:
+                self._put_aside(blob.sha256)
+            logger.error("the store: %s is %s, %s", blob.sha256, found, "just sent" if sent else "sent before")
+        raise OtherBytes(_OTHER_BYTES, field="files")
+
+    def has(self, digest: str) -> bool:
+        """Whether bytes are stored under the digest, whatever they are."""
+        try:
+            self.size(digest)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def open(self, digest: str) -> io.BufferedReader:
+        """Open a verified copy that vanishes when it is closed; FileNotFoundError if the bytes are not there."""
+        file = tempfile.TemporaryFile(dir=self.parts)  # noqa: SIM115  the caller closes it
+        try:
+            if self._copied(digest, file) != digest:
+                logger.error("the store handed out other bytes for %s", digest)
+                raise OtherBytes(_OTHER_BYTES, field="files")
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        assert isinstance(file, io.BufferedRandom)  # noqa: S101  what it is on every POSIX system
+        return io.BufferedReader(file.detach())
+
+    def staged(self, digest: str, folder: Path) -> Path:
+        """Put a verified copy into `folder`, unless it is there, and return its path; FileNotFoundError for nothing."""
+        path = folder / checked(digest)
+        if not path.exists():
+            fresh = folder / f"{digest}-{uuid.uuid4().hex}.new"
+            try:
+                with self.open(digest) as source, fresh.open("xb") as target:
+                    while chunk := source.read(_CHUNK):
+                        target.write(chunk)
+                fresh.replace(path)
+            finally:
+                fresh.unlink(missing_ok=True)
+        return path
+
+    def beginning(self, digest: str, count: int) -> bytes:
+        """The first bytes, unverified: to tell what kind of file it is; FileNotFoundError if they are not there."""
+        with answering():
+            found = self.client.get_object(Bucket=self.bucket, Key=self._key(digest), Range=f"bytes=0-{count - 1}")
+            with found["Body"] as body:
+                return bytes(body.read(count))
+
+    def size(self, digest: str) -> int:
+        """Return how many bytes are stored under the digest; FileNotFoundError if none are."""
+        return int(self._head(self._key(digest))["ContentLength"])
+
+    def stored_at(self, digest: str) -> datetime:
+        """Return when the bytes were last handed in (UTC); FileNotFoundError if they are not there."""
+        stored: datetime = self._head(self._key(digest))["LastModified"]
+        with suppress(FileNotFoundError):
+            stored = max(stored, self._head(self._marker(digest))["LastModified"])
+        return stored
+
+    def digests(self) -> Iterator[str]:
+        """Every stored digest, in ascending order."""
+        for name in self._names(""):
+            if found := _NAME.fullmatch(name):
+                yield found[1]
+
+    def verify(self, digest: str) -> Check:
+        """Hash the stored bytes again."""
+        try:
+            found = self._copied(digest, None)
+        except FileNotFoundError:
+            return Check.MISSING
+        return Check.OK if found == digest else Check.CHANGED
+
+    def remove_orphan(self, digest: str, *, older_than: datetime) -> bool:
+        """Remove bytes that no row names, unless somebody handed them in since; return whether they went.
+
+        Nothing locks a bucket. So the bytes are copied aside first; whoever hands them in leaves a marker before
+        looking for them, and if there is one by then, they come back.
+        """
+        try:
+            if self.stored_at(digest) >= older_than:
+                return False
+        except FileNotFoundError:
+            return False
+        aside = f"{self.prefix}leaving/{digest}"
+        self._copy(self._key(digest), aside)
+        self._delete(self._key(digest))
+        try:
+            if self._head(self._marker(digest))["LastModified"] >= older_than:
+                self._copy(aside, self._key(digest))
+                return False
+            self._delete(self._marker(digest))
+        except FileNotFoundError:
+            pass
+        finally:
+            self._delete(aside)
+        return True
+
+    def destroy(self, digest: str) -> None:
+        """Remove bytes that must not be here, for sealing only; nothing happens if they are gone already."""
+        for key in (self._key(digest), self._marker(digest), f"{self.prefix}leaving/{digest}"):
+            self._delete(key)
+
+    def _key(self, digest: str) -> str:
+        name = checked(digest)
+        return f"{self.prefix}{name[:2]}/{name[2:4]}/{name}"
+
+    def _marker(self, digest: str) -> str:
+        return f"{self.prefix}handed-in/{digest}"
+
+    def _note_handed_in(self, digest: str) -> None:
+        if self.has(digest):
+            with answering():
+                self.client.put_object(Bucket=self.bucket, Key=self._marker(digest), Body=b"")
+
+    def _sent(self, part: Path, blob: Blob) -> bool:
+        """Send a part under its digest; False if something has that name already."""
+        try:
+            with answering_but(_TAKEN), part.open("rb") as file:
+                self.client.put_object(
+                    Bucket=self.bucket,
+                    Key=self._key(blob.sha256),
+                    Body=file,
+                    ContentLength=blob.size,
+                    ChecksumSHA256=sha256_header(blob.sha256),
+                    IfNoneMatch="*",
+                )
+        except Taken:
+            return False
+        return True
+
+    def _put_aside(self, digest: str) -> None:
+        """Keep bytes that are not what they are called under another name."""
+        with suppress(FileNotFoundError):
+            self._copy(self._key(digest), f"{self.prefix}damaged/{digest}-{uuid.uuid4().hex[:8]}")
+            self._delete(self._key(digest))
+
+    def _copied(self, digest: str, target: IO[bytes] | None) -> str:
+        """Read stored bytes, into `target` if there is one, and return the digest of what came."""
+        hashed = hashlib.sha256()
+        key = self._key(digest)
+        with answering():
+            body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            with body:
+                while chunk := body.read(_CHUNK):
+                    hashed.update(chunk)
+                    if target:
+                        target.write(chunk)
+        return hashed.hexdigest()
+
+    def _head(self, key: str) -> dict[str, Any]:
+        with answering():
+            found: dict[str, Any] = self.client.head_object(Bucket=self.bucket, Key=key)
+        return found
+
+    def _names(self, below: str) -> Iterator[str]:
+        """What lies below the prefix, by name, in ascending order."""
+        more: dict[str, str] = {}
+        while True:
+            with answering():
+                page = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix + below, **more)
+            yield from (str(each["Key"]).removeprefix(self.prefix) for each in page.get("Contents", ()))
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _copy(self, source: str, target: str) -> None:
+        with answering():
+            self.client.copy_object(
+                Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source}
+            )
+
+    def _delete(self, key: str) -> None:
+        with suppress(FileNotFoundError), answering():
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+
+
+class Taken(Exception):
+    """The server refuses a conditional write: something has that name."""
+
+
+@contextmanager
+def answering_but(statuses: frozenset[int]) -> Iterator[None]:
+    """`answering`, with Taken for answers of these statuses."""
+    with answering():
+        try:
+            yield
+        except ClientError as error:
+            if status_in(error) in statuses:
+                raise Taken from error
+            raise

@@ -1,0 +1,54 @@
+"""Asks the engines that the settings name, before work begins: everything that is wrong is said at once."""
+
+from __future__ import annotations
+
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from tracker.config import Settings, SettingsError
+from tracker.storage.probe import faults_of
+from tracker.storage.s3 import S3Store
+from tracker.tasks.queue import Queue
+from tracker.tasks.stores import evidence_store
+
+_PATIENCE = 5  # seconds for a database to answer
+
+
+def check_engines(settings: Settings, queue: Queue) -> None:
+    """Raise SettingsError that names all that is wrong with database, store and queue; no secret is shown.
+
+    What every installation has on its own disk is not asked. A queue that is away is no fault: jobs wait without it.
+    """
+    found = [*_of_database(settings.database), *_of_store(settings)]
+    if fault := queue.fault():
+        found.append(f"TRACKER_QUEUE_URL: {fault}")
+    if found:
+        raise SettingsError("\n".join(_masked(line, settings) for line in found))
+
+
+def _of_database(url: str) -> list[str]:
+    if url.startswith("sqlite"):
+        return []
+    try:
+        engine = create_engine(url, connect_args={"connect_timeout": _PATIENCE})
+        with engine.connect() as connection:
+            number = int(connection.scalar(text("SHOW server_version_num")) or 0)
+        engine.dispose()
+    except (DBAPIError, ArgumentError, NoSuchModuleError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().replace("\n", "; ")
+        return [f"TRACKER_DATABASE_URL: {reason}; correct it, or start the database"]
+    return [] if number >= 150000 else [f"TRACKER_DATABASE_URL: PostgreSQL {number // 10000} is older than 15"]
+
+
+def _of_store(settings: Settings) -> list[str]:
+    store = evidence_store(settings)
+    return faults_of(store) if isinstance(store, S3Store) else []
+
+
+def _masked(line: str, settings: Settings) -> str:
+    """The line without a password, should an engine have repeated one."""
+    passwords = [make_url(url).password for url in (settings.database, settings.queue_url) if "://" in url]
+    for secret in (*passwords, settings.store_secret.get_secret_value()):
+        if secret:
+            line = line.replace(str(secret), "***")
+    return line
