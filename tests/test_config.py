@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -41,6 +42,72 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path: Path, monkeypatch: p
     with pytest.raises(SettingsError) as caught:
         load_settings(data_dir=tmp_path)
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["TRACKER_PORT", "TRACKER_HTTPS"]
+
+
+WRONG = {
+    "TRACKER_SECRET_KEY": "",
+    "TRACKER_DATABASE_URL": "postgresql+psycopg://tracker:h@rd-to:guess@127.0.0.1/tracker",
+    "TRACKER_QUEUE_URL": "redis://:hard@127.0.0.1:to-guess/0",
+    "TRACKER_STORE_URL": "s3://evidence/?endpoint=http://key:hard-to-guess@127.0.0.1",
+}
+MORE = [
+    ("TRACKER_DATABASE_URL", "postgresql+psycopg2://tracker:hard-to-guess@127.0.0.1/tracker"),
+    ("TRACKER_DATABASE_URL", "mysql://tracker:hard-to-guess@127.0.0.1/tracker"),
+    ("TRACKER_QUEUE_URL", "postgresql://tracker:hard@127.0.0.1:to-guess/tracker"),
+    ("TRACKER_QUEUE_URL", "redis://:hard-to-guess@127.0.0.1/first"),
+    ("TRACKER_QUEUE_URL", "amqp://tracker:hard-to-guess@127.0.0.1"),
+    ("TRACKER_STORE_URL", "s3://key:hard-to-guess@evidence/"),
+    ("TRACKER_STORE_URL", "s3://evidence/?endpoint=http://127.0.0.1:to-guess"),
+]
+
+
+def told(folder: Path) -> list[str]:
+    """The lines of what is wrong with the settings of the environment; none repeats what a password may be part of."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(data_dir=folder)
+    lines = str(caught.value).splitlines()
+    assert not re.search("hard|rd-to|guess@", str(caught.value))
+    assert caught.value.__context__ is None  # a traceback would print what it was made of
+    return lines
+
+
+def test_addresses_that_cannot_be_read_are_named_together_without_their_passwords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TRACKER_METRICS_TOKEN_FILE", str(tmp_path / "none"))
+    for name, value in WRONG.items():
+        monkeypatch.setenv(name, value)
+    assert {line.partition(":")[0] for line in told(tmp_path)} == {*WRONG, "TRACKER_METRICS_TOKEN_FILE"}
+
+
+@pytest.mark.parametrize(("name", "value"), MORE)
+def test_an_address_that_cannot_be_used_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+):
+    monkeypatch.setenv(name, value)
+    (line,) = told(tmp_path)
+    assert line.startswith(name)
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1", "rediss://:a%40b@127.0.0.1:6379/0", "unix:///run/redis.sock"])
+def test_an_address_of_redis_is_taken_in_each_of_its_forms(tmp_path: Path, url: str):
+    assert load_settings(data_dir=tmp_path, queue_url=url).queue_is_redis
+
+
+def test_folders_that_cannot_be_made_are_named(tmp_path: Path):
+    (tmp_path / "file").write_text("no folder")
+    inside = tmp_path / "file" / "data"
+    with pytest.raises(SettingsError, match=r"^TRACKER_DATA_DIR: .*file/data/keys cannot be used: Not a directory$"):
+        load_settings(data_dir=inside)
+    with pytest.raises(SettingsError, match=r"^TRACKER_DATA_DIR: .*file/data cannot be made: Not a directory$"):
+        create_app(load_settings(data_dir=inside, secret_key="key", password_salt="salt"))
+    database, store = f"sqlite:///{inside}/tracker.sqlite3", f"file://{inside}"
+    with pytest.raises(SettingsError) as caught:
+        create_app(load_settings(data_dir=tmp_path / "data", database_url=database, store_url=store))
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
+        "TRACKER_DATABASE_URL",
+        "TRACKER_STORE_URL",
+    ]
 
 
 @pytest.mark.parametrize(

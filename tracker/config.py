@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -18,6 +20,9 @@ from tracker.domain.store_place import is_bucket, place_of
 CHECKOUT = Path(__file__).resolve().parent.parent
 SECRETS = ("secret_key", "password_salt")  # made on first use where nothing gives them
 GIVEN_SECRETS = ("signing_passphrase", "store_secret", "metrics_token")
+_DATABASES = {"sqlite", "postgresql", "postgresql+psycopg"}
+_REDIS = {"redis", "rediss", "unix"}
+_ESCAPES = "in a user or password write %40 for @, %3A for : and %2F for /"
 
 
 class SettingsError(Exception):
@@ -60,15 +65,18 @@ class Settings(BaseSettings):
     demo: bool = False
     allow_old_sqlite: bool = False
 
+    @field_validator("secret_key", "password_salt")
+    @classmethod
+    def _is_secret(cls, secret: SecretStr) -> SecretStr:
+        if not secret.get_secret_value():
+            raise ValueError("is empty; give it a value, or leave it out")
+        return secret
+
     @field_validator("database_url")
     @classmethod
     def _is_database(cls, url: str) -> str:
-        try:
-            backend = make_url(url).get_backend_name() if url else "sqlite"
-        except ArgumentError:
-            raise ValueError("should be postgresql+psycopg://user:password@host/name or sqlite:////path") from None
-        if backend not in {"sqlite", "postgresql"}:
-            raise ValueError(f"{backend!r} is not known; there are sqlite and postgresql+psycopg")
+        if url:
+            _check_database(url)
         return url
 
     @field_validator("store_url")
@@ -82,8 +90,12 @@ class Settings(BaseSettings):
     @classmethod
     def _is_queue(cls, url: str) -> str:
         scheme = url.partition(":")[0]
-        if url and scheme not in {"sqlite", "redis", "rediss", "unix", "postgresql", "postgresql+psycopg"}:
+        if scheme in _REDIS:
+            _check_redis(url)
+        elif url and scheme not in _DATABASES:
             raise ValueError(f"{scheme!r} is not known; there are sqlite, redis and postgresql")
+        elif url:
+            _check_database(url)
         return url
 
     @model_validator(mode="after")
@@ -95,7 +107,7 @@ class Settings(BaseSettings):
     @property
     def queue_is_redis(self) -> bool:
         """Whether the queue, and the limits of attempts, are kept by a Redis that all processes share."""
-        return self.queue_url.startswith(("redis:", "rediss:", "unix:"))
+        return self.queue_url.partition(":")[0] in _REDIS
 
     @property
     def database(self) -> str:
@@ -128,6 +140,28 @@ class Settings(BaseSettings):
         return self.data_dir.resolve() / "fonts"
 
 
+def _check_database(url: str) -> None:
+    """Raise ValueError in words of ours: where a password was not escaped, those of the library repeat a part of it."""
+    try:
+        driver = make_url(url).drivername
+    except (ArgumentError, ValueError):
+        form = "postgresql+psycopg://user:password@host:port/name or sqlite:////path"
+        raise ValueError(f"should be {form}; {_ESCAPES}") from None
+    if driver not in _DATABASES:
+        raise ValueError(f"{driver!r} is not known; there are sqlite and postgresql+psycopg")
+
+
+def _check_redis(url: str) -> None:
+    """Raise ValueError in words of ours. A database that is no number would silently be number 0."""
+    try:
+        parts = urlsplit(url)
+        is_sound = parts.scheme == "unix" or (parts.port != 0 and re.fullmatch("/?[0-9]*", parts.path))
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise ValueError(f"should be redis://:password@host:port/0 or unix:///path; {_ESCAPES}")
+
+
 def _secret_of_installation(data_dir: Path, name: str) -> str:
     """Return the installation's own random secret, made on first use in the data folder, readable by its owner only."""
     path = data_dir / "keys" / name
@@ -146,20 +180,36 @@ def load_settings(**overrides: object) -> Settings:
 
     Secrets come from `TRACKER_SECRET_KEY` / `TRACKER_SECRET_KEY_FILE`, else from the data folder.
     """
-    data_dir = Path(str(overrides.get("data_dir") or os.environ.get("TRACKER_DATA_DIR") or "instance"))
     values: dict[str, object] = {key: value for key, value in overrides.items() if value is not None}
+    faults = _take_secrets(values)
+    try:
+        settings = Settings(**values)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        faults += map(_line, error.errors())
+    if faults:
+        raise SettingsError("\n".join(dict.fromkeys(faults)))  # raised here, for what was entered may hold a password
+    return settings
+
+
+def _take_secrets(values: dict[str, object]) -> list[str]:
+    """Add the secrets that stand in files, and say which could not be read: those that are named, then our own."""
+    data_dir = Path(str(values.get("data_dir") or os.environ.get("TRACKER_DATA_DIR") or "instance"))
+    faults = []
     for name in (*SECRETS, *GIVEN_SECRETS):
         variable = f"TRACKER_{name.upper()}"
         if name in values or variable in os.environ:
             continue
-        if file := os.environ.get(f"{variable}_FILE"):
-            values[name] = Path(file).read_text().strip()
-        elif name in SECRETS:
-            values[name] = _secret_of_installation(data_dir, name)
-    try:
-        return Settings(**values)  # type: ignore[arg-type]  # pydantic checks them
-    except ValidationError as error:
-        raise SettingsError("\n".join(map(_line, error.errors()))) from None  # what was entered may hold a password
+        file = os.environ.get(f"{variable}_FILE")
+        try:
+            if file:
+                values[name] = Path(file).read_text().strip()
+            elif name in SECRETS:
+                values[name] = _secret_of_installation(data_dir, name)
+        except (OSError, UnicodeDecodeError) as error:
+            values[name] = "not read"  # so that nothing more is said of it
+            what = f"{variable}_FILE: {file}" if file else f"TRACKER_DATA_DIR: {data_dir / 'keys'}"
+            faults.append(f"{what} cannot be used: {getattr(error, 'strerror', None) or 'it is no text'}")
+    return faults
 
 
 def _line(error: ErrorDetails) -> str:

@@ -25,12 +25,14 @@ def bucket_of(url: str) -> Bucket:
     """Read `s3://bucket/prefix?endpoint=http://host:port&region=name&timeout=seconds`; ValueError, in words."""
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
+    endpoint = options.get("endpoint", "")
+    if "@" in parts.netloc + urlsplit(endpoint).netloc:
+        raise ValueError("should hold no key and no secret; TRACKER_STORE_KEY_ID and TRACKER_STORE_SECRET hold them")
     if not _BUCKET.fullmatch(parts.netloc):
         raise ValueError(f"{parts.netloc!r} is not the name of a bucket; it should be s3://bucket/prefix?endpoint=…")
     if surplus := options.keys() - {"endpoint", "region", "timeout"}:
         raise ValueError(f"{', '.join(sorted(surplus))}: not known; there are endpoint, region and timeout")
-    endpoint = options.get("endpoint", "")
-    if endpoint and (urlsplit(endpoint).scheme not in {"http", "https"} or not urlsplit(endpoint).hostname):
+    if endpoint and not _is_address(endpoint):
         raise ValueError(f"endpoint {endpoint!r} should be http://host:port or https://host")
     try:
         timeout = float(options.get("timeout", Bucket.timeout))
@@ -40,6 +42,14 @@ def bucket_of(url: str) -> Bucket:
     return Bucket(
         parts.netloc, f"{prefix}/" if prefix else "", endpoint, options.get("region", Bucket.region), max(timeout, 0.1)
     )
+
+
+def _is_address(endpoint: str) -> bool:
+    parts = urlsplit(endpoint)
+    try:
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number
+        return False
 
 
 def is_bucket(url: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
@@ -26,9 +28,18 @@ def check_engines(settings: Settings, queue: Queue) -> None:
         raise SettingsError("\n".join(_masked(line, settings) for line in found))
 
 
+def make_data_folder(settings: Settings) -> None:
+    """Make the folder of the installation, or raise SettingsError."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(f"TRACKER_DATA_DIR: {settings.data_dir} cannot be made: {error.strerror}") from None
+
+
 def _of_database(url: str) -> list[str]:
     if url.startswith("sqlite"):
-        return []
+        folder = Path(make_url(url).database or "").parent
+        return [] if folder.is_dir() else [f"TRACKER_DATABASE_URL: there is no folder {folder}; make it"]
     try:
         engine = create_engine(url, connect_args={"connect_timeout": _PATIENCE})
         with engine.connect() as connection:
@@ -41,7 +52,11 @@ def _of_database(url: str) -> list[str]:
 
 
 def _of_store(settings: Settings) -> list[str]:
-    store = evidence_store(settings)
+    try:
+        store = evidence_store(settings)
+    except OSError as error:
+        name = "TRACKER_STORE_URL" if settings.store_url else "TRACKER_DATA_DIR"
+        return [f"{name}: {error.filename} cannot be made: {error.strerror}"]
     return faults_of(store) if isinstance(store, S3Store) else []
 
 
