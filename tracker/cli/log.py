@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 
 import click
 from flask.cli import with_appcontext
 
+from tracker.cli.aside import second_process
 from tracker.cli.progress import bar, snapshot
 from tracker.services.verification import ChainReport, verify_log
 
@@ -25,8 +27,10 @@ def log() -> None:
 @with_appcontext
 def verify(chain: str | None, *, as_json: bool) -> None:
     """Check every chain from its first entry to its last. Exit code 1 and the first broken entry if one is broken."""
-    with bar("entries", quiet=as_json) as progress:
-        reports = verify_log(snapshot(), chain=chain, progress=progress)
+    with ExitStack() as stack:
+        aside = stack.enter_context(second_process()) if chain is None else None
+        progress = stack.enter_context(bar("entries", quiet=as_json))
+        reports = verify_log(snapshot(), chain=chain, progress=progress, aside=aside)
     if chain is not None and not reports:
         raise click.UsageError(f"there is no chain {chain!r}")
     if as_json:

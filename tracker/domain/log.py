@@ -7,15 +7,18 @@ documents as canonical JSON (`tracker.domain.canonical`) and take its SHA-256.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from tracker.domain.canonical import canonical_text, digest, moment
 from tracker.domain.text import _n
 
 ENTRY_FORM = "tracker/log-entry/1"
+_KEPT = 4096
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,84 @@ def verify_chain(
         last = entry
     length = last.seq if last else 0
     return Break(length + 1, Fault.TAIL) if any(seq > length for seq in known) else None
+
+
+class Held(NamedTuple):
+    """How far a chain holds: the number and the digest of its last entry."""
+
+    seq: int = 0
+    digest: str | None = None
+
+
+# The members of an entry in the order of their names, its digest, and its payload; `at` is canonical text.
+Stored = tuple[str, str | None, str | None, str, str, str, str, str | None, str | None, int, str, str, bytes | None]
+MEMBERS = (
+    "act_id",
+    "actor",
+    "appointment",
+    "at",
+    "object_key",
+    "object_kind",
+    "payload_digest",
+    "previous",
+    "request_id",
+    "seq",
+    "verb",
+)
+
+
+def held(
+    rows: Iterable[Stored], *, chain: str, heads: Mapping[int, str] | None = None, sealed: Collection[str] = ()
+) -> Held | None:
+    """Up to where a whole chain holds, read once from its first entry on; None where anything at all is in doubt.
+
+    What `verify_chain` looks at, several times as quickly where nothing is wrong; what is in doubt, it is to say.
+    Two digests are made for each entry here, too: of its canonical bytes and of its payload. Those bytes are put
+    together as if nothing in them were to be escaped. Where that is wrong they have another digest, or a backslash in
+    them, which could stand in a column as it is or as what it escapes: such an entry is put together properly.
+    """
+    seq, last, known, sha256 = 0, None, heads or {}, hashlib.sha256
+    name, before, quoted = canonical_text(chain), "null", _Quoted()
+    for row in rows:
+        act_id, actor, appointment, at, key, kind, told, previous, request_id, number, verb, own, payload = row
+        seq += 1
+        content = (
+            f'{{"act_id":"{act_id}","actor":{quoted[actor]},"appointment":{quoted[appointment]},"at":"{at}"'
+            f',"chain":{name},"form":"{ENTRY_FORM}","object_key":"{key}","object_kind":"{kind}"'
+            f',"payload_digest":"{told}","previous":{before},"request_id":{quoted[request_id]}'
+            f',"seq":{number},"verb":"{verb}"}}'
+        )
+        is_whole = "\\" not in content and sha256(content.encode()).hexdigest() == own
+        if (
+            not (is_whole or _is_whole_when_escaped(chain, row))
+            or number != seq
+            or previous != last
+            or (sha256(payload).hexdigest() != told if payload is not None else own not in sealed)
+            or known.get(seq, own) != own
+        ):
+            return None
+        last, before = own, f'"{own}"'
+    return None if any(head > seq for head in known) else Held(seq, last)
+
+
+class _Quoted(dict[str | None, str]):
+    """Texts as they stand in JSON when nothing in them is to be escaped, of which few are many times the same."""
+
+    def __missing__(self, text: str | None) -> str:
+        if len(self) > _KEPT:
+            self.clear()
+        self[text] = quoted = _in_quotes(text)
+        return quoted
+
+
+def _is_whole_when_escaped(chain: str, row: Stored) -> bool:
+    """Whether the digest of a row is that of its canonical bytes; a text that is no moment is not."""
+    told: dict[str, Any] = dict(zip(MEMBERS, row, strict=False))
+    try:
+        told["at"] = datetime.fromisoformat(told["at"])
+        return entry_digest(chain=chain, **told) == row[len(MEMBERS)]
+    except (TypeError, ValueError):
+        return False
 
 
 def _fault_of(

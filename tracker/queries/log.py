@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, String, and_, func, or_, select, true, type_coerce
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
-from tracker.domain.log import Entry
+from tracker.domain.log import MEMBERS, Entry, Stored
 from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization, Person, PersonFact
 from tracker.policy import visible
 from tracker.queries.history import SHANGHAI, end_of_day, known
@@ -74,12 +75,39 @@ def _stream(chain: LogChain) -> Any:  # noqa: ANN401  a SELECT of the number and
     )
 
 
-def sealed_entries(session: Session, chain: LogChain) -> frozenset[str]:
-    """The digests of the entries of a chain of which the same chain says that their payload was sealed."""
-    query = select(LogEntry.object_key).where(
-        LogEntry.chain_id == chain.id, LogEntry.verb == SEALED, LogEntry.object_kind == PAYLOAD
+def stored_rows(session: Session, chain: LogChain) -> Iterator[Stored]:
+    """The same entries as the driver hands them out, in one pass, for whoever only compares digests."""
+    connection = session.connection()
+    members = {name: getattr(LogEntry, name) for name in MEMBERS} | {"at": _moment_of(connection.dialect.name)}
+    query = (
+        select(*members.values(), LogEntry.digest, LogPayload.body)
+        .join(LogPayload, LogPayload.id == LogEntry.payload_id)
+        .where(LogEntry.chain_id == chain.id)
+        .order_by(LogEntry.seq, LogEntry.id)
     )
-    return frozenset(session.scalars(query))
+    told = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
+    driver: Any = connection.connection.driver_connection
+    kept_there = ("log",) if connection.dialect.name == "postgresql" else ()  # a cursor of that name, at the server
+    with closing(driver.cursor(*kept_there)) as cursor:
+        yield from cursor.execute(told)
+
+
+def _moment_of(dialect: str) -> ColumnElement[str]:
+    """When an entry was written, as canonical text."""
+    if dialect == "postgresql":
+        return func.to_char(func.timezone("UTC", LogEntry.at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    return func.replace(type_coerce(LogEntry.at, String), " ", "T") + "Z"
+
+
+def sealed_entries(session: Session) -> dict[int, frozenset[str]]:
+    """By the row number of a chain, the digests of those of its entries of which it says that they were sealed."""
+    told = select(LogEntry.chain_id, LogEntry.object_key).where(
+        LogEntry.object_kind == PAYLOAD, LogEntry.verb == SEALED
+    )
+    found: dict[int, set[str]] = {}
+    for chain, sealed in session.execute(told):
+        found.setdefault(chain, set()).add(sealed)
+    return {chain: frozenset(sealed) for chain, sealed in found.items()}
 
 
 def last_heads(session: Session) -> dict[str, tuple[int, str]]:

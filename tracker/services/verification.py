@@ -5,7 +5,7 @@ Nothing is written here but by `collect_garbage`. Memory use does not grow with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,9 +14,9 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tracker.domain.log import Break, Entry, Fault, verify_chain
+from tracker.domain.log import Break, Entry, Fault, held, verify_chain
 from tracker.models import LogChain, StoredFile
-from tracker.queries.log import STREAM, chains, entries_of, heads_of, last_heads, sealed_entries
+from tracker.queries.log import STREAM, chains, entries_of, heads_of, last_heads, sealed_entries, stored_rows
 from tracker.storage.parts import Check
 from tracker.storage.store import Store
 
@@ -38,29 +38,70 @@ class ChainReport:
     broken: Break | None
 
 
-def verify_log(session: Session, *, chain: str | None = None, progress: Progress | None = None) -> list[ChainReport]:
+# Hands chains, by their keys, to another process, and returns what waits for its reports.
+Aside = Callable[[Sequence[str]], Callable[[], list[ChainReport]]]
+
+
+def verify_log(
+    session: Session, *, chain: str | None = None, progress: Progress | None = None, aside: Aside | None = None
+) -> list[ChainReport]:
     """Check all chains, or one, from the first entry to the last, against their rows and against the recorded heads.
 
     A chain of which only the recorded heads are left is broken at its first entry. The session should see one moment
-    of the database throughout: what is written meanwhile would look like a fault.
+    of the database throughout: what is written meanwhile would look like a fault. `aside` gets half of the work.
     """
-    recorded = last_heads(session)
-    rows = chains(session, chain)
+    rows, recorded, sealed = chains(session, chain), last_heads(session), sealed_entries(session)
     whole = sum(row.length for row in rows)
+    own, others = _halves(rows) if aside else (rows, [])
+    waiting = aside([row.key for row in others]) if aside and others else None
     reports, done = [], 0
-    for row in rows:
-        reports.append(_chain_report(session, row, recorded.get(row.key)))
+    for row in own:
+        reports.append(_chain_report(session, row, recorded.get(row.key), sealed.get(row.id, frozenset())))
         done += row.length
         if progress:
             progress(done, whole)
+    if waiting:
+        reports = sorted([*reports, *waiting()], key=lambda report: report.chain)
     there = {row.key for row in rows}
     lost = [key for key in recorded if key not in there and chain in {None, key}]
-    return [*reports, *(ChainReport(key, 0, None, Break(1, Fault.TAIL)) for key in sorted(lost))]
+    return [*reports, *(_lost(key) for key in sorted(lost))]
 
 
-def _chain_report(session: Session, row: LogChain, recorded: tuple[int, str] | None) -> ChainReport:
-    sealed, last = sealed_entries(session, row), _Last()
+def verify_chains(session: Session, keys: Collection[str]) -> list[ChainReport]:
+    """Check these chains, which somebody has seen: one that is not there is broken at its first entry."""
+    there = {row.key: row for row in chains(session)}
+    recorded, sealed = last_heads(session), sealed_entries(session)
+    return [
+        _chain_report(session, row, recorded.get(key), sealed.get(row.id, frozenset()))
+        if (row := there.get(key))
+        else _lost(key)
+        for key in keys
+    ]
+
+
+def _lost(key: str) -> ChainReport:
+    return ChainReport(key, 0, None, Break(1, Fault.TAIL))
+
+
+def _halves(rows: Sequence[LogChain]) -> tuple[list[LogChain], list[LogChain]]:
+    """The chains in two heaps of about as many entries."""
+    halves: tuple[list[LogChain], list[LogChain]] = [], []
+    weight = [0, 0]
+    for row in sorted(rows, key=lambda row: row.length, reverse=True):
+        lighter = int(weight[1] < weight[0])
+        halves[lighter].append(row)
+        weight[lighter] += row.length
+    return halves
+
+
+def _chain_report(
+    session: Session, row: LogChain, recorded: tuple[int, str] | None, sealed: frozenset[str]
+) -> ChainReport:
+    """Check a chain the quick way; where that leaves a doubt, entry by entry."""
     heads = dict([recorded]) if recorded else {}
+    if held(stored_rows(session, row), chain=row.key, heads=heads, sealed=sealed) == (row.length, row.head):
+        return ChainReport(row.key, row.length, row.head, None)
+    last = _Last()
     broken = verify_chain(last.of(entries_of(session, row)), chain=row.key, heads=heads, sealed=sealed)
     if broken and broken.fault in {Fault.HEAD, Fault.TAIL}:  # an earlier head may say more exactly where
         every = heads_of(session, row.key)
