@@ -29,6 +29,10 @@ INDEXES = {
 }
 CONSTRAINTS = """SELECT conrelid::regclass || '.' || conname, pg_get_constraintdef(oid) FROM pg_constraint
     WHERE connamespace = 'public'::regnamespace"""
+PARTITIONS = """SELECT oid::regclass || '', pg_get_expr(relpartbound, oid) FROM pg_class
+    WHERE relispartition AND relkind = 'r'"""
+SEQUENCES = """SELECT sequencename, concat_ws(' ', data_type, max_value, cycle, pg_get_serial_sequence(
+    regexp_replace(sequencename, '_id_seq$', ''), 'id')) FROM pg_sequences"""
 FUNCTIONS = "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
 
 
@@ -63,6 +67,8 @@ def described(engine: Engine) -> dict[str, Any]:
         if dialect == "postgresql":
             found["constraints"] = _named(connection, CONSTRAINTS)
             found["functions"] = _named(connection, FUNCTIONS)
+            found["partitions"] = _named(connection, PARTITIONS)
+            found["sequences"] = _named(connection, SEQUENCES)
     return found
 
 

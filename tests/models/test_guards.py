@@ -60,14 +60,13 @@ def value_for(column, *, other=False):
 def rows(session: Session) -> Iterator[Session]:
     """A session in which rows stand for themselves: foreign keys and checks of the columns are no matter here."""
     if session.get_bind().dialect.name == "postgresql":
-        for table in TABLES.values():
-            for constraint in session.execute(
-                text(
-                    "SELECT conname FROM pg_constraint WHERE conrelid = CAST(:t AS regclass) AND contype IN ('f', 'c')"
-                ),
-                {"t": table.name},
-            ).scalars():
-                session.execute(text(f'ALTER TABLE {table.name} DROP CONSTRAINT "{constraint}"'))
+        for table, constraint in session.execute(
+            text(
+                "SELECT CAST(conrelid AS regclass), conname FROM pg_constraint "
+                "WHERE connamespace = CAST('public' AS regnamespace) AND contype IN ('f', 'c') AND conparentid = 0"
+            )
+        ).all():
+            session.execute(text(f'ALTER TABLE {table} DROP CONSTRAINT "{constraint}"'))
     else:
         session.execute(text("PRAGMA ignore_check_constraints = ON"))
         session.execute(text("PRAGMA defer_foreign_keys = ON"))

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, MetaData, Table, event, text
 from tracker.domain.inspection import RectificationAction
 from tracker.domain.rectification import DOING, REPORTING
 from tracker.models.base import Base, Recorded
+from tracker.models.years import is_by_year, partitions
 
 FROZEN = (
     "access_log",
@@ -56,6 +57,17 @@ _REFUSAL = "INSERT of rectification_step is refused: finder or doer does_not_clo
 _SECOND_PERSON_FUNCTION = """CREATE OR REPLACE FUNCTION tracker_second_person() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN IF {condition} THEN RAISE EXCEPTION '{refusal}' USING ERRCODE = 'check_violation'; END IF;
 RETURN NEW; END $$"""
+
+# Each year sees to it that no number of a chain comes twice in it; this, that none comes again in another year.
+_NUMBERED_ONCE = (
+    """CREATE OR REPLACE FUNCTION tracker_numbered_once() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN IF EXISTS (SELECT 1 FROM come WHERE
+    (SELECT count(*) FROM log_entry AS e WHERE e.chain_id = come.chain_id AND e.seq = come.seq) > 1)
+THEN RAISE EXCEPTION 'duplicate key value: log_entry has this chain_id and seq' USING ERRCODE = 'unique_violation';
+END IF; RETURN NULL; END $$""",
+    """CREATE TRIGGER log_entry_is_numbered_once AFTER INSERT ON log_entry REFERENCING NEW TABLE AS come
+    FOR EACH STATEMENT EXECUTE FUNCTION tracker_numbered_once()""",
+)
 
 
 def _second_person(dialect: str) -> Iterator[str]:
@@ -122,8 +134,16 @@ def guard_statements(metadata: MetaData, dialect: str) -> Iterator[str]:
     for name in kept_tables():
         yield _statement(f"{name}_is_kept", "DELETE", name, "", dialect)
         if dialect == "postgresql":
-            yield _statement(f"{name}_is_not_emptied", "TRUNCATE", name, "", dialect)
+            yield from _never_emptied(metadata.tables[name])
+    if dialect == "postgresql":
+        yield from _NUMBERED_ONCE
     yield from _second_person(dialect)
+
+
+def _never_emptied(table: Table) -> Iterator[str]:
+    """The guards against TRUNCATE: unlike those of rows, a table's partitions do not take them over."""
+    for name in (table.name, *(partitions(table.name) if is_by_year(table) else ())):
+        yield _statement(f"{name}_is_not_emptied", "TRUNCATE", name, "", "postgresql")
 
 
 @event.listens_for(Base.metadata, "after_create")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tracker.models.base import Numbered
+from tracker.models.years import LONG, NumberedByYear, by_year
 
 
 class LogChain(Numbered):
@@ -19,23 +20,31 @@ class LogChain(Numbered):
     head: Mapped[str | None]
 
 
-class LogPayload(Numbered):
+class LogPayload(NumberedByYear):
     """What happened, as stored bytes. Sealing empties `body`; the digest stays in the entry."""
 
     __tablename__ = "log_payload"
+    __table_args__ = by_year()
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     sealed_at: Mapped[datetime | None]
 
 
-class LogEntry(Numbered):
-    """One entry of one chain: who, in which appointment, did what, to what, when, in which request."""
+class LogEntry(NumberedByYear):
+    """One entry of one chain: who, in which appointment, did what, to what, when, in which request.
+
+    It has the row number of its payload. Where the year divides them, what keeps numbers and payloads straight stands
+    in each year for itself; over the years `guards` looks after the numbers.
+    """
 
     __tablename__ = "log_entry"
     __table_args__ = (
-        UniqueConstraint("chain_id", "seq"),
+        UniqueConstraint("chain_id", "seq").ddl_if(dialect="sqlite"),
+        ForeignKeyConstraint(["payload_id"], ["log_payload.id"]).ddl_if(dialect="sqlite"),
         Index("ix_log_entry_object_kind_object_key", "object_kind", "object_key"),
         Index("ix_log_entry_at", "at"),
+        by_year("UNIQUE (chain_id, seq)", "FOREIGN KEY (payload_id) REFERENCES log_payload_{part} (id)"),
     )
+    id: Mapped[int] = mapped_column(LONG, primary_key=True, autoincrement=False, sort_order=1)
     chain_id: Mapped[int] = mapped_column(ForeignKey("log_chain.id"))
     seq: Mapped[int]
     at: Mapped[datetime]
@@ -46,7 +55,7 @@ class LogEntry(Numbered):
     object_kind: Mapped[str]
     object_key: Mapped[str]
     request_id: Mapped[str]
-    payload_id: Mapped[int] = mapped_column(ForeignKey("log_payload.id"))
+    payload_id: Mapped[int] = mapped_column(LONG)
     payload_digest: Mapped[str]
     previous: Mapped[str | None]
     digest: Mapped[str] = mapped_column(index=True)
@@ -55,13 +64,14 @@ class LogEntry(Numbered):
     payload: Mapped[LogPayload] = relationship()
 
 
-class AccessLog(Numbered):
+class AccessLog(NumberedByYear):
     """Somebody opened or exported something of a unit. The unit can read it."""
 
     __tablename__ = "access_log"
     __table_args__ = (
         Index("ix_access_log_unit_id_at", "unit_id", "at"),
         Index("ix_access_log_at_id", "at", "id"),
+        by_year(),
     )
     at: Mapped[datetime]
     actor: Mapped[str]

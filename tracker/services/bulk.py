@@ -7,14 +7,32 @@ columns, as in any other statement. Whatever the session holds is flushed first,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
+from itertools import count
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Date, Dialect, FromClause, Table, TypeDecorator, func, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Date,
+    Dialect,
+    FromClause,
+    Select,
+    Table,
+    TypeDecorator,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.orm import Session
 
 from tracker.models import Base
+from tracker.models.years import OF_A_YEAR, first_number
+from tracker.queries.history import SHANGHAI
 
 Row = Mapping[str, Any]
 COPY_FROM = 20  # rows from which on COPY is quicker than statement after statement
@@ -36,6 +54,32 @@ def row_numbers(session: Session, model: type[Base], count: int) -> Sequence[int
     table = table_of(model)
     last = session.scalar(select(func.max(table.c.id))) or 0
     return range(last + 1, last + 1 + count)
+
+
+def numbers_by_year(session: Session, model: type[Base], moments: Sequence[datetime]) -> Sequence[int]:
+    """Take a row number for each of these moments, of a table that is divided by the year (`models.years`)."""
+    firsts = [first_number(at.astimezone(SHANGHAI).year) for at in moments]
+    if session.get_bind().dialect.name == "postgresql":
+        digits: Sequence[int] = row_numbers(session, model, len(firsts))
+        return [first + number for first, number in zip(firsts, digits, strict=True)]
+    session.flush()
+    following = {first: count(session.scalar(_next_number(model, first)) or 0) for first in set(firsts)}
+    return [next(following[first]) for first in firsts]
+
+
+def number_by_year(session: Session, model: type[Base], at: datetime) -> ColumnElement[int]:
+    """The same for one row, as an expression that the statement works out which inserts it."""
+    first = first_number(at.astimezone(SHANGHAI).year)
+    if session.get_bind().dialect.name == "postgresql":
+        digits = func.nextval(func.pg_get_serial_sequence(model.__tablename__, "id"), type_=BigInteger)
+        return literal(first, BigInteger) + digits
+    return _next_number(model, first).scalar_subquery()
+
+
+def _next_number(model: type[Base], first: int) -> Select[int]:
+    """The first number of a year that no row has: one writer at a time asks SQLite for it."""
+    number = table_of(model).c.id
+    return select(func.coalesce(func.max(number), first) + 1).where(number > first, number < first + OF_A_YEAR)
 
 
 def insert_rows(session: Session, model: type[Base], rows: Sequence[Row]) -> None:

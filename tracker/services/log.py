@@ -18,7 +18,7 @@ from tracker.domain.log import entry_digest
 from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization
 from tracker.queries.history import SHANGHAI
 from tracker.queries.log import HEADS, SYSTEM
-from tracker.services.bulk import insert_rows, row_numbers, update_rows
+from tracker.services.bulk import insert_rows, number_by_year, numbers_by_year, update_rows
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,9 @@ def write_entries(
     session: Session, tails: Collection[Tail], payloads: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]
 ) -> None:
     """Insert payloads and entries of chains that are locked, and move the heads of the chains."""
-    numbers = row_numbers(session, LogPayload, len(payloads))
+    numbers = numbers_by_year(session, LogPayload, [entry["at"] for entry in entries])
     insert_rows(session, LogPayload, [{"id": n} | row for n, row in zip(numbers, payloads, strict=True)])
-    insert_rows(session, LogEntry, [row | {"payload_id": n} for n, row in zip(numbers, entries, strict=True)])
+    insert_rows(session, LogEntry, [row | {"id": n, "payload_id": n} for n, row in zip(numbers, entries, strict=True)])
     moved = [{"id": tail.chain_id, "length": tail.length, "head": tail.head} for tail in tails]
     update_rows(session, LogChain, moved, key=("id",))
     for tail in tails:
@@ -191,6 +191,7 @@ def record_access(
     """Note that somebody opened or exported something; outside the chain, readable by the unit."""
     session.add(
         AccessLog(
+            id=number_by_year(session, AccessLog, now),
             at=now,
             actor=actor.person_key,
             unit_id=unit_id,

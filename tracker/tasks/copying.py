@@ -39,6 +39,7 @@ from tracker.domain.errors import WrongState
 from tracker.domain.text import _n
 from tracker.models import Base, DutyCount
 from tracker.models.guards import kept_tables
+from tracker.models.years import OF_A_YEAR, is_by_year
 from tracker.services.verification import ChainReport, verify_log
 from tracker.storage.parts import Check
 from tracker.storage.store import Store
@@ -263,9 +264,10 @@ def _set_sequence(connection: Connection, table: Table) -> None:
     [*columns] = table.primary_key
     if connection.dialect.name != "postgresql" or len(columns) != 1 or not isinstance(columns[0].type, Integer):
         return
-    name = columns[0].name
-    last = select(func.coalesce(func.max(columns[0]), 0) + 1).scalar_subquery()
-    connection.execute(select(func.setval(func.pg_get_serial_sequence(table.name, name), last, False)))
+    [number] = columns
+    given = number % OF_A_YEAR if is_by_year(table) else number  # the year is put before what the sequence gives
+    last = select(func.coalesce(func.max(given), 0) + 1).scalar_subquery()
+    connection.execute(select(func.setval(func.pg_get_serial_sequence(table.name, number.name), last, False)))
 
 
 def compare_rows(source: Connection, target: Connection, written: dict[str, int]) -> Iterator[TableReport]:
