@@ -1,15 +1,22 @@
-"""Runs a parser of hostile files in a process of its own, with little memory, little time and no secrets."""
+"""Runs a parser of hostile files in a process of its own, with little memory, little time and no secrets.
+
+No process looks into two files. To start one takes longer than nearly every look, so a process that takes files in
+keeps one child that is started and waits for a file (`ready`).
+"""
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from tracker.storage.refusal import Refused, Why
@@ -22,6 +29,7 @@ _BIGGEST_FILE = 1024**3
 _ENTRY = Path(__file__).with_name("entry.py")
 
 Facts = dict[str, Any]
+Child = subprocess.Popen[bytes]
 
 
 def run(module: str, *arguments: str, wall_seconds: float = WALL_SECONDS) -> Facts:
@@ -40,7 +48,96 @@ def run(module: str, *arguments: str, wall_seconds: float = WALL_SECONDS) -> Fac
     return _facts(output, process.returncode)
 
 
-def start(module: str, *arguments: str, stdin: int) -> subprocess.Popen[bytes]:
+class Ready:
+    """A child that was started and waits for one job, the arguments that `run` would give it."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self._process: Child | None = _kept.take(module)
+
+    def run(self, *arguments: str, wall_seconds: float = WALL_SECONDS) -> Facts:
+        """Hand over the job and return its facts; raises what the function `run` raises. The child is gone then."""
+        assert self._process is not None  # noqa: S101  (a child has one job)
+        process, self._process = self._process, None
+        with process:
+            try:
+                output, _ = process.communicate(json.dumps(arguments).encode() + b"\n", timeout=wall_seconds)
+            except subprocess.TimeoutExpired:
+                raise Refused(Why.TOO_SLOW) from None
+            finally:
+                end(process)
+                with suppress(OSError):  # the next one starts its own, and says what is wrong
+                    _kept.renew(self.module)
+        return _facts(output, process.returncode)
+
+    def close(self) -> None:
+        """Keep the child for the next one, if it had no job."""
+        if self._process is not None:
+            _kept.keep(self.module, self._process)
+
+
+@contextmanager
+def ready(module: str) -> Iterator[Ready]:
+    """Have a child at hand that starts meanwhile, if none waits already."""
+    waits = Ready(module)
+    try:
+        yield waits
+    finally:
+        waits.close()
+
+
+class _Kept:
+    """The children that wait for a job: one of each module. They end with this process, whose pipe they read."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: dict[str, Child] = {}
+
+    def take(self, module: str) -> Child:
+        """The child that waits, or one that is started now."""
+        with self._lock:
+            found = self._waiting.pop(module, None)
+        if found is not None and found.poll() is None:
+            return found
+        if found is not None:
+            _dismiss(found)
+        return start(module, stdin=subprocess.PIPE)
+
+    def keep(self, module: str, process: Child) -> None:
+        """Keep a child that had no job, unless another one waits."""
+        with self._lock:
+            kept = self._waiting.setdefault(module, process)
+        if kept is not process:
+            _dismiss(process)
+
+    def renew(self, module: str) -> None:
+        """Start the child for the next job, if none waits."""
+        if module not in self._waiting:
+            self.keep(module, start(module, stdin=subprocess.PIPE))
+
+    def dismiss(self) -> None:
+        """End all of them."""
+        with self._lock:
+            gone, self._waiting = list(self._waiting.values()), {}
+        for process in gone:
+            _dismiss(process)
+
+    def disown(self) -> None:
+        """Forget those of the process that this one was forked from."""
+        self._lock, self._waiting = Lock(), {}
+
+
+def _dismiss(process: Child) -> None:
+    with process:
+        end(process)
+
+
+_kept = _Kept()
+atexit.register(_kept.dismiss)
+os.register_at_fork(after_in_child=_kept.disown)
+
+
+def start(module: str, *arguments: str, stdin: int) -> Child:
     """Start `tracker.storage.<module>` in a process group of its own, with unbuffered pipes."""
     return subprocess.Popen(  # noqa: S603  our own program; what it looks at is a path that we made
         [sys.executable, "-I", str(_ENTRY), module, *arguments],
@@ -52,11 +149,22 @@ def start(module: str, *arguments: str, stdin: int) -> subprocess.Popen[bytes]:
     )
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: Child) -> None:
     """Kill the child if it still runs, with anything it started."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def job(arguments: list[str]) -> list[str]:
+    """What the child is to do: its arguments, or where it has none, what it is told later; it ends if nobody does."""
+    if arguments:
+        return arguments
+    told = sys.stdin.readline()
+    if not told:
+        sys.exit()
+    later: list[str] = json.loads(told)
+    return later
 
 
 def answer(work: Callable[[], Facts]) -> None:

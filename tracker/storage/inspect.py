@@ -1,4 +1,6 @@
-"""Looks into one file in a process of its own: `python -m tracker.storage.inspect PATH KIND [LIMITS]`.
+"""Looks into one file in a process of its own: `python -m tracker.storage.inspect [PATH KIND [LIMITS]]`.
+
+Without arguments it reads them, once they are known, from its standard input, as a JSON list on one line.
 
 Prints one JSON object: `{"facts": {…}}`, or `{"refused": reason, "values": {…}}`. The location of a picture is cut out
 of the file at PATH. LIMITS is a JSON object with fields of `tracker.domain.media.Limits`.
@@ -15,7 +17,7 @@ from typing import Any
 import magic
 
 from tracker.domain.media import KINDS, Family, Kind, Limits
-from tracker.storage.child import answer
+from tracker.storage.child import answer, job
 from tracker.storage.images import image_facts
 from tracker.storage.packages import OLD_OFFICE, ofd_facts, office_facts, pdf_facts, text_facts
 from tracker.storage.refusal import Refused, Why
@@ -57,10 +59,13 @@ def _is_sniffed_as(kind: Kind, head: bytes) -> bool:
 
 
 def main(arguments: list[str]) -> None:
-    """Inspect the file that the command line names."""
-    path, code, *rest = arguments
-    limits = Limits(**json.loads(rest[0])) if rest else Limits()
-    answer(lambda: facts_of(Path(path), KINDS[code], limits))
+    """Inspect the file that the command line names, or standard input."""
+
+    def work() -> Facts:
+        path, code, *rest = job(arguments)
+        return facts_of(Path(path), KINDS[code], Limits(**json.loads(rest[0])) if rest else Limits())
+
+    answer(work)
 
 
 if __name__ == "__main__":

@@ -54,10 +54,10 @@ def take_in(stream: Readable, *, name: str, store: Store, limits: Limits, clamd:
     """
     name = clean_name(name)
     kind = kind_of(name)
-    with store.part() as part:
+    with store.part() as part, child.ready("inspect") as inspector:
         _copy(stream, part, name=name, limits=limits)
         with part.settling():
-            facts = _inspected(part, kind, name=name, limits=limits)
+            facts = _inspected(part, kind, inspector, name=name, limits=limits)
         location_removed = bool(facts.pop("location_removed", False))
         facts["scan"] = _scanned(part, name=name, clamd=clamd).value
         blob = _kept(part, kind)
@@ -76,11 +76,11 @@ def _copy(stream: Readable, part: Part, *, name: str, limits: Limits) -> None:
         part.write(chunk)
 
 
-def _inspected(part: Part, kind: Kind, *, name: str, limits: Limits) -> dict[str, Any]:
+def _inspected(part: Part, kind: Kind, inspector: child.Ready, *, name: str, limits: Limits) -> dict[str, Any]:
     try:
         if part.size == 0:
             raise Refused(Why.EMPTY)
-        return child.run("inspect", str(part.path), kind.code, json.dumps(asdict(limits)))
+        return inspector.run(str(part.path), kind.code, json.dumps(asdict(limits)))
     except Refused as refusal:
         raise as_rule_error(refusal.why, name=name, label=kind.label, values=refusal.values) from None
 
