@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask_migrate import upgrade
+from flask_migrate import downgrade, upgrade
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.orm import Session
 
 from tracker.app import create_app
 from tracker.config import load_settings
-from tracker.db import db, engine_options, prepare
+from tracker.db import db, engine_options, prepare, writing
+from tracker.domain.actor import operator
 from tracker.models import Base
+from tracker.services.log import Told, record_access, record_all
+from tracker.services.verification import verify_log
 
 OTHER = {"alembic_version"}
 
@@ -130,6 +135,77 @@ def test_the_comparison_sees_checks_and_triggers(urls, tmp_path):
 
 def test_upgrading_twice_changes_nothing(urls, tmp_path):
     assert migrated(urls[0], tmp_path / "data") == migrated(urls[0], tmp_path / "data")
+
+
+UNDIVIDED = "0003"
+TURN = datetime(2026, 12, 31, 16, 0, tzinfo=UTC)  # midnight in Asia/Shanghai
+HISTORY = ("log_entry", "log_payload", "access_log")
+
+
+def written(session: Session) -> None:
+    """Three chains over three years, one of which is older than the partitions, and an access in each year."""
+    for year in (2021, 2026, 2027):
+        for seconds in (-1, 1):
+            now = TURN.replace(year=year) + timedelta(seconds=seconds)
+            record_all(
+                session,
+                [Told("record", "evidence", f"{now}", chains, after={"n": 1}) for chains in (["A"], ["A", "B"], ["C"])],
+                actor=operator(),
+                now=now,
+            )
+            record_access(session, actor=operator(), now=now, verb="open", kind="x", key=f"{now}", unit_id=None)
+    session.flush()
+
+
+def history(session: Session) -> dict[str, list[Any]]:
+    """What the log and the access log say, without row numbers."""
+    told = """SELECT c.key, e.seq, e.at, e.act_id, e.verb, e.object_key, e.digest, p.body, p.sealed_at FROM log_entry e
+        JOIN log_payload p ON p.id = e.payload_id JOIN log_chain c ON c.id = e.chain_id ORDER BY 1, 2"""
+    accesses = "SELECT at, actor, verb, object_key FROM access_log ORDER BY id"
+    return {name: session.execute(text(sql)).all() for name, sql in (("log", told), ("access", accesses))}
+
+
+def rows_of(session: Session, table: str) -> list[tuple[str, int]]:
+    """Where each row lies, and its number."""
+    rows = session.execute(text(f"SELECT tableoid::regclass || '', id FROM {table} ORDER BY id"))
+    return [(place, number) for place, number in rows]
+
+
+@pytest.mark.parametrize("urls", ["postgresql"], indirect=True)
+def test_a_filled_database_is_divided_by_the_year_and_put_together_again(urls, tmp_path):
+    app = create_app(load_settings(data_dir=tmp_path / "data", database_url=urls[0]))
+    with app.app_context():
+        upgrade(revision=UNDIVIDED)
+        before = described(db.engine)
+        upgrade()
+        divided = described(db.engine)
+        with Session(db.engine) as session, writing(session):
+            written(session)
+        with Session(db.engine) as session:
+            told, places = history(session), {table: rows_of(session, table) for table in HISTORY}
+        assert len(told["log"]) == 24
+        assert len(told["access"]) == 6
+        db.engine.dispose()
+
+        downgrade(revision=UNDIVIDED)
+        assert described(db.engine) == before
+        with Session(db.engine) as session:
+            assert history(session) == told
+            for table in HISTORY:
+                assert rows_of(session, table) == [(table, n + 1) for n in range(len(places[table]))]
+        db.engine.dispose()
+
+        upgrade()
+        assert described(db.engine) == divided
+        with Session(db.engine) as session, writing(session):
+            assert history(session) == told
+            assert {table: [place for place, _ in rows_of(session, table)] for table in HISTORY} == {
+                table: [place for place, _ in places[table]] for table in HISTORY
+            }
+            assert [report.broken for report in verify_log(session)] == [None] * 3
+            written(session)  # numbers go on behind those that are there
+            assert [report.broken for report in verify_log(session)] == [None] * 3
+        db.engine.dispose()
 
 
 def test_a_migration_never_imports_the_application():
