@@ -7,12 +7,27 @@ see the tree, the people and the year, but no evidence; auditors see the logs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, literal, not_, or_, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    false,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor, RoleName
@@ -82,42 +97,97 @@ class UnitOfCheck:
 Rule = Callable[[Session, Actor, Any], bool]
 
 
-def _own_subtree(actor: Actor) -> ColumnElement[bool]:
+class Viewer(Protocol):
+    """Whoever looks, as the filters below see them: an actor, or a kind of viewer."""
+
+    @property
+    def person_id(self) -> int | BindParameter[int] | None:
+        """The row number of the person."""
+
+    @property
+    def is_seated(self) -> bool:
+        """Whether the person sits anywhere."""
+
+    @property
+    def seated_in(self) -> Collection[int] | BindParameter[int]:
+        """The organizations (row numbers) in which the person sits."""
+
+    def has(self, role: RoleName, /) -> bool:
+        """Whether the account carries the role."""
+
+
+@dataclass(frozen=True)
+class ViewerKind:
+    """Everybody with the same roles who sits somewhere, or who does not.
+
+    A statement that everybody's pages begin with is put together once for each kind, which costs more than to run it;
+    who looks are its values (`values_of`).
+    """
+
+    roles: frozenset[RoleName]
+    is_person: bool
+    is_seated: bool
+
+    @property
+    def person_id(self) -> BindParameter[int] | None:
+        """The person, left open."""
+        return bindparam("viewer_id") if self.is_person else None
+
+    @property
+    def seated_in(self) -> Collection[int] | BindParameter[int]:
+        """The organizations, left open."""
+        return bindparam("viewer_places", expanding=True) if self.is_seated else ()
+
+    def has(self, role: RoleName) -> bool:
+        """Whether these people carry the role."""
+        return role in self.roles
+
+
+def kind_of(actor: Actor) -> ViewerKind:
+    """The kind of viewer that this person is."""
+    return ViewerKind(actor.roles, actor.person_id is not None, actor.is_seated)
+
+
+def values_of(actor: Actor) -> dict[str, Any]:
+    """What a statement for the kind of this person leaves open."""
+    return {"viewer_id": actor.person_id, "viewer_places": list(actor.seated_in)}
+
+
+def _own_subtree(viewer: Viewer) -> ColumnElement[bool]:
     """Organizations at or below one in which the person sits."""
-    roots = {sitting.organization_id for sitting in actor.sittings}
-    if not roots:
+    if not viewer.is_seated:
         return false()
-    below = select(OrganizationAncestor.descendant_id).where(OrganizationAncestor.ancestor_id.in_(roots))
+    below = select(OrganizationAncestor.descendant_id).where(OrganizationAncestor.ancestor_id.in_(viewer.seated_in))
     return Organization.id.in_(below)
 
 
-def _my_inspections(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of inspection ids
+def _my_inspections(viewer: Viewer) -> Any:  # noqa: ANN401  a SELECT of inspection ids
     return select(InspectionMember.inspection_id).where(
-        InspectionMember.person_id == actor.person_id, InspectionMember.superseded_at.is_(None)
+        InspectionMember.person_id == viewer.person_id, InspectionMember.superseded_at.is_(None)
     )
 
 
-def _inspects(actor: Actor) -> bool:
-    return actor.has(RoleName.INSPECTOR) and actor.person_id is not None
+def _inspects(viewer: Viewer) -> bool:
+    return viewer.has(RoleName.INSPECTOR) and viewer.person_id is not None
 
 
-def _inspected_units(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of organization ids
+def _inspected_units(viewer: Viewer) -> Any:  # noqa: ANN401  a SELECT of organization ids
     return select(InspectionUnit.organization_id).where(
-        InspectionUnit.inspection_id.in_(_my_inspections(actor)), InspectionUnit.superseded_at.is_(None)
+        InspectionUnit.inspection_id.in_(_my_inspections(viewer)), InspectionUnit.superseded_at.is_(None)
     )
 
 
-def _organizations(actor: Actor) -> ColumnElement[bool]:
-    if actor.has(RoleName.ADMINISTRATOR):
+def _organizations(viewer: Viewer) -> ColumnElement[bool]:
+    if viewer.has(RoleName.ADMINISTRATOR):
         return true()
-    seen = _own_subtree(actor)
-    if _inspects(actor):
-        seen = or_(seen, Organization.unit_id.in_(_inspected_units(actor)))
+    seen = _own_subtree(viewer)
+    if _inspects(viewer):
+        seen = or_(seen, Organization.unit_id.in_(_inspected_units(viewer)))
     return seen
 
 
-def _subtree_of(actor: Actor, column: Any) -> ColumnElement[bool]:  # noqa: ANN401  a column of organization ids
-    inside: ColumnElement[bool] = column.in_(select(Organization.id).where(_own_subtree(actor)))
+def _subtree_of(viewer: Viewer, column: Any) -> ColumnElement[bool]:  # noqa: ANN401  a column of organization ids
+    inside: ColumnElement[bool] = column.in_(select(Organization.id).where(_own_subtree(viewer)))
     return inside
 
 
@@ -127,14 +197,14 @@ def _item_in_scope(fact: Any, item_id: Any) -> ColumnElement[bool]:  # noqa: ANN
     return or_(listed == "[]", listed.like(literal('%"').concat(item_id).concat('"%')))
 
 
-def _inspected_duties(actor: Actor) -> ColumnElement[bool]:
+def _inspected_duties(viewer: Viewer) -> ColumnElement[bool]:
     fact, unit = aliased(InspectionFact), aliased(InspectionUnit)
     return (
         select(fact.id)
         .join(unit, and_(unit.inspection_id == fact.inspection_id, unit.superseded_at.is_(None)))
         .where(
             fact.superseded_at.is_(None),
-            fact.inspection_id.in_(_my_inspections(actor)),
+            fact.inspection_id.in_(_my_inspections(viewer)),
             unit.organization_id == Duty.unit_id,
             fact.period_starts_on <= Duty.period_ends_on,
             fact.period_ends_on >= Duty.period_starts_on,
@@ -145,113 +215,113 @@ def _inspected_duties(actor: Actor) -> ColumnElement[bool]:
     )
 
 
-def _duties(actor: Actor) -> ColumnElement[bool]:
-    seen = _subtree_of(actor, Duty.organization_id)
-    if _inspects(actor):
-        seen = or_(seen, _inspected_duties(actor))
+def _duties(viewer: Viewer) -> ColumnElement[bool]:
+    seen = _subtree_of(viewer, Duty.organization_id)
+    if _inspects(viewer):
+        seen = or_(seen, _inspected_duties(viewer))
     return seen
 
 
-def _evidence(actor: Actor) -> ColumnElement[bool]:
+def _evidence(viewer: Viewer) -> ColumnElement[bool]:
     """Records of the own subtree, and records that serve a duty that is seen."""
     served = (
         select(EvidenceLink.evidence_id)
         .join(Duty, Duty.id == EvidenceLink.duty_id)
-        .where(EvidenceLink.evidence_id == Evidence.id, EvidenceLink.superseded_at.is_(None), _duties(actor))
+        .where(EvidenceLink.evidence_id == Evidence.id, EvidenceLink.superseded_at.is_(None), _duties(viewer))
         .correlate(Evidence)
         .exists()
     )
-    seen = or_(_subtree_of(actor, Evidence.organization_id), served)
-    return or_(seen, Evidence.id.in_(_shown_to_team(actor))) if _inspects(actor) else seen
+    seen = or_(_subtree_of(viewer, Evidence.organization_id), served)
+    return or_(seen, Evidence.id.in_(_shown_to_team(viewer))) if _inspects(viewer) else seen
 
 
-def _shown_to_team(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of evidence ids
+def _shown_to_team(viewer: Viewer) -> Any:  # noqa: ANN401  a SELECT of evidence ids
     """What units attached to the findings that the person's checks found or look back at, whatever duty it serves."""
     return (
         select(RectificationStep.evidence_id)
         .join(Finding, Finding.id == RectificationStep.finding_id)
         .where(
             RectificationStep.evidence_id.is_not(None),
-            or_(Finding.inspection_id.in_(_my_inspections(actor)), Finding.id.in_(_looked_back_at(actor))),
+            or_(Finding.inspection_id.in_(_my_inspections(viewer)), Finding.id.in_(_looked_back_at(viewer))),
         )
     )
 
 
-def _evidence_files(actor: Actor) -> ColumnElement[bool]:
-    records = select(Evidence.id).where(Evidence.id == EvidenceFile.evidence_id, _evidence(actor))
+def _evidence_files(viewer: Viewer) -> ColumnElement[bool]:
+    records = select(Evidence.id).where(Evidence.id == EvidenceFile.evidence_id, _evidence(viewer))
     return records.correlate(EvidenceFile).exists()
 
 
-def _stored_files(actor: Actor) -> ColumnElement[bool]:
-    files = select(EvidenceFile.id).where(EvidenceFile.stored_file_id == StoredFile.id, _evidence_files(actor))
+def _stored_files(viewer: Viewer) -> ColumnElement[bool]:
+    files = select(EvidenceFile.id).where(EvidenceFile.stored_file_id == StoredFile.id, _evidence_files(viewer))
     return files.correlate(StoredFile).exists()
 
 
-def _inspections(actor: Actor) -> ColumnElement[bool]:
-    if actor.has(RoleName.ADMINISTRATOR):
+def _inspections(viewer: Viewer) -> ColumnElement[bool]:
+    if viewer.has(RoleName.ADMINISTRATOR):
         return true()
-    return Inspection.id.in_(_my_inspections(actor)) if _inspects(actor) else false()
+    return Inspection.id.in_(_my_inspections(viewer)) if _inspects(viewer) else false()
 
 
-def _findings(actor: Actor) -> ColumnElement[bool]:
+def _findings(viewer: Viewer) -> ColumnElement[bool]:
     """Those of the own subtree, those of the own checks, and those that an own check looks back at."""
     seen = or_(
-        _subtree_of(actor, Finding.unit_id),
-        _subtree_of(actor, Finding.organization_id),
-        Finding.inspection_id.in_(select(Inspection.id).where(_inspections(actor))),
+        _subtree_of(viewer, Finding.unit_id),
+        _subtree_of(viewer, Finding.organization_id),
+        Finding.inspection_id.in_(select(Inspection.id).where(_inspections(viewer))),
     )
-    return or_(seen, Finding.id.in_(_looked_back_at(actor))) if _inspects(actor) else seen
+    return or_(seen, Finding.id.in_(_looked_back_at(viewer))) if _inspects(viewer) else seen
 
 
-def _looked_back_at(actor: Actor) -> Any:  # noqa: ANN401  a SELECT of finding ids
+def _looked_back_at(viewer: Viewer) -> Any:  # noqa: ANN401  a SELECT of finding ids
     return select(LookBackFinding.finding_id).where(
-        LookBackFinding.inspection_id.in_(_my_inspections(actor)), LookBackFinding.superseded_at.is_(None)
+        LookBackFinding.inspection_id.in_(_my_inspections(viewer)), LookBackFinding.superseded_at.is_(None)
     )
 
 
-def _good_practice(actor: Actor) -> ColumnElement[bool]:
+def _good_practice(viewer: Viewer) -> ColumnElement[bool]:
     """What was agreed to is there for everybody; before that, for those whose record it is and for the team."""
-    if actor.person_id is None:
+    if viewer.person_id is None:
         return false()
-    own = select(Evidence.id).where(_subtree_of(actor, Evidence.organization_id))
+    own = select(Evidence.id).where(_subtree_of(viewer, Evidence.organization_id))
     return or_(
         GoodPractice.state == GoodPracticeState.AGREED,
         GoodPractice.evidence_id.in_(own),
-        GoodPractice.inspection_id.in_(select(Inspection.id).where(_inspections(actor))),
+        GoodPractice.inspection_id.in_(select(Inspection.id).where(_inspections(viewer))),
     )
 
 
-def _seats(actor: Actor) -> ColumnElement[bool]:
-    return Seat.organization_id.in_(select(Organization.id).where(_organizations(actor)))
+def _seats(viewer: Viewer) -> ColumnElement[bool]:
+    return Seat.organization_id.in_(select(Organization.id).where(_organizations(viewer)))
 
 
-def _handovers(actor: Actor) -> ColumnElement[bool]:
-    parties = select(Appointment.id).where(Appointment.person_id == actor.person_id)
+def _handovers(viewer: Viewer) -> ColumnElement[bool]:
+    parties = select(Appointment.id).where(Appointment.person_id == viewer.person_id)
     own = or_(Handover.outgoing_id.in_(parties), Handover.incoming_id.in_(parties))
-    return or_(own, Handover.seat_id.in_(select(Seat.id).where(_subtree_of(actor, Seat.organization_id))))
+    return or_(own, Handover.seat_id.in_(select(Seat.id).where(_subtree_of(viewer, Seat.organization_id))))
 
 
-def _people(actor: Actor) -> ColumnElement[bool]:
-    if actor.has(RoleName.ADMINISTRATOR):
+def _people(viewer: Viewer) -> ColumnElement[bool]:
+    if viewer.has(RoleName.ADMINISTRATOR):
         return true()
-    seated = select(Appointment.person_id).join(Seat, Seat.id == Appointment.seat_id).where(_seats(actor))
-    return or_(Person.id == actor.person_id, Person.id.in_(seated))
+    seated = select(Appointment.person_id).join(Seat, Seat.id == Appointment.seat_id).where(_seats(viewer))
+    return or_(Person.id == viewer.person_id, Person.id.in_(seated))
 
 
-def _jobs(actor: Actor) -> ColumnElement[bool]:
-    return Job.asked_by_id == actor.person_id
+def _jobs(viewer: Viewer) -> ColumnElement[bool]:
+    return Job.asked_by_id == viewer.person_id
 
 
-def _everybody(actor: Actor) -> ColumnElement[bool]:
-    return true() if actor.person_id is not None else false()
+def _everybody(viewer: Viewer) -> ColumnElement[bool]:
+    return true() if viewer.person_id is not None else false()
 
 
-def _log_entries(actor: Actor) -> ColumnElement[bool]:
-    if actor.has(RoleName.AUDITOR):
+def _log_entries(viewer: Viewer) -> ColumnElement[bool]:
+    if viewer.has(RoleName.AUDITOR):
         return true()
-    units = select(Organization.code).where(_own_subtree(actor), Organization.is_unit.is_(True))
+    units = select(Organization.code).where(_own_subtree(viewer), Organization.is_unit.is_(True))
     own = LogEntry.chain_id.in_(select(LogChain.id).where(LogChain.key.in_(units)))
-    return and_(own, not_(_of_running_check(actor)))
+    return and_(own, not_(_of_running_check(viewer)))
 
 
 # What a team does on its own; what a check tells the units (findings, self-check tables, steps) is not among it.
@@ -267,11 +337,11 @@ _TEAM_VERBS = (
 )
 
 
-def _of_running_check(actor: Actor) -> ColumnElement[bool]:
+def _of_running_check(viewer: Viewer) -> ColumnElement[bool]:
     """Entries about the work of a team whose check is not closed yet, and of which the person is no member."""
     running = Inspection.state != InspectionState.CLOSED
-    if _inspects(actor):
-        running = and_(running, Inspection.id.not_in(_my_inspections(actor)))
+    if _inspects(viewer):
+        running = and_(running, Inspection.id.not_in(_my_inspections(viewer)))
     numbers = select(cast(Inspection.number, Text)).where(running)
     judged = select(LookBackVerdict.finding_id).where(
         LookBackVerdict.inspection_id.in_(select(Inspection.id).where(running))
@@ -283,14 +353,14 @@ def _of_running_check(actor: Actor) -> ColumnElement[bool]:
     )
 
 
-def _access_log(actor: Actor) -> ColumnElement[bool]:
-    if actor.has(RoleName.AUDITOR):
+def _access_log(viewer: Viewer) -> ColumnElement[bool]:
+    if viewer.has(RoleName.AUDITOR):
         return true()
-    units = select(Organization.id).where(_own_subtree(actor), Organization.is_unit.is_(True))
+    units = select(Organization.id).where(_own_subtree(viewer), Organization.is_unit.is_(True))
     return AccessLog.unit_id.in_(units)
 
 
-_VISIBLE: dict[type[Any], Callable[[Actor], ColumnElement[bool]]] = {
+_VISIBLE: dict[type[Any], Callable[[Viewer], ColumnElement[bool]]] = {
     AccessLog: _access_log,
     ChecklistVersion: _everybody,
     Cycle: _everybody,
@@ -310,17 +380,24 @@ _VISIBLE: dict[type[Any], Callable[[Actor], ColumnElement[bool]]] = {
 }
 
 
-def visible(actor: Actor, model: type[Any]) -> ColumnElement[bool]:
+def visible(viewer: Viewer, model: type[Any]) -> ColumnElement[bool]:
     """Return the filter on `model` that leaves what this person may see."""
-    return _VISIBLE[model](actor)
+    return _VISIBLE[model](viewer)
 
 
 def sees(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  any model in the table above
     """Whether this person may see this object."""
     if isinstance(thing, Duty) and any(sitting.organization_id == thing.organization_id for sitting in actor.sittings):
         return True  # of the own organization; no need to ask
-    model = type(thing)
-    return session.scalar(select(model.id).where(model.id == thing.id, visible(actor, model))) is not None
+    model: Any = type(thing)
+    query = _seen(model, kind_of(actor))
+    return session.scalar(query, {"thing": thing.id, **values_of(actor)}) is not None
+
+
+@cache
+def _seen(model: Any, kind: ViewerKind) -> Any:  # noqa: ANN401  a model; a SELECT
+    """The object of that number, if viewers of this kind see it."""
+    return select(model.id).where(model.id == bindparam("thing"), visible(kind, model))
 
 
 def _sits_above(session: Session, actor: Actor, organization: Organization) -> bool:
@@ -352,9 +429,20 @@ def _may_confirm(_: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401 
     return sitting is not None and sitting.may_sign
 
 
+@cache
+def _member_of(kind: ViewerKind) -> Select[int]:
+    """The check of that number, if viewers of this kind are in its team."""
+    return select(Inspection.id).where(Inspection.id == bindparam("check"), Inspection.id.in_(_my_inspections(kind)))
+
+
+def _is_in_team(session: Session, actor: Actor, inspection_id: int) -> bool:
+    asked = {"check": inspection_id, **values_of(actor)}
+    return session.scalar(_member_of(kind_of(actor)), asked) is not None
+
+
 def _may_withdraw(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  a duty, or a good practice
     if isinstance(thing, GoodPractice):
-        return _inspects(actor) and thing.inspection_id in set(session.scalars(_my_inspections(actor)))
+        return _inspects(actor) and _is_in_team(session, actor, thing.inspection_id)
     return actor.person_id is not None and bool(thing.submitted_by_id == actor.person_id)
 
 
@@ -363,16 +451,22 @@ def _may_inspect(session: Session, actor: Actor, inspection: Inspection | None) 
         return actor.has(RoleName.INSPECTOR) or actor.has(RoleName.ADMINISTRATOR)
     if inspection.state is InspectionState.CLOSED or not _inspects(actor):
         return False
-    return inspection.id in set(session.scalars(_my_inspections(actor)))
+    return _is_in_team(session, actor, inspection.id)
 
 
 def _may_report(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  an organization or a check
     """Who sees all its duties: those seated at or above it, or the team of the check. An administrator sees none."""
     if isinstance(thing, Inspection):
-        return _inspects(actor) and thing.id in set(session.scalars(_my_inspections(actor)))
+        return _inspects(actor) and _is_in_team(session, actor, thing.id)
     if any(sitting.organization_id == thing.id for sitting in actor.sittings):
         return True
-    return session.scalar(select(Organization.id).where(Organization.id == thing.id, _own_subtree(actor))) is not None
+    return session.scalar(_at_or_below(kind_of(actor)), {"thing": thing.id, **values_of(actor)}) is not None
+
+
+@cache
+def _at_or_below(kind: ViewerKind) -> Select[int]:
+    """The organization of that number, if viewers of this kind sit at or above it."""
+    return select(Organization.id).where(Organization.id == bindparam("thing"), _own_subtree(kind))
 
 
 def rectifies(session: Session, actor: Actor, finding: Finding) -> frozenset[bool]:
@@ -391,24 +485,23 @@ def rectifies(session: Session, actor: Actor, finding: Finding) -> frozenset[boo
     return frozenset(sitting.may_sign for sitting in actor.sittings if sitting.organization_id in answerable)
 
 
-def findings_to(actor: Actor, act: Act) -> ColumnElement[bool]:
+def findings_to(viewer: Viewer, act: Act) -> ColumnElement[bool]:
     """The findings that this person may answer (RECTIFY) or look at again (RECHECK), as a filter."""
     if act is Act.RECHECK:
-        return Finding.inspection_id.in_(_my_inspections(actor)) if _inspects(actor) else false()
-    seats = {sitting.organization_id for sitting in actor.sittings}
+        return Finding.inspection_id.in_(_my_inspections(viewer)) if _inspects(viewer) else false()
     seated, node = aliased(Organization), aliased(Organization)
     below = (
         select(OrganizationAncestor.descendant_id)
         .join(seated, seated.id == OrganizationAncestor.ancestor_id)
         .join(node, node.id == OrganizationAncestor.descendant_id)
-        .where(OrganizationAncestor.ancestor_id.in_(seats), seated.unit_id == node.unit_id)
+        .where(OrganizationAncestor.ancestor_id.in_(viewer.seated_in), seated.unit_id == node.unit_id)
     )
     return Finding.organization_id.in_(below)
 
 
 def _may_recheck(session: Session, actor: Actor, finding: Finding) -> bool:
     """The team of the check, also once the check is closed."""
-    return _inspects(actor) and finding.inspection_id in set(session.scalars(_my_inspections(actor)))
+    return _inspects(actor) and _is_in_team(session, actor, finding.inspection_id)
 
 
 def _asked_to_check_itself(session: Session, inspection: Inspection, unit: Organization) -> bool:

@@ -56,6 +56,16 @@ class Actor:
         """Whether the account carries the role."""
         return role in self.roles
 
+    @property
+    def is_seated(self) -> bool:
+        """Whether the person sits anywhere."""
+        return bool(self.sittings)
+
+    @property
+    def seated_in(self) -> frozenset[int]:
+        """The organizations (row numbers) in which the person sits."""
+        return frozenset(sitting.organization_id for sitting in self.sittings)
+
     def sitting_in(self, seat_id: int) -> Sitting | None:
         """The appointment by which this person sits in the seat; the one that may sign, if there is one."""
         sittings = [sitting for sitting in self.sittings if sitting.seat_id == seat_id]

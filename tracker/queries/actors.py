@@ -6,7 +6,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, or_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor, RoleName, Sitting
@@ -23,10 +23,16 @@ def in_force_on(day: date | BindParameter[date]) -> ColumnElement[bool]:
 
 
 @cache
-def _sittings() -> Any:  # noqa: ANN401  a SELECT
-    """The columns of a `Sitting`, put together once: every request of everybody begins with them."""
+def _roles_and_sittings() -> Any:  # noqa: ANN401  a SELECT
+    """A person, a role of their account while it is active, and the columns of a `Sitting`: a row for each pair.
+
+    Put together once: every request of everybody begins with it.
+    """
     return (
         select(
+            Person.key,
+            Person.name,
+            Role.name,
             Appointment.id,
             Appointment.key,
             Seat.id,
@@ -36,26 +42,26 @@ def _sittings() -> Any:  # noqa: ANN401  a SELECT
             Appointment.kind,
             or_(Organization.is_unit.is_(True), Organization.parent_id.is_(None)),
         )
-        .join(Seat, Seat.id == Appointment.seat_id)
-        .join(Organization, Organization.id == Seat.organization_id)
-        .where(Appointment.person_id == bindparam("person_id"), in_force_on(bindparam("today")))
+        .select_from(Person)
+        .outerjoin(Account, and_(Account.person_id == Person.id, Account.active.is_(True)))
+        .outerjoin(Account.roles)
+        .outerjoin(Appointment, and_(Appointment.person_id == Person.id, in_force_on(bindparam("today"))))
+        .outerjoin(Seat, Seat.id == Appointment.seat_id)
+        .outerjoin(Organization, Organization.id == Seat.organization_id)
+        .where(Person.id == bindparam("person_id"))
+        .order_by(Appointment.id)
     )
 
 
-@cache
-def _roles() -> Select[str]:
-    """The names of the roles of a person's account, while it is active."""
-    held = Account.person_id == bindparam("person_id")
-    return select(Role.name).join(Account.roles).where(held, Account.active.is_(True))
-
-
-def sittings_of(session: Session, person_id: int, *, today: date) -> tuple[Sitting, ...]:
-    """The seats that a person sits in today."""
-    rows = session.execute(_sittings(), {"person_id": person_id, "today": today})
-    return tuple(Sitting(*sitting) for sitting in rows)
+def actor_numbered(session: Session, person_id: int, *, today: date, request_id: str = "") -> Actor:
+    """The person of that row number as an actor: the seats of today, and the roles of an account that is active."""
+    rows = session.execute(_roles_and_sittings(), {"person_id": person_id, "today": today}).all()
+    roles = frozenset(RoleName(role) for _, _, role, *_ in rows if role is not None)
+    sittings = {sitting[0]: Sitting(*sitting) for _, _, _, *sitting in rows if sitting[0] is not None}
+    key, name, *_ = rows[0]
+    return Actor(person_id, key, name, roles, tuple(sittings.values()), request_id)
 
 
 def actor_of_person(session: Session, person: Person, *, today: date, request_id: str = "") -> Actor:
-    """The person as an actor, with the roles of their account if they have one that is active."""
-    roles = frozenset(RoleName(name) for name in session.scalars(_roles(), {"person_id": person.id}))
-    return Actor(person.id, person.key, person.name, roles, sittings_of(session, person.id, today=today), request_id)
+    """The person as an actor."""
+    return actor_numbered(session, person.id, today=today, request_id=request_id)

@@ -19,7 +19,7 @@ from tracker.models import Cycle, Duty, Organization, OrganizationFact, Seat
 from tracker.models import Decision as DecisionRow
 from tracker.policy import visible
 from tracker.queries.calendar import work_calendar
-from tracker.queries.checklists import checklist_of
+from tracker.queries.checklists import checklist_digested, checklist_of
 from tracker.queries.history import known
 
 T = TypeVar("T")
@@ -150,6 +150,22 @@ def own_items(session: Session, cycle: Cycle, *, as_of: datetime | None = None) 
 def items_of_year(session: Session, cycle: Cycle, *, as_of: datetime | None = None) -> dict[str, Item]:
     """Every item that a duty of the year may name: those of the checklist and the own ones, as worded at `as_of`."""
     return checklist_of(cycle.checklist_version).item | own_items(session, cycle, as_of=as_of)
+
+
+def items_named(session: Session, named: Iterable[tuple[int, str, str]]) -> Mapping[tuple[int, str], Item]:
+    """The items of rows of duties: each by the year's row number, the digest of the year's list, and its own id.
+
+    Own items are read only where the list does not have one.
+    """
+    found: dict[tuple[int, str], Item] = {}
+    own: dict[int, Mapping[str, Item]] = {}
+    for year, sha256, item_id in set(named):
+        item = checklist_digested(session, sha256).item.get(item_id)
+        if item is None:
+            own[year] = own.get(year) or own_items(session, session.get_one(Cycle, year))
+            item = own[year][item_id]
+        found[year, item_id] = item
+    return found
 
 
 def item_of(session: Session, duty: Duty, *, as_of: datetime | None = None) -> Item:

@@ -23,16 +23,26 @@ _lock = Lock()
 
 def checklist_of(version: ChecklistVersion) -> Checklist:
     """What stands in a published version; parsed once and then known by its digest, in every thread."""
-    with _lock:
-        if version.sha256 in _parsed:
-            _parsed.move_to_end(version.sha256)
-            return _parsed[version.sha256]
+    if (known := _known(version.sha256)) is not None:
+        return known
     checklist = load_checklist(version.source)
     with _lock:
         _parsed[version.sha256] = checklist
         while len(_parsed) > _KEPT:
             _parsed.popitem(last=False)
     return checklist
+
+
+def checklist_digested(session: Session, sha256: str) -> Checklist:
+    """What stands in the published version of this digest; the database is asked only where it is not known yet."""
+    return _known(sha256) or checklist_of(session.scalars(select(ChecklistVersion).filter_by(sha256=sha256)).one())
+
+
+def _known(sha256: str) -> Checklist | None:
+    with _lock:
+        if sha256 in _parsed:
+            _parsed.move_to_end(sha256)
+        return _parsed.get(sha256)
 
 
 def published(session: Session, *, as_of: datetime | None = None) -> Sequence[ChecklistVersion]:

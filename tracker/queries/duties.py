@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from calendar import monthrange
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -35,9 +35,9 @@ from tracker.domain.duty import (
 )
 from tracker.domain.evidence import done_on
 from tracker.domain.sign_off import ClaimContent, EvidenceContent, FileContent, duty_content
-from tracker.models import Cycle, CycleState, Duty, DutyPlan, Organization, SignOff
+from tracker.models import ChecklistVersion, Cycle, CycleState, Duty, DutyPlan, Organization, SignOff
 from tracker.policy import visible
-from tracker.queries.assignments import items_of_year
+from tracker.queries.assignments import items_named, items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.evidence import contents_of
 from tracker.queries.history import SHANGHAI, known
@@ -122,7 +122,7 @@ def to_do(session: Session, *, seats: Collection[int], today: date, limit: int =
     One query reads the lines and the totals, so that a number always equals the rows behind it.
     """
     rows = session.execute(_first_lines(), {**_asked(seats, today), "most": limit + 1}).all()
-    items = _items(session, {row.cycle_id for row in rows})
+    items = _items(session, rows)
     return {section: _listed([r for r in rows if r.section == section], items, limit) for section in Section}
 
 
@@ -135,7 +135,7 @@ def section_of(
     if after:
         query = query.where(_beyond(ranked, section, after))
     rows = session.execute(query, _asked(seats, today)).all()
-    return _listed(rows, _items(session, {row.cycle_id for row in rows}), limit)
+    return _listed(rows, _items(session, rows), limit)
 
 
 def place_of(after: str) -> tuple[date, str]:
@@ -231,6 +231,7 @@ def _lines(ranked: Any) -> Select[Any]:  # noqa: ANN401  a subquery
     columns = (
         Duty.key,
         Duty.cycle_id,
+        ChecklistVersion.sha256,
         Duty.seat_id,
         Organization.name,
         Duty.item_id,
@@ -252,6 +253,8 @@ def _lines(ranked: Any) -> Select[Any]:  # noqa: ANN401  a subquery
         select(*columns)
         .join(ranked, ranked.c.id == Duty.id)
         .join(Organization, Organization.id == Duty.organization_id)
+        .join(Cycle, Cycle.id == Duty.cycle_id)
+        .join(ChecklistVersion, ChecklistVersion.id == Cycle.checklist_version_id)
         .order_by(ranked.c.place)
     )
 
@@ -262,18 +265,18 @@ def _first_lines() -> Select[Any]:
     return _lines(_ranked()).where(_ranked().c.place <= bindparam("most"))
 
 
-def _items(session: Session, cycles: Collection[int]) -> dict[int, Mapping[str, Item]]:
-    """The items of years, by the year's row number."""
-    return {c.id: items_of_year(session, c) for c in session.scalars(select(Cycle).where(Cycle.id.in_(cycles)))}
+def _items(session: Session, rows: Iterable[Any]) -> Mapping[tuple[int, str], Item]:
+    """The items of rows, by the row number of the year and their own id."""
+    return items_named(session, ((row.cycle_id, row.sha256, row.item_id) for row in rows))
 
 
-def _listed(rows: Sequence[Any], items: Mapping[int, Mapping[str, Item]], limit: int) -> Listed:
+def _listed(rows: Sequence[Any], items: Mapping[tuple[int, str], Item], limit: int) -> Listed:
     lines = tuple(
         Line(
             row.key,
             row.seat_id,
             row.name,
-            items[row.cycle_id][row.item_id],
+            items[row.cycle_id, row.item_id],
             row.period,
             row.occurrence,
             row.period_starts_on,
@@ -414,20 +417,16 @@ class Named:
 
 def names_of(session: Session, keys: Collection[str], *, actor: Actor) -> dict[str, Named]:
     """What the duties of these keys that a person may see are called, by key."""
+    columns = Duty.key, Duty.cycle_id, ChecklistVersion.sha256, Organization.name, Duty.item_id, Duty.period
     rows = session.execute(
-        select(Duty.key, Duty.cycle_id, Organization.name, Duty.item_id, Duty.period, Duty.occurrence)
+        select(*columns, Duty.occurrence)
         .join(Organization, Organization.id == Duty.organization_id)
+        .join(Cycle, Cycle.id == Duty.cycle_id)
+        .join(ChecklistVersion, ChecklistVersion.id == Cycle.checklist_version_id)
         .where(Duty.key.in_(keys), visible(actor, Duty))
     ).all()
-    items = _items(session, {row.cycle_id for row in rows})
-    return {row.key: Named(row.name, items[row.cycle_id][row.item_id], row.period, row.occurrence) for row in rows}
-
-
-def places_of(session: Session, actor: Actor) -> list[tuple[str, str]]:
-    """Code and name of each organization in which a person sits."""
-    numbers = {sitting.organization_id for sitting in actor.sittings}
-    query = select(Organization.code, Organization.name).where(Organization.id.in_(numbers)).order_by(Organization.id)
-    return [(code, name) for code, name in session.execute(query)]
+    items = _items(session, rows)
+    return {row.key: Named(row.name, items[row.cycle_id, row.item_id], row.period, row.occurrence) for row in rows}
 
 
 def with_surroundings(session: Session, duty: Duty) -> Duty:

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, true, union
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, case, func, or_, select, true, union
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
@@ -27,7 +28,7 @@ from tracker.models import (
     StoredFile,
 )
 from tracker.policy import visible
-from tracker.queries.history import known
+from tracker.queries.history import Columns, known
 from tracker.queries.organizations import name_of as name_of_place
 from tracker.queries.people import name_of
 
@@ -81,6 +82,23 @@ def doers_of(session: Session, duties: Ids, *, as_of: datetime | None = None) ->
 
     Corrections and files that were superseded count as well: whoever had a hand in it does not confirm it.
     """
+    if isinstance(duties, Select):
+        rows = session.execute(_hands(duties, as_of))
+    else:
+        rows = session.execute(_hands_of_some(as_of), {"duties": list(duties)})
+    found: defaultdict[int, dict[int, str]] = defaultdict(dict)
+    for duty_id, person_id, key in rows:
+        found[duty_id][person_id] = key
+    return dict(found)
+
+
+@lru_cache(maxsize=16)
+def _hands_of_some(as_of: datetime | None) -> Select[int, int, str]:
+    return _hands(bindparam("duties", expanding=True), as_of)
+
+
+def _hands(duties: Select[Any] | BindParameter[int], as_of: datetime | None) -> Select[int, int, str]:
+    """A duty and a person who had a hand in it, once for each pair."""
     link, fact, file = EvidenceLink, EvidenceFact, EvidenceFile
     linked = select(link.duty_id, link.evidence_id).where(link.duty_id.in_(duties), known(link, as_of)).subquery()
     hands = union(
@@ -94,11 +112,7 @@ def doers_of(session: Session, duties: Ids, *, as_of: datetime | None = None) ->
             file, and_(file.evidence_id == linked.c.evidence_id, _recorded_by(file, as_of))
         ),
     ).subquery()
-    rows = session.execute(select(hands.c.duty, Person.id, Person.key).join(Person, Person.id == hands.c.person))
-    found: defaultdict[int, dict[int, str]] = defaultdict(dict)
-    for duty_id, person_id, key in rows:
-        found[duty_id][person_id] = key
-    return dict(found)
+    return select(hands.c.duty, Person.id, Person.key).join(Person, Person.id == hands.c.person)
 
 
 def _submitter(as_of: datetime | None) -> ColumnElement[int | None]:
@@ -176,8 +190,7 @@ class Record:
 
 def records_of(session: Session, duty_id: int, *, as_of: datetime | None = None) -> list[Record]:
     """The records that served a duty at a time, withdrawn ones included, oldest act first. Two queries."""
-    serving = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty_id, known(EvidenceLink, as_of))
-    return _records(session, Evidence.id.in_(serving), as_of=as_of)
+    return _with_files(session, session.execute(_serving(as_of), {"duty": duty_id}).all(), as_of=as_of)
 
 
 def evidence_named(session: Session, key: str, *, actor: Actor) -> Evidence | None:
@@ -187,7 +200,8 @@ def evidence_named(session: Session, key: str, *, actor: Actor) -> Evidence | No
 
 def record_of(session: Session, evidence: Evidence, *, as_of: datetime | None = None) -> Record:
     """One record, as known at a time."""
-    return _records(session, Evidence.id == evidence.id, as_of=as_of)[0]
+    rows = session.execute(_records(as_of).where(Evidence.id == evidence.id)).all()
+    return _with_files(session, rows, as_of=as_of)[0]
 
 
 def earlier_records(session: Session, duty: Duty, *, actor: Actor, limit: int = 8) -> list[Record]:
@@ -220,7 +234,8 @@ def earlier_records(session: Session, duty: Duty, *, actor: Actor, limit: int = 
         .limit(limit)
     ).all()
     order = {number: place for place, (number, _) in enumerate(found)}
-    return sorted(_records(session, Evidence.id.in_(order)), key=lambda record: order[record.id]) if order else []
+    rows = session.execute(_records(None).where(Evidence.id.in_(order))).all() if order else []
+    return sorted(_with_files(session, rows), key=lambda record: order[record.id])
 
 
 @dataclass(frozen=True)
@@ -267,8 +282,10 @@ def file_of(session: Session, evidence: Evidence, sha256: str) -> Attached | Non
     )
 
 
-def _records(session: Session, which: ColumnElement[bool], *, as_of: datetime | None = None) -> list[Record]:
-    rows = session.execute(
+@lru_cache(maxsize=16)
+def _records(as_of: datetime | None) -> Columns:
+    """What `Record` says of every record, its files left out."""
+    return (
         select(
             Evidence.id,
             Evidence.key,
@@ -283,20 +300,40 @@ def _records(session: Session, which: ColumnElement[bool], *, as_of: datetime | 
             EvidenceFact.recorded_at,
         )
         .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
-        .where(which, known(EvidenceFact, as_of))
+        .where(known(EvidenceFact, as_of))
         .order_by(EvidenceFact.act_on, Evidence.id)
-    ).all()
+    )
+
+
+@lru_cache(maxsize=16)
+def _serving(as_of: datetime | None) -> Columns:
+    """The same of the records that served a duty."""
+    linked = EvidenceLink.duty_id == bindparam("duty"), known(EvidenceLink, as_of)
+    return _records(as_of).where(Evidence.id.in_(select(EvidenceLink.evidence_id).where(*linked)))
+
+
+def _with_files(session: Session, rows: Sequence[Any], *, as_of: datetime | None = None) -> list[Record]:
     files = _attached(session, [row[0] for row in rows], as_of=as_of) if rows else {}
-    return [Record(*row, files=tuple(file for file in files.get(row[0], []) if file.taken_off is None)) for row in rows]
+    standing = ((row, [file for file in files.get(row[0], []) if file.taken_off is None]) for row in rows)
+    return [Record(*(*row, tuple(kept))) for row, kept in standing]
 
 
 def _attached(
     session: Session, records: Collection[int], *, as_of: datetime | None = None
 ) -> dict[int, list[Attached]]:
     """The files of records by then; one that was taken off later was still there."""
+    found: defaultdict[int, list[Attached]] = defaultdict(list)
+    for number, *values in session.execute(_files(as_of), {"records": records}):
+        found[number].append(Attached(*values))
+    return found
+
+
+@lru_cache(maxsize=16)
+def _files(as_of: datetime | None) -> Columns:
+    """What `Attached` says of every file of some records."""
     taken_off = EvidenceFile.superseded_at
     off = taken_off if as_of is None else case((taken_off <= as_of, taken_off), else_=None)
-    rows = session.execute(
+    return (
         select(
             EvidenceFile.evidence_id,
             EvidenceFile.name,
@@ -311,10 +348,6 @@ def _attached(
             StoredFile.sealed_at,
         )
         .join(StoredFile, StoredFile.id == EvidenceFile.stored_file_id)
-        .where(EvidenceFile.evidence_id.in_(records), _recorded_by(EvidenceFile, as_of))
+        .where(EvidenceFile.evidence_id.in_(bindparam("records", expanding=True)), _recorded_by(EvidenceFile, as_of))
         .order_by(off.is_not(None), EvidenceFile.id)
     )
-    found: defaultdict[int, list[Attached]] = defaultdict(list)
-    for number, *values in rows:
-        found[number].append(Attached(*values))
-    return found

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, func, or_, select, true, type_coerce
+from sqlalchemy import ColumnElement, String, and_, bindparam, func, or_, select, true, type_coerce
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
 from tracker.domain.log import MEMBERS, Entry, Stored
 from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization, Person, PersonFact
 from tracker.policy import visible
-from tracker.queries.history import SHANGHAI, end_of_day, known
+from tracker.queries.history import SHANGHAI, Columns, end_of_day, known
 
 SYSTEM = "system"  # the chain of what belongs to no unit
 HEADS = "heads"  # the verb of the daily entry that names the heads of all chains
@@ -398,23 +399,37 @@ def readers_of(
     session: Session, objects: Sequence[str], *, unit_id: int, as_of: datetime | None = None
 ) -> list[Reader]:
     """Who opened or exported these things of a unit, the latest first; the caller asks who may know."""
-    query = (
-        select(AccessLog.actor, PersonFact.name, AccessLog.verb, func.count(), func.max(AccessLog.at))
-        .outerjoin(Person, Person.key == AccessLog.actor)
-        .outerjoin(PersonFact, and_(PersonFact.person_id == Person.id, known(PersonFact, as_of)))
-        .where(AccessLog.unit_id == unit_id, _about(objects))
-        .group_by(AccessLog.actor, PersonFact.name, AccessLog.verb)
-        .order_by(AccessLog.verb)
-    )
-    query = query if as_of is None else query.where(AccessLog.at <= as_of)
+    within = {f"within{place}": f"{_escaped(one)}/%" for place, one in enumerate(objects)}
+    asked = {"unit": unit_id, "objects": objects, **within}
     times: dict[tuple[str, str], dict[str, int]] = {}
     last: dict[tuple[str, str], datetime] = {}
-    for key, name, verb, count, at in session.execute(query):
+    for key, name, verb, count, at in session.execute(_readings(tuple(within), as_of), asked):
         who = (key, name or key)
         times.setdefault(who, {})[verb] = count
         last[who] = max(last.get(who, at), at)
     found = [Reader(*who, times=done, last=last[who]) for who, done in times.items()]
     return sorted(found, key=lambda reader: reader.last, reverse=True)
+
+
+@lru_cache(maxsize=64)
+def _readings(within: tuple[str, ...], as_of: datetime | None) -> Columns:
+    """Who did what how often and when last with some things and what lies in them."""
+    key = AccessLog.object_key
+    inside = (key.like(bindparam(one), escape="\\") for one in within)
+    query = (
+        select(AccessLog.actor, PersonFact.name, AccessLog.verb, func.count(), func.max(AccessLog.at))
+        .outerjoin(Person, Person.key == AccessLog.actor)
+        .outerjoin(PersonFact, and_(PersonFact.person_id == Person.id, known(PersonFact, as_of)))
+        .where(AccessLog.unit_id == bindparam("unit"), or_(key.in_(bindparam("objects", expanding=True)), *inside))
+        .group_by(AccessLog.actor, PersonFact.name, AccessLog.verb)
+        .order_by(AccessLog.verb)
+    )
+    return query if as_of is None else query.where(AccessLog.at <= as_of)
+
+
+def _escaped(key: str) -> str:
+    """A key as it stands in a pattern."""
+    return key.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def unit_of_chain(session: Session, chain: str) -> Organization | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cache
 
-from sqlalchemy import ScalarSelect, case, select
+from sqlalchemy import ScalarSelect, Select, bindparam, case, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from tracker.domain.actor import Actor
@@ -51,6 +52,17 @@ class Node:
     def tags(self) -> frozenset[str]:
         """What decides which items apply."""
         return frozenset(self.facts.tags)
+
+
+def places_of(session: Session, actor: Actor) -> list[tuple[str, str]]:
+    """Code and name of each organization in which a person sits."""
+    return [(code, name) for code, name in session.execute(_places(), {"places": list(actor.seated_in)})]
+
+
+@cache
+def _places() -> Select[str, str]:
+    asked = Organization.id.in_(bindparam("places", expanding=True))
+    return select(Organization.code, Organization.name).where(asked).order_by(Organization.id)
 
 
 def codes(session: Session) -> dict[int, str]:

@@ -7,9 +7,25 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, ScalarSelect, Select, and_, case, func, or_, select, true, union
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Date,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    true,
+    union,
+)
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor, AppointmentKind
@@ -30,7 +46,7 @@ from tracker.models import (
     RectificationStep,
     Seat,
 )
-from tracker.policy import Act, can, findings_to, rectifies, visible
+from tracker.policy import Act, Viewer, ViewerKind, can, findings_to, kind_of, rectifies, values_of, visible
 from tracker.queries.actors import in_force_on
 from tracker.queries.history import known
 from tracker.queries.organizations import names_of as names_of_places
@@ -352,13 +368,19 @@ def counts_of(
 
 def waiting_for(session: Session, actor: Actor, *, today: date) -> Waiting:
     """What waits for this person, in one question."""
-    late, deadline = _overdue(today, None), _deadline_in_force(None)
-    own = _is_mine(actor, Mine.RECTIFY)
-    asked = [func.sum(case((_is_mine(actor, mine), 1), else_=0)) for mine in Mine]
-    columns = [*asked, func.sum(case((and_(own, late), 1), else_=0)), func.min(case((own, deadline)))]
-    found = _found(None).where(visible(actor, Finding)).with_only_columns(*columns, maintain_column_froms=True)
-    *numbers, overdue, nearest = session.execute(found).one()
+    found = session.execute(_waiting(kind_of(actor)), {"today": today, **values_of(actor)})
+    *numbers, overdue, nearest = found.one()
     return Waiting({mine: n or 0 for mine, n in zip(Mine, numbers, strict=True)}, overdue or 0, nearest)
+
+
+@cache
+def _waiting(kind: ViewerKind) -> Select[Any]:
+    """How many findings wait in each way, how many of them are overdue, and the nearest deadline."""
+    late, deadline = _overdue(bindparam("today", type_=Date()), None), _deadline_in_force(None)
+    own = _is_mine(kind, Mine.RECTIFY)
+    asked = [func.sum(case((_is_mine(kind, mine), 1), else_=0)) for mine in Mine]
+    columns = [*asked, func.sum(case((and_(own, late), 1), else_=0)), func.min(case((own, deadline)))]
+    return _found(None).where(visible(kind, Finding)).with_only_columns(*columns, maintain_column_froms=True)
 
 
 def _step(as_of: datetime | None, *actions: RectificationAction) -> Select[Any]:
@@ -388,31 +410,31 @@ def stands(state: RectificationState, as_of: datetime | None) -> ColumnElement[b
     return or_(last.is_(None), there) if state is RectificationState.NOT_STARTED else there
 
 
-def _overdue(today: date, as_of: datetime | None) -> ColumnElement[bool]:
+def _overdue(today: date | BindParameter[date], as_of: datetime | None) -> ColumnElement[bool]:
     waits = or_(*(stands(state, as_of) for state in UNFINISHED))
     return and_(waits, _deadline_in_force(as_of) < today)
 
 
-def _is_mine(actor: Actor, mine: Mine) -> ColumnElement[bool]:
+def _is_mine(viewer: Viewer, mine: Mine) -> ColumnElement[bool]:
     """Whether a finding waits for this person now."""
     if mine is Mine.RECTIFY:
-        return and_(findings_to(actor, Act.RECTIFY), or_(*(stands(state, None) for state in UNFINISHED)))
-    team = findings_to(actor, Act.RECHECK)
+        return and_(findings_to(viewer, Act.RECTIFY), or_(*(stands(state, None) for state in UNFINISHED)))
+    team = findings_to(viewer, Act.RECHECK)
     if mine is Mine.NOTIFY:
         return and_(team, _last_action(None).is_(None))
     if mine is Mine.DECIDE:
         settling = [a for a in RectificationAction if a in SETTLING or a is RectificationAction.ASK_EXTENSION]
         return and_(team, _last_action(None, *settling) == RectificationAction.ASK_EXTENSION)
-    return and_(team, stands(RectificationState.REPORTED, None), ~_had_a_hand(actor))
+    return and_(team, stands(RectificationState.REPORTED, None), ~_had_a_hand(viewer))
 
 
-def _had_a_hand(actor: Actor) -> ColumnElement[bool]:
+def _had_a_hand(viewer: Viewer) -> ColumnElement[bool]:
     """Whether the person worded the finding, or had a hand in putting it right (`doers_on`)."""
     of_finding = FindingFact.finding_id == Finding.id, RectificationStep.finding_id == Finding.id
-    worded = select(FindingFact.id).where(of_finding[0], FindingFact.entered_by_id == actor.person_id)
+    worded = select(FindingFact.id).where(of_finding[0], FindingFact.entered_by_id == viewer.person_id)
     of_record = EvidenceFact.evidence_id == RectificationStep.evidence_id
-    entered = select(EvidenceFact.id).where(of_record, EvidenceFact.entered_by_id == actor.person_id)
-    took = and_(RectificationStep.person_id == actor.person_id, RectificationStep.action.in_(DOING))
+    entered = select(EvidenceFact.id).where(of_record, EvidenceFact.entered_by_id == viewer.person_id)
+    took = and_(RectificationStep.person_id == viewer.person_id, RectificationStep.action.in_(DOING))
     did = select(RectificationStep.id).where(of_finding[1], or_(took, entered.correlate(RectificationStep).exists()))
     return or_(worded.correlate(Finding).exists(), did.correlate(Finding).exists())
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import BindParameter, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import AppointmentKind
 from tracker.models import Appointment, Person, PersonFact, Seat
-from tracker.queries.history import known
+from tracker.queries.history import Columns, known
 
 ORDER = {AppointmentKind.HOLDER: 0, AppointmentKind.ACTING: 1, AppointmentKind.CLERK: 2}
 
@@ -56,51 +58,52 @@ def holders_of(
     session: Session, seat_ids: Iterable[int], *, on: date, as_of: datetime | None = None
 ) -> dict[int, list[Holder]]:
     """Who sits in each seat on a day: the holder first, then acting ones, then clerks. Vacant seats are left out."""
-    within = (Appointment.starts_on <= on) & or_(Appointment.ends_on.is_(None), Appointment.ends_on >= on)
-    return _by_seat(session, list(seat_ids), within, as_of=as_of)
+    return _by_seat(session.execute(_sitting_on(as_of), {"seats": list(seat_ids), "day": on}))
 
 
 def terms_of(session: Session, seat_ids: Iterable[int], *, as_of: datetime | None = None) -> dict[int, list[Holder]]:
     """Everybody who ever sat, sits or will sit in each seat, the latest first."""
-    found = _by_seat(session, list(seat_ids), None, as_of=as_of)
+    found = _by_seat(session.execute(_terms(as_of), {"seats": list(seat_ids)}))
     for holders in found.values():
         holders.sort(key=lambda holder: (holder.starts_on, holder.appointment_id), reverse=True)
     return found
 
 
-def _by_seat(
-    session: Session,
-    seat_ids: list[int],
-    within: ColumnElement[bool] | None,
-    *,
-    as_of: datetime | None,
-) -> dict[int, list[Holder]]:
-    query = (
-        select(Appointment, Person.key, PersonFact.name)
+@lru_cache(maxsize=16)
+def _terms(as_of: datetime | None) -> Columns:
+    """What `Holder` says of every term in some seats."""
+    return (
+        select(
+            Appointment.id,
+            Appointment.key,
+            Appointment.seat_id,
+            Appointment.person_id,
+            Person.key,
+            func.coalesce(PersonFact.name, Person.key),
+            Appointment.kind,
+            Appointment.starts_on,
+            Appointment.ends_on,
+        )
         .join(Person, Person.id == Appointment.person_id)
         .outerjoin(PersonFact, (PersonFact.person_id == Person.id) & known(PersonFact, as_of))
-        .where(Appointment.seat_id.in_(seat_ids), known(Appointment, as_of))
+        .where(Appointment.seat_id.in_(bindparam("seats", expanding=True)), known(Appointment, as_of))
         .order_by(Appointment.starts_on, Appointment.id)
     )
-    if within is not None:
-        query = query.where(within)
+
+
+@lru_cache(maxsize=16)
+def _sitting_on(as_of: datetime | None) -> Columns:
+    """The same of the terms that a day lies in."""
+    day: BindParameter[date] = bindparam("day")
+    within = Appointment.starts_on <= day, or_(Appointment.ends_on.is_(None), Appointment.ends_on >= day)
+    return _terms(as_of).where(*within)
+
+
+def _by_seat(rows: Iterable[Any]) -> dict[int, list[Holder]]:
     found: dict[int, list[Holder]] = {}
-    for appointment, person_key, name in session.execute(query):
-        found.setdefault(appointment.seat_id, []).append(_holder(appointment, person_key, name or person_key))
+    for row in rows:
+        holder = Holder(*row)
+        found.setdefault(holder.seat_id, []).append(holder)
     for holders in found.values():
         holders.sort(key=lambda holder: ORDER[holder.kind])
     return found
-
-
-def _holder(appointment: Appointment, person_key: str, name: str) -> Holder:
-    return Holder(
-        appointment_id=appointment.id,
-        appointment_key=appointment.key,
-        seat_id=appointment.seat_id,
-        person_id=appointment.person_id,
-        person_key=person_key,
-        name=name,
-        kind=appointment.kind,
-        starts_on=appointment.starts_on,
-        ends_on=appointment.ends_on,
-    )

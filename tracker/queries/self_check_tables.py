@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor
@@ -252,25 +253,10 @@ def tables_of(
 
 def open_tables(session: Session, actor: Actor, *, today: date) -> Sequence[OpenTable]:
     """The tables asked of the units at whose top a person sits, in checks that are still open; the soonest first."""
-    seated = {sitting.organization_id for sitting in actor.sittings}
-    if not seated:
+    if not actor.is_seated:
         return []
-    query = (
-        select(Inspection, InspectionFact, Organization)
-        .join(InspectionFact, and_(InspectionFact.inspection_id == Inspection.id, known(InspectionFact)))
-        .join(InspectionUnit, and_(InspectionUnit.inspection_id == Inspection.id, known(InspectionUnit)))
-        .join(Organization, Organization.id == InspectionUnit.organization_id)
-        .where(
-            Inspection.state == InspectionState.OPEN,
-            InspectionFact.self_check_due_on.is_not(None),
-            Organization.id.in_(seated),
-        )
-        .order_by(InspectionFact.self_check_due_on, Inspection.number, Organization.place)
-    )
-    rows = session.execute(query).all()
-    numbers = {inspection.id for inspection, _, _ in rows}
-    of_these = SelfCheckHandIn.inspection_id.in_(numbers)
-    sent = session.execute(select(SelfCheckHandIn.inspection_id, SelfCheckHandIn.unit_id).where(of_these))
+    rows = session.execute(_open_tables(), {"places": list(actor.seated_in)}).all()
+    sent = session.execute(_hand_ins_in(), {"checks": [check.id for check, _, _ in rows]}) if rows else ()
     done = {(number, unit_id) for number, unit_id in sent}
     return [
         OpenTable(
@@ -282,3 +268,27 @@ def open_tables(session: Session, actor: Actor, *, today: date) -> Sequence[Open
         )
         for inspection, fact, unit in rows
     ]
+
+
+@cache
+def _open_tables() -> Select[Inspection, InspectionFact, Organization]:
+    """Open checks that ask some units for a table."""
+    return (
+        select(Inspection, InspectionFact, Organization)
+        .join(InspectionFact, and_(InspectionFact.inspection_id == Inspection.id, known(InspectionFact)))
+        .join(InspectionUnit, and_(InspectionUnit.inspection_id == Inspection.id, known(InspectionUnit)))
+        .join(Organization, Organization.id == InspectionUnit.organization_id)
+        .where(
+            Inspection.state == InspectionState.OPEN,
+            InspectionFact.self_check_due_on.is_not(None),
+            Organization.id.in_(bindparam("places", expanding=True)),
+        )
+        .order_by(InspectionFact.self_check_due_on, Inspection.number, Organization.place)
+    )
+
+
+@cache
+def _hand_ins_in() -> Select[int, int]:
+    """The check and the unit of every table that was handed in, in some checks."""
+    of_these = SelfCheckHandIn.inspection_id.in_(bindparam("checks", expanding=True))
+    return select(SelfCheckHandIn.inspection_id, SelfCheckHandIn.unit_id).where(of_these)

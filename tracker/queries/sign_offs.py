@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, true, tuple_
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, func, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor, AppointmentKind
@@ -19,6 +20,7 @@ from tracker.domain.duty import Action, ClaimKind, Part, State, Timeliness, poss
 from tracker.domain.sign_off import ClaimContent
 from tracker.models import (
     Appointment,
+    ChecklistVersion,
     Cycle,
     Duty,
     EvidenceFact,
@@ -31,10 +33,10 @@ from tracker.models import (
     SignOff,
 )
 from tracker.queries.actors import in_force_on
-from tracker.queries.assignments import items_of_year
+from tracker.queries.assignments import items_named
 from tracker.queries.duties import place_of, timeliness_now
 from tracker.queries.evidence import Ids, doers_of
-from tracker.queries.history import known
+from tracker.queries.history import Columns, known
 from tracker.queries.people import name_of
 
 
@@ -79,11 +81,15 @@ def chains_of(session: Session, organizations: Collection[int], *, today: date) 
     return {organization: tuple(places) for organization, places in found.items()}
 
 
+def _signs(today: date | BindParameter[date]) -> ColumnElement[bool]:
+    """The filter that leaves the appointments by which somebody signs for a seat on a day."""
+    return and_(Appointment.seat_id == Seat.id, in_force_on(today), Appointment.kind != AppointmentKind.CLERK)
+
+
 def _seats_held(session: Session, organizations: Collection[int], *, today: date) -> Mapping[int, tuple[SeatHeld, ...]]:
-    signs = and_(Appointment.seat_id == Seat.id, in_force_on(today), Appointment.kind != AppointmentKind.CLERK)
     rows = session.execute(
         select(Seat.organization_id, Seat.key, Seat.post, Person.key)
-        .outerjoin(Appointment, signs)
+        .outerjoin(Appointment, _signs(today))
         .outerjoin(Person, Person.id == Appointment.person_id)
         .where(Seat.organization_id.in_(organizations))
         .order_by(Seat.organization_id, Seat.post, Seat.number)
@@ -117,7 +123,13 @@ class Signed:
 
 def history_of(session: Session, duty_id: int, *, as_of: datetime | None = None) -> list[Signed]:
     """The sign-offs of a duty by then, oldest first."""
-    rows = session.execute(
+    return [Signed(*row) for row in session.execute(_history(as_of), {"duty": duty_id})]
+
+
+@lru_cache(maxsize=16)
+def _history(as_of: datetime | None) -> Columns:
+    """What `Signed` says of a duty."""
+    return (
         select(
             SignOff.action,
             SignOff.claim,
@@ -131,10 +143,9 @@ def history_of(session: Session, duty_id: int, *, as_of: datetime | None = None)
         )
         .join(Appointment, Appointment.id == SignOff.appointment_id)
         .join(Seat, Seat.id == Appointment.seat_id)
-        .where(SignOff.duty_id == duty_id, signed_by(as_of))
+        .where(SignOff.duty_id == bindparam("duty"), signed_by(as_of))
         .order_by(SignOff.number)
     )
-    return [Signed(*row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -155,11 +166,11 @@ def prospect_of(
 ) -> Prospect:
     """Who decides on a duty today, and what the actor may do: what a page says and offers."""
     doers = doers_of(session, [duty.id]).get(duty.id, {})
-    chain = chains_of(session, [duty.organization_id], today=today).get(duty.organization_id, ())
+    chain, called = _chain_of(session, duty.organization_id, today=today)
     key = confirming_seat(checklist=checklist, confirmer=item.confirmer, chain=chain, doers=frozenset(doers.values()))
     seat = next((seat for place in chain for seat in place.seats if seat.key == key), None)
     keys = seat.holders - frozenset(doers.values()) if seat else frozenset()
-    names = session.scalars(select(Person.name).where(Person.key.in_(keys)).order_by(Person.key)).all() if keys else []
+    names = [called[person] for person in sorted(keys)]
     parts = [part for part in Part if _has(duty, part, actor, seat=key, doers=doers)]
     actions = tuple(
         action
@@ -167,6 +178,37 @@ def prospect_of(
         for action in possible_actions(duty.state, part, changed=duty.is_changed, stands_alone=item.confirmer is None)
     )
     return Prospect(key, seat.post if seat else None, tuple(names), actions)
+
+
+def _chain_of(session: Session, organization_id: int, *, today: date) -> tuple[tuple[Place, ...], Mapping[str, str]]:
+    """The places from an organization up to the root as `chains_of` has them, and the names of those in their seats."""
+    places: dict[str, dict[tuple[str, str], set[str]]] = {}
+    called: dict[str, str] = {}
+    for code, seat, post, person, name in session.execute(_places_above(), {"place": organization_id, "today": today}):
+        seats = places.setdefault(code, {})
+        if seat is not None:
+            seats.setdefault((seat, post), set()).update({person} if person else set())
+        called[person] = name
+    chain = (
+        Place(code, tuple(SeatHeld(*seat, frozenset(people)) for seat, people in seats.items()))
+        for code, seats in places.items()
+    )
+    return tuple(chain), called
+
+
+@cache
+def _places_above() -> Columns:
+    """Every place above an organization with its seats, and everybody who signs for them on a day."""
+    return (
+        select(Organization.code, Seat.key, Seat.post, Person.key, Person.name)
+        .select_from(OrganizationAncestor)
+        .join(Organization, Organization.id == OrganizationAncestor.ancestor_id)
+        .outerjoin(Seat, Seat.organization_id == Organization.id)
+        .outerjoin(Appointment, _signs(bindparam("today")))
+        .outerjoin(Person, Person.id == Appointment.person_id)
+        .where(OrganizationAncestor.descendant_id == bindparam("place"))
+        .order_by(OrganizationAncestor.distance, Seat.post, Seat.number)
+    )
 
 
 def _has(duty: Duty, part: Part, actor: Actor, *, seat: str | None, doers: Mapping[int, str]) -> bool:
@@ -213,111 +255,139 @@ class Queue:
 
 
 def waiting_for(session: Session, *, seats: Collection[int], today: date, after: str = "", limit: int = 50) -> Queue:
-    """What waits for the decision of these seats, the earliest due first, `limit` from a place on. Six queries.
+    """What waits for the decision of these seats, the earliest due first, `limit` from a place on. Three queries.
 
     One statement reads the lines and the total, so that the number always equals the rows behind it.
     """
-    total = select(func.count()).select_from(Duty).where(_waits_for(seats)).scalar_subquery()
-    query = (
-        select(Duty, Organization.name, Person.name, total)
-        .join(Organization, Organization.id == Duty.organization_id)
-        .join(Person, Person.id == Duty.submitted_by_id)
-        .where(_waits_for(seats))
-        .order_by(Duty.due_on, Duty.key)
-        .limit(limit + 1)
-    )
+    query, asked = _lines(), {"seats": list(seats), "most": limit + 1}
     if after:
         query = query.where(tuple_(Duty.due_on, Duty.key) > tuple_(*place_of(after)))
-    found = session.execute(query).all()
+    found = session.execute(query, asked).all()
     rows, more = found[:limit], len(found) > limit
-    ids = [duty.id for duty, *_ in rows]
-    cycles = session.scalars(select(Cycle).where(Cycle.id.in_({duty.cycle_id for duty, *_ in rows})))
-    items = {cycle.id: items_of_year(session, cycle) for cycle in cycles}
-    sentences, files, claims = _sentences(session, ids), _file_counts(session, ids), _claims(session, ids)
+    items = items_named(session, ((row.cycle_id, row.sha256, row.item_id) for row in rows))
+    told = _told(session, [row.id for row in rows])
+    claims = _claims(session, [row.id for row in rows if row.state is State.CLAIMED])
+    nothing: Told = ((), 0)
     lines = [
         Waiting(
-            id=duty.id,
-            key=duty.key,
-            organization=organization,
-            item=items[duty.cycle_id][duty.item_id],
-            period=duty.period,
-            occurrence=duty.occurrence,
-            due_on=duty.due_on,
-            act_on=duty.act_on,
-            state=duty.state,
+            id=row.id,
+            key=row.key,
+            organization=row.organization,
+            item=items[row.cycle_id, row.item_id],
+            period=row.period,
+            occurrence=row.occurrence,
+            due_on=row.due_on,
+            act_on=row.act_on,
+            state=row.state,
             timeliness=timeliness_now(
-                state=duty.state,
-                starts_on=duty.starts_on,
-                due_on=duty.due_on,
-                act_on=duty.act_on,
-                submitted_on=duty.first_submitted_on,
+                state=row.state,
+                starts_on=row.starts_on,
+                due_on=row.due_on,
+                act_on=row.act_on,
+                submitted_on=row.first_submitted_on,
                 today=today,
             ),
-            submitted_by=person,
-            submitted_at=duty.submitted_at,
-            sentences=tuple(sentences.get(duty.id, ())),
-            files=files.get(duty.id, 0),
-            claim=claims[duty.id][0] if duty.state is State.CLAIMED else None,
-            reason=claims[duty.id][1] if duty.state is State.CLAIMED else None,
-            content_digest=duty.content_digest,
+            submitted_by=row.submitted_by,
+            submitted_at=row.submitted_at,
+            sentences=told.get(row.id, nothing)[0],
+            files=told.get(row.id, nothing)[1],
+            claim=claims[row.id][0] if row.state is State.CLAIMED else None,
+            reason=claims[row.id][1] if row.state is State.CLAIMED else None,
+            content_digest=row.content_digest,
         )
-        for duty, organization, person, _ in rows
+        for row in rows
     ]
-    return Queue(rows[0][3] if rows else 0, lines, f"{lines[-1].due_on}~{lines[-1].key}" if more else None)
+    return Queue(rows[0].total if rows else 0, lines, f"{lines[-1].due_on}~{lines[-1].key}" if more else None)
+
+
+@cache
+def _lines() -> Columns:
+    """What a line of the queue says of its duty, and how many there are."""
+    total = select(func.count()).select_from(Duty).where(_waits()).scalar_subquery()
+    return (
+        select(
+            Duty.id,
+            Duty.key,
+            Duty.cycle_id,
+            ChecklistVersion.sha256,
+            Duty.item_id,
+            Duty.period,
+            Duty.occurrence,
+            Duty.starts_on,
+            Duty.due_on,
+            Duty.act_on,
+            Duty.first_submitted_on,
+            Duty.state,
+            Duty.submitted_at,
+            Duty.content_digest,
+            Organization.name.label("organization"),
+            Person.name.label("submitted_by"),
+            total.label("total"),
+        )
+        .join(Organization, Organization.id == Duty.organization_id)
+        .join(Person, Person.id == Duty.submitted_by_id)
+        .join(Cycle, Cycle.id == Duty.cycle_id)
+        .join(ChecklistVersion, ChecklistVersion.id == Cycle.checklist_version_id)
+        .where(_waits())
+        .order_by(Duty.due_on, Duty.key)
+        .limit(bindparam("most"))
+    )
 
 
 def waiting_count(session: Session, *, seats: Collection[int]) -> int:
     """How many duties wait for the decision of these seats."""
-    return session.scalar(select(func.count()).select_from(Duty).where(_waits_for(seats))) or 0
+    return session.scalar(_waiting_count(), {"seats": list(seats)}) or 0
 
 
-def _waits_for(seats: Collection[int]) -> ColumnElement[bool]:
-    """The filter on `Duty` that leaves what waits for the decision of these seats."""
+@cache
+def _waiting_count() -> Select[int]:
+    return select(func.count()).select_from(Duty).where(_waits())
+
+
+def _waits() -> ColumnElement[bool]:
+    """The filter on `Duty` that leaves what waits for the decision of some seats."""
     return and_(
-        Duty.waiting_seat_id.in_(seats),
+        Duty.waiting_seat_id.in_(bindparam("seats", expanding=True)),
         Duty.state.in_((State.SUBMITTED, State.CLAIMED)),
         Duty.is_changed.is_(False),
         Duty.in_force.is_(True),
     )
 
 
-def _sentences(session: Session, duties: Sequence[int]) -> dict[int, list[str]]:
-    rows = session.execute(
-        select(EvidenceLink.duty_id, EvidenceFact.sentence)
-        .join(EvidenceFact, EvidenceFact.evidence_id == EvidenceLink.evidence_id)
-        .where(
-            EvidenceLink.duty_id.in_(duties),
-            known(EvidenceLink),
-            known(EvidenceFact),
-            EvidenceFact.withdrawn.is_(False),
-            EvidenceFact.sentence.is_not(None),
-        )
-        .order_by(EvidenceFact.act_on, EvidenceFact.id)
-    )
-    found: defaultdict[int, list[str]] = defaultdict(list)
-    for duty_id, sentence in rows:
-        found[duty_id].append(sentence or "")
+Told = tuple[tuple[str, ...], int]
+
+
+def _told(session: Session, duties: Sequence[int]) -> dict[int, Told]:
+    """What the records behind duties say, in the order in which it was done, and how many files they have."""
+    found: dict[int, Told] = {}
+    for duty_id, sentence, files in session.execute(_records_behind(), {"duties": duties}):
+        sentences, number = found.get(duty_id, ((), 0))
+        found[duty_id] = (sentences if sentence is None else (*sentences, sentence), number + files)
     return found
 
 
-def _file_counts(session: Session, duties: Sequence[int]) -> dict[int, int]:
-    rows = session.execute(
-        select(EvidenceLink.duty_id, func.count(EvidenceFile.id))
-        .join(EvidenceFile, EvidenceFile.evidence_id == EvidenceLink.evidence_id)
+@cache
+def _records_behind() -> Select[int, str | None, int]:
+    """The sentence of each record behind some duties that is not withdrawn, and the number of its files."""
+    attached = EvidenceFile.evidence_id == EvidenceFact.evidence_id, known(EvidenceFile)
+    files = select(func.count()).select_from(EvidenceFile).where(*attached).correlate(EvidenceFact).scalar_subquery()
+    return (
+        select(EvidenceLink.duty_id, EvidenceFact.sentence, files)
         .join(EvidenceFact, EvidenceFact.evidence_id == EvidenceLink.evidence_id)
         .where(
-            EvidenceLink.duty_id.in_(duties),
+            EvidenceLink.duty_id.in_(bindparam("duties", expanding=True)),
             known(EvidenceLink),
-            known(EvidenceFile),
             known(EvidenceFact),
             EvidenceFact.withdrawn.is_(False),
         )
-        .group_by(EvidenceLink.duty_id)
+        .order_by(EvidenceFact.act_on, EvidenceFact.id)
     )
-    return dict(rows.all())
 
 
 def _claims(session: Session, duties: Sequence[int]) -> dict[int, tuple[ClaimKind | None, str | None]]:
+    """The last claim on each duty and its reason."""
+    if not duties:
+        return {}
     rows = session.execute(
         select(SignOff.duty_id, SignOff.claim, SignOff.reason)
         .where(SignOff.duty_id.in_(duties), SignOff.action == Action.CLAIM)

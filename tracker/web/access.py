@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeVar
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 from sqlalchemy.sql.base import ExecutableOption
 from werkzeug.routing import IntegerConverter, Map
@@ -36,8 +36,8 @@ from tracker.models import (
     Person,
     Seat,
 )
-from tracker.policy import Act, can, visible
-from tracker.queries.actors import actor_of_person
+from tracker.policy import Act, ViewerKind, can, kind_of, values_of, visible
+from tracker.queries.actors import actor_numbered
 from tracker.web import clock
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
@@ -120,13 +120,20 @@ def _refuse_unless(act: Act, thing: Any) -> None:  # noqa: ANN401  any model, or
         abort(403)
 
 
-def load(model: type[Any], key: object) -> Any:  # noqa: ANN401  an object of `model`
+def load(model: Any, key: object) -> Any:  # noqa: ANN401  a model; an object of it
     """Return the object of that key if this person may know of it; otherwise 404."""
-    query = select(model).where(KEYS[model] == key, visible(current_actor(), model)).options(*WITH.get(model, ()))
-    thing = db.session.scalars(query).one_or_none()
+    actor = current_actor()
+    thing = db.session.scalars(_seen(model, kind_of(actor)), {"key": key, **values_of(actor)}).one_or_none()
     if thing is None:
         abort(404)
     return thing
+
+
+@cache
+def _seen(model: Any, kind: ViewerKind) -> Select[Any]:  # noqa: ANN401  a model
+    """The object of a key, with what is shown with it, if viewers of this kind may know of it."""
+    query = select(model).where(KEYS[model] == bindparam("key"), visible(kind, model))
+    return query.options(*WITH.get(model, ()))
 
 
 def current_actor() -> Actor:
@@ -140,8 +147,7 @@ def current_actor() -> Actor:
 def _signed_in() -> Actor | None:
     if not current_user.is_authenticated:
         return None
-    person = db.session.get_one(Person, current_user.person_id)
-    return actor_of_person(db.session(), person, today=clock.today(), request_id=request_id())
+    return actor_numbered(db.session(), current_user.person_id, today=clock.today(), request_id=request_id())
 
 
 def request_id() -> str:

@@ -48,17 +48,16 @@ from tracker.queries.duties import (
     Section,
     Suggestion,
     duties_named,
-    places_of,
     section_of,
     suggested_duties,
     timeliness_of_duty,
     to_do,
-    with_surroundings,
 )
 from tracker.queries.duty_as_of import decider_then, duty_then
 from tracker.queries.evidence import Record, contents_of, earlier_records, evidence_named, records_of
 from tracker.queries.good_practice import waiting_for_consent
 from tracker.queries.organizations import names_of as names_of_places
+from tracker.queries.organizations import places_of
 from tracker.queries.rectification import waiting_for
 from tracker.queries.seats import Holder, holders_of
 from tracker.queries.self_check_tables import open_tables
@@ -213,7 +212,6 @@ def show(duty: Duty) -> ResponseReturnValue:
 def shown(duty: Duty, form: Form) -> ResponseReturnValue:
     """The page of a duty, with a form that may carry a refusal."""
     session, actor, today = db.session(), current_actor(), clock.today()
-    duty = with_surroundings(session, duty)
     item, checklist = item_of(session, duty), checklist_of(duty.cycle.checklist_version)
     records, history = records_of(session, duty.id), history_of(session, duty.id)
     return page(

@@ -18,7 +18,7 @@ from tracker.domain.evidence import REASON_LIMIT
 from tracker.domain.text import _n
 from tracker.models import Duty
 from tracker.policy import Act
-from tracker.queries.duties import duties_named, names_of
+from tracker.queries.duties import duties_named, names_of, with_surroundings
 from tracker.queries.sign_offs import waiting_for
 from tracker.services import sign_offs
 from tracker.services.sign_offs import Outcome
@@ -102,7 +102,7 @@ def _act(duty: Duty, step: Callable[[Session, ReasonForm], None], said: str) -> 
         if not form.errors:
             flash(said, "good")
             return redirect(url_for("duties.show", key=duty.key))
-    return shown(duty, form)
+    return shown(with_surroundings(db.session(), duty), form)
 
 
 @bp.post("/duties/<key>/submit")
