@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from flask import request
 
 from tracker.app import create_app
-from tracker.config import SettingsError, load_settings
+from tracker.config import CHECKOUT, SettingsError, load_settings
 
 BEHIND_A_PROXY = {
     "HTTP_X_FORWARDED_FOR": "203.0.113.9, 198.51.100.7",
@@ -108,6 +111,14 @@ def test_folders_that_cannot_be_made_are_named(tmp_path: Path):
         "TRACKER_DATABASE_URL",
         "TRACKER_STORE_URL",
     ]
+
+
+def test_a_web_server_that_cannot_start_says_why_and_nothing_else(tmp_path: Path):
+    wrong = {**os.environ, "TRACKER_DATA_DIR": str(tmp_path), "TRACKER_DATABASE_URL": f"sqlite:///{tmp_path}/none/a"}
+    program = [sys.executable, "-c", "import wsgi"]
+    done = subprocess.run(program, cwd=CHECKOUT, env=wrong, check=False, capture_output=True, text=True)
+    said = f"tracker: TRACKER_DATABASE_URL: there is no folder {tmp_path}/none; make it\n"
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_database(cls, url: str) -> str:
         if url:
-            _check_database(url)
+            check_database(url)
         return url
 
     @field_validator("store_url")
@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         elif url and scheme not in _DATABASES:
             raise ValueError(f"{scheme!r} is not known; there are sqlite, redis and postgresql")
         elif url:
-            _check_database(url)
+            check_database(url)
         return url
 
     @model_validator(mode="after")
@@ -140,7 +140,7 @@ class Settings(BaseSettings):
         return self.data_dir.resolve() / "fonts"
 
 
-def _check_database(url: str) -> None:
+def check_database(url: str) -> None:
     """Raise ValueError in words of ours: where a password was not escaped, those of the library repeat a part of it."""
     try:
         driver = make_url(url).drivername

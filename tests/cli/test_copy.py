@@ -197,3 +197,16 @@ def test_a_wrong_key_of_the_new_bucket_is_said_without_showing_it(settings: Sett
     said = copy(settings, "--to-store", url, code=3)
     assert "there is no bucket 'evidencf'" in said
     assert SECRET not in said
+
+
+def test_what_is_wrong_with_both_targets_is_said_together_before_anything_is_copied(
+    settings: Settings, swift: Server, target: str
+) -> None:
+    closed = target.rpartition("/")[0] + "/no_such_database"
+    said = copy(settings, "--to-database", closed, "--to-store", store_url("http://127.0.0.1:1"), code=3)
+    first, second = said.splitlines()
+    assert first.startswith("tracker: --to-database: ")
+    assert second.startswith("--to-store: the store does not answer")
+    refused = "postgresql+psycopg://tracker:h@rd-to:guess@127.0.0.1/tracker"
+    assert "rd-to" not in copy(settings, "--to-database", refused, "--to-store", store_url(swift.url), code=2)
+    assert "cannot be made" in copy(settings, "--to-store", "file:///proc/none", code=2)

@@ -206,8 +206,10 @@ def test_a_queue_in_postgresql_brings_jobs_to_workers_too(running: Running, asha
 
 
 def test_without_redis_everything_goes_on_and_jobs_wait_until_it_is_back(running: Running) -> None:
-    with running.cluster.worker("worker1"):
-        running.redis.close()
+    running.redis.close()
+    with running.cluster.worker("lonely"):
+        away = "the queue does not answer; jobs wait in the database meanwhile"  # at the start, then once a minute
+        until(lambda: running.cluster.log("lonely").count(away) >= 2, seconds=90)
         visitor = Visitor(running.webs[1])
         visitor.sign_in("asha")
         status, page = tick(visitor, "L3-14", content=b"without redis")
@@ -216,8 +218,9 @@ def test_without_redis_everything_goes_on_and_jobs_wait_until_it_is_back(running
         key = ask(running, visitor)
         assert running.job(key).state is JobState.WAITING
         running.start_redis()
-        until(lambda: is_done(running, key), seconds=150, what=lambda: running.cluster.log("worker1"))
+        until(lambda: is_done(running, key), seconds=150, what=lambda: running.cluster.log("lonely"))
     assert running.job(key).attempts == 1
+    assert "Traceback" not in running.cluster.log("lonely")  # the library's own words, at each try, for hours
 
 
 def test_attempts_to_sign_in_are_counted_for_all_servers_together(running: Running) -> None:

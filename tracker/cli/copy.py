@@ -13,14 +13,14 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from tracker.config import Settings, SettingsError
+from tracker.config import Settings, SettingsError, check_database
 from tracker.db import db, engine_options, prepare
 from tracker.storage.probe import faults_of
 from tracker.storage.s3 import S3Store
 from tracker.storage.store import Store, open_store
 from tracker.tasks import copying
+from tracker.tasks.engines import faults_of_database
 from tracker.tasks.stores import EVIDENCE, evidence_store
 
 FINDINGS = 1
@@ -39,6 +39,7 @@ def copy(to_database: str | None, to_store: str | None, *, as_json: bool) -> Non
     """
     if not to_database and not to_store:
         raise click.UsageError("nothing to do: name --to-database, --to-store, or both")
+    _check(to_database, to_store)
     found: dict[str, Any] = {}
     with copying.reading(db.engine) as source, _progress(quiet=as_json) as progress:
         if to_database:
@@ -55,6 +56,28 @@ def copy(to_database: str | None, to_store: str | None, *, as_json: bool) -> Non
         _print(found, differences)
     if differences:
         sys.exit(FINDINGS)
+
+
+def _check(to_database: str | None, to_store: str | None) -> None:
+    """Raise what is wrong with both targets, before anything is copied to one of them."""
+    faults: list[str] = []
+    if to_database:
+        faults += [line.replace("TRACKER_DATABASE_URL", "--to-database") for line in _faults_of_database(to_database)]
+    if to_store and isinstance(store := _store(to_store), S3Store):
+        faults += [line.replace("TRACKER_STORE_URL", "--to-store") for line in faults_of(store)]
+    if faults:
+        raise SettingsError("\n".join(faults))
+
+
+def _faults_of_database(url: str) -> list[str]:
+    settings: Settings = current_app.config["TRACKER"]
+    if url == settings.database:
+        raise click.UsageError("--to-database is the database that is copied")
+    try:
+        check_database(url)
+    except ValueError as error:
+        raise click.UsageError(f"--to-database: {error}") from None
+    return faults_of_database(url)
 
 
 def _rows(source: Any, target: Engine, progress: copying.Progress) -> dict[str, Any]:  # noqa: ANN401  a connection
@@ -93,12 +116,7 @@ def _print(found: dict[str, Any], differences: list[str]) -> None:
 @contextmanager
 def _engine(url: str) -> Iterator[Engine]:
     settings: Settings = current_app.config["TRACKER"]
-    if url == settings.database:
-        raise click.UsageError("--to-database is the database that is copied")
-    try:
-        engine = create_engine(url, **engine_options(url, allow_old_sqlite=settings.allow_old_sqlite))
-    except (ArgumentError, NoSuchModuleError):
-        raise click.UsageError("--to-database: should be postgresql+psycopg://user:password@host/name") from None
+    engine = create_engine(url, **engine_options(url, allow_old_sqlite=settings.allow_old_sqlite))
     prepare(engine)
     try:
         yield engine
@@ -113,12 +131,11 @@ def _store(url: str) -> Store:
     folder = Path(settings.data_dir.resolve() / "arriving")
     secret = settings.store_secret.get_secret_value()
     try:
-        store = open_store(url, folder, key_id=settings.store_key_id, secret=secret, below=EVIDENCE)
+        return open_store(url, folder, key_id=settings.store_key_id, secret=secret, below=EVIDENCE)
     except ValueError as error:
         raise click.UsageError(f"--to-store: {error}") from None
-    if isinstance(store, S3Store) and (faults := faults_of(store)):
-        raise SettingsError("\n".join(fault.replace("TRACKER_STORE_URL", "--to-store") for fault in faults))
-    return store
+    except OSError as error:
+        raise click.UsageError(f"--to-store: {error.filename} cannot be made: {error.strerror}") from None
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def check_engines(settings: Settings, queue: Queue) -> None:
 
     What every installation has on its own disk is not asked. A queue that is away is no fault: jobs wait without it.
     """
-    found = [*_of_database(settings.database), *_of_store(settings)]
+    found = [*faults_of_database(settings.database), *_of_store(settings)]
     if fault := queue.fault():
         found.append(f"TRACKER_QUEUE_URL: {fault}")
     if found:
@@ -36,7 +36,8 @@ def make_data_folder(settings: Settings) -> None:
         raise SettingsError(f"TRACKER_DATA_DIR: {settings.data_dir} cannot be made: {error.strerror}") from None
 
 
-def _of_database(url: str) -> list[str]:
+def faults_of_database(url: str) -> list[str]:
+    """What is wrong with the database of a URL that can be read, each in a line that names the setting."""
     if url.startswith("sqlite"):
         folder = Path(make_url(url).database or "").parent
         return [] if folder.is_dir() else [f"TRACKER_DATABASE_URL: there is no folder {folder}; make it"]

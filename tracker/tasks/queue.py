@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -22,6 +23,28 @@ SWEEP = 60.0  # seconds from one sweep of a worker to the next
 _AWAY = (OSError, sqlite3.Error, RedisError, psycopg.Error)
 
 logger = logging.getLogger(__name__)
+
+
+class _OnceAMinute(logging.Filter):
+    """Says in one line a minute that the queue is away; the library says it with a traceback at each of its tries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, _AWAY):
+            return True
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + SWEEP
+        record.msg = "the queue does not answer; jobs wait in the database meanwhile: %s"
+        record.args, record.exc_info = (error,), None
+        return True
+
+
+_once_a_minute = _OnceAMinute()
 
 
 def _open(settings: Settings) -> Huey:
@@ -89,7 +112,10 @@ class Queue:
         Each worker sweeps for itself, whether or not the queue answers.
         """
         self._perform = perform
+        for name in ("Worker", "Scheduler"):
+            logging.getLogger(f"huey.consumer.{name}").addFilter(_once_a_minute)
         sweep()
+        logger.info("ready for jobs", extra={"workers": workers})
         over = threading.Event()
         sweeping = threading.Thread(target=self._sweep_on, args=(sweep, over), daemon=True)
         sweeping.start()
