@@ -18,7 +18,7 @@ from tracker.queries.duties import CLAIM_STANDS, content_of, is_changed
 from tracker.queries.evidence import contents_of
 from tracker.queries.sign_offs import claims_of
 from tracker.services.bulk import update_rows
-from tracker.services.sign_off_rows import Shown
+from tracker.services.sign_off_rows import SHOWN, Shown
 
 
 def locked(session: Session, duty_ids: Collection[int]) -> list[Duty]:
@@ -42,14 +42,24 @@ def renew(session: Session, duties: Collection[Duty]) -> None:
 
 
 def show(session: Session, changes: Iterable[tuple[Duty, Shown]]) -> None:
-    """Let duties (locked) show this, all in one statement; those that show it already stay as they are."""
-    differing = [(duty, shown) for duty, shown in changes if Shown.of(duty) != shown]
-    rows = [{"id": duty.id, "version": duty.version} | vars(shown) for duty, shown in differing]
+    """Let duties (locked) show this, all in one statement; those that show it already stay as they are.
+
+    Only columns are written in which one of them differs: every index of a column that is written is renewed.
+    """
+    differing = [(duty, before, after) for duty, after in changes if (before := Shown.of(duty)) != after]
+    names = [
+        name for name in SHOWN if any(getattr(before, name) != getattr(after, name) for _, before, after in differing)
+    ]
+    rows = [
+        {"id": duty.id, "version": duty.version} | {name: getattr(after, name) for name in names}
+        for duty, _, after in differing
+    ]
     if update_rows(session, Duty, rows, key=("id", "version")) != len(rows):
         raise StaleDataError("a duty was changed by somebody else although it was locked")
-    for duty, shown in differing:
-        for name, value in (vars(shown) | {"version": duty.version + 1}).items():
-            set_committed_value(duty, name, value)
+    for (duty, _, _), row in zip(differing, rows, strict=True):
+        for name in names:
+            set_committed_value(duty, name, row[name])
+        set_committed_value(duty, "version", row["version"] + 1)
 
 
 def closed_years(session: Session, duties: Iterable[Duty]) -> dict[int, int]:

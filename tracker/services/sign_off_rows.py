@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, Self
 
 from tracker.domain.canonical import digest
@@ -67,10 +68,11 @@ class Shown:
     @classmethod
     def of(cls, duty: Duty) -> Self:
         """What the duty shows now."""
-        return cls(**{name: getattr(duty, name) for name in SHOWN})
+        return cls(*_shown(duty))
 
 
 SHOWN = tuple(Shown.__dataclass_fields__)
+_shown = attrgetter(*SHOWN)
 
 
 @dataclass(frozen=True)
