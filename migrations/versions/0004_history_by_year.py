@@ -52,12 +52,12 @@ CREATE TEMPORARY TABLE new_access_log ON COMMIT DROP AS
     SELECT id, {year}row_number() OVER (ORDER BY id) AS number FROM old_access_log;
 ANALYZE new_log_entry, new_log_payload, new_access_log"""
 ONCE = """CREATE OR REPLACE FUNCTION tracker_numbered_once() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN IF EXISTS (SELECT 1 FROM come WHERE
-    (SELECT count(*) FROM log_entry AS e WHERE e.chain_id = come.chain_id AND e.seq = come.seq) > 1)
+$$ BEGIN IF (SELECT count(*) FROM log_entry WHERE chain_id = NEW.chain_id AND seq = NEW.seq) > 1
 THEN RAISE EXCEPTION 'duplicate key value: log_entry has this chain_id and seq' USING ERRCODE = 'unique_violation';
 END IF; RETURN NULL; END $$;
-CREATE TRIGGER log_entry_is_numbered_once AFTER INSERT ON log_entry REFERENCING NEW TABLE AS come
-    FOR EACH STATEMENT EXECUTE FUNCTION tracker_numbered_once()"""
+CREATE TRIGGER log_entry_is_numbered_once AFTER INSERT ON log_entry FOR EACH ROW
+    WHEN (to_char(NEW.at AT TIME ZONE INTERVAL '8 hours', 'MMDD') IN ('1231', '0101'))
+    EXECUTE FUNCTION tracker_numbered_once()"""
 
 
 def _run(statement):

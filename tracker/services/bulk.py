@@ -20,11 +20,13 @@ from sqlalchemy import (
     Date,
     Dialect,
     FromClause,
+    Insert,
     Select,
     Table,
     TypeDecorator,
+    bindparam,
     func,
-    literal,
+    insert,
     select,
     text,
 )
@@ -63,23 +65,30 @@ def numbers_by_year(session: Session, model: type[Base], moments: Sequence[datet
         digits: Sequence[int] = row_numbers(session, model, len(firsts))
         return [first + number for first, number in zip(firsts, digits, strict=True)]
     session.flush()
-    following = {first: count(session.scalar(_next_number(model, first)) or 0) for first in set(firsts)}
+    following = {first: count(session.scalar(_next_number(model), {"first": first}) or 0) for first in set(firsts)}
     return [next(following[first]) for first in firsts]
 
 
-def number_by_year(session: Session, model: type[Base], at: datetime) -> ColumnElement[int]:
-    """The same for one row, as an expression that the statement works out which inserts it."""
-    first = first_number(at.astimezone(SHANGHAI).year)
-    if session.get_bind().dialect.name == "postgresql":
-        digits = func.nextval(func.pg_get_serial_sequence(model.__tablename__, "id"), type_=BigInteger)
-        return literal(first, BigInteger) + digits
-    return _next_number(model, first).scalar_subquery()
-
-
-def _next_number(model: type[Base], first: int) -> Select[int]:
+@lru_cache
+def _next_number(model: type[Base]) -> Select[int]:
     """The first number of a year that no row has: one writer at a time asks SQLite for it."""
-    number = table_of(model).c.id
+    number, first = table_of(model).c.id, bindparam("first", type_=BigInteger)
     return select(func.coalesce(func.max(number), first) + 1).where(number > first, number < first + OF_A_YEAR)
+
+
+def insert_by_year(session: Session, model: type[Base], row: Row, *, at: datetime) -> None:
+    """Insert one row of a table that is divided by the year; the statement itself takes its number."""
+    statement = _numbering_insert(model, session.get_bind().dialect.name)
+    session.execute(statement, {**row, "at": at, "first": first_number(at.astimezone(SHANGHAI).year)})
+
+
+@lru_cache
+def _numbering_insert(model: type[Base], dialect: str) -> Insert:
+    table = table_of(model)
+    number: ColumnElement[int] = _next_number(model).scalar_subquery()
+    if dialect == "postgresql":
+        number = bindparam("first", type_=BigInteger) + func.nextval(func.pg_get_serial_sequence(table.name, "id"))
+    return insert(table).values(id=number).inline()
 
 
 def insert_rows(session: Session, model: type[Base], rows: Sequence[Row]) -> None:

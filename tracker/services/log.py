@@ -18,7 +18,7 @@ from tracker.domain.log import entry_digest
 from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization
 from tracker.queries.history import SHANGHAI
 from tracker.queries.log import HEADS, SYSTEM
-from tracker.services.bulk import insert_rows, number_by_year, numbers_by_year, update_rows
+from tracker.services.bulk import insert_by_year, insert_rows, numbers_by_year, update_rows
 
 
 @dataclass(frozen=True)
@@ -189,15 +189,12 @@ def record_access(
     unit_id: int | None,
 ) -> None:
     """Note that somebody opened or exported something; outside the chain, readable by the unit."""
-    session.add(
-        AccessLog(
-            id=number_by_year(session, AccessLog, now),
-            at=now,
-            actor=actor.person_key,
-            unit_id=unit_id,
-            verb=verb,
-            object_kind=kind,
-            object_key=key,
-            request_id=actor.request_id,
-        )
-    )
+    row = {
+        "actor": actor.person_key,
+        "unit_id": unit_id,
+        "verb": verb,
+        "object_kind": kind,
+        "object_key": key,
+        "request_id": actor.request_id,
+    }
+    insert_by_year(session, AccessLog, row, at=now)
