@@ -12,10 +12,11 @@ from tests.work import ACT, CHECKLIST, PRESENT, cycle_of, duty, file, queries_of
 from tracker.domain.errors import Invalid, NotAllowed, WrongState
 from tracker.domain.inspection import InspectionKind, InspectionState, MemberRole, Severity
 from tracker.domain.score import Verdict
-from tracker.models import EvidenceLink, Inspection, InspectionDuty, LogChain, LogEntry
+from tracker.models import Duty, EvidenceLink, Inspection, InspectionDuty, LogChain, LogEntry
 from tracker.models import Verdict as VerdictRow
 from tracker.policy import visible
 from tracker.queries import inspections as queries
+from tracker.queries.inspection_as_of import sample_then
 from tracker.services import inspections, sign_offs
 from tracker.services.inspections import Plan, Problem
 from tracker.web.access import WITH
@@ -86,6 +87,29 @@ def test_a_sample_may_be_picked_by_hand(session, city, meetings):
     inspections.add_to_sample(session, inspection, meetings[1], actor=city.actor("Ines"), now=NOW)
 
     assert [row.key for row in queries.sample_of(session, inspection)] == [meetings[1].key]
+
+
+def test_the_sample_is_read_page_by_page_behind_a_duty_also_one_that_was_judged_meanwhile(session, city, meetings):
+    for month in ("M01", "M02"):
+        duty(city, "D1-B1.P4-1", "L3-02", month)
+    inspection = planned(session, city)
+    whole = [row.key for row in queries.sample_of(session, inspection, size=None)]
+    assert len(whole) == 4
+    seen, after = [], ""
+    while page := [row.key for row in queries.sample_of(session, inspection, pending=True, after=after, size=2)]:
+        seen, after = seen + page, page[-1]
+        judge(session, city, inspection, session.scalars(select(Duty).where(Duty.key == after)).one(), Verdict.MET)
+    assert seen == whole
+
+    on_that_day = [row.key for row in sample_then(session, inspection, as_of=NOW, after=whole[1], size=2)]
+    assert on_that_day == [row.key for row in sample_then(session, inspection, as_of=NOW)][2:4] == whole[2:4]
+
+
+def test_behind_a_duty_that_was_never_in_the_sample_the_list_begins_anew(session, city, meetings):
+    inspection = planned(session, city, items=("L3-02",))
+    whole = queries.sample_of(session, inspection)
+    assert queries.sample_of(session, inspection, after=meetings[2].key) == whole
+    assert sample_then(session, inspection, as_of=NOW, after=meetings[2].key) == whole
 
 
 def test_a_duty_of_another_unit_cannot_be_picked(session, city, meetings):

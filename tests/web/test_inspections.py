@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import date
 
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.web.conftest import ClientOf, post
-from tracker.models import Duty, Finding, Inspection, Overrule, Person
+from tracker.models import Duty, Finding, Inspection, InspectionDuty, Overrule, Person
 
 PLAN = {
     "title": "上半年督查",
@@ -159,6 +160,23 @@ def test_a_number_that_no_row_can_have_is_no_fault_of_the_program(ines: FlaskCli
     post(ines, "/inspections/new", PLAN)
     for number in (2**31, 10**20):
         assert ines.get(address.format(number)).status_code == status
+
+
+@pytest.mark.parametrize("day", ["", "?as_of=2026-05-20"])
+def test_a_long_sample_is_turned_page_by_page(client_of: ClientOf, session: Session, day: str) -> None:
+    client = client_of("Ines")
+    wide = {"dimensions": [], "period_starts_on": "2026-01-01", "period_ends_on": "2026-12-31"}
+    assert post(client, "/inspections/new", {**PLAN, **wide, "ends_on": "2027-01-31"}).status_code == 302
+    seen: list[str] = []
+    address: str | None = f"/inspections/1/duties{day}"
+    while address:
+        page = client.get(address).text
+        seen += re.findall(r'<a href="[^"]*(?:duties/|duty=)([^"?]+)[^"]*"><span class="code">', page)
+        following = re.search(r'href="([^"]+after=[^"]+)"', page)
+        address = html.unescape(following[1]) if following else None
+    sampled = session.scalars(select(Duty.key).join(InspectionDuty, InspectionDuty.duty_id == Duty.id)).all()
+    assert len(sampled) > 200
+    assert sorted(seen) == sorted(sampled)
 
 
 def test_only_what_falls_due_before_the_end_of_the_check_is_offered_for_the_sample(

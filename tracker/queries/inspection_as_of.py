@@ -37,10 +37,10 @@ def sample_then(
     as_of: datetime,
     unit: str | None = None,
     pending: bool = False,
-    after: int = 0,
+    after: str = "",
     size: int = PAGE,
 ) -> list[Sampled]:
-    """The duties of the sample as they stood then, in the official order of that day."""
+    """The duties of the sample as they stood then, in the official order of that day; those behind the duty `after`."""
     rows = sample_of(session, inspection, unit=unit, pending=pending, size=None, as_of=as_of)
     numbers = _numbers(session, rows)
     stood = {
@@ -61,7 +61,8 @@ def sample_then(
         for row in rows
     ]
     found.sort(key=lambda row: order[row.organization_code][0])  # within an organization the order never changes
-    return found[after : after + size]
+    start = next((place for place, row in enumerate(found, start=1) if row.key == after), 0)
+    return found[start : start + size]
 
 
 def _numbers(session: Session, rows: Sequence[Sampled]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor, RoleName
@@ -43,6 +43,7 @@ from tracker.queries.history import known
 from tracker.queries.people import name_of
 
 PAGE = 200
+_ORDER = (Organization.place, Duty.level, Duty.item_id, Duty.period_starts_on, Duty.key)  # of a sample
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,17 @@ def _queue(inspection: Inspection, *, as_of: datetime | None) -> Select[*tuple[A
             ),
         )
         .where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty, as_of))
-        .order_by(Organization.place, Duty.level, Duty.item_id, Duty.period_starts_on, Duty.key)
+        .order_by(*_ORDER)
+    )
+
+
+def _place_of(inspection: Inspection, key: str) -> Select[*tuple[Any, ...]]:
+    """Where a duty of the sample stands in its order."""
+    return (
+        select(*_ORDER)
+        .join(InspectionDuty, InspectionDuty.duty_id == Duty.id)
+        .join(Organization, Organization.id == Duty.organization_id)
+        .where(InspectionDuty.inspection_id == inspection.id, Duty.key == key)
     )
 
 
@@ -229,18 +240,23 @@ def sample_of(
     *,
     unit: str | None = None,
     pending: bool = False,
-    after: int = 0,
+    after: str = "",
     size: int | None = PAGE,
     as_of: datetime | None = None,
 ) -> list[Sampled]:
-    """The duties of the sample in the order of the item table; `pending` leaves those without a verdict."""
+    """The duties of the sample in the order of the item table; `pending` leaves those without a verdict.
+
+    `after` is the key of a duty that was ever in the sample: those behind it, whether it is judged by now or not.
+    """
     query = _queue(inspection, as_of=as_of)
+    if last := session.execute(_place_of(inspection, after)).first() if after else None:
+        query = query.where(tuple_(*_ORDER) > tuple_(*last))
     if unit:
         query = query.where(Duty.unit_id.in_(select(Organization.id).where(Organization.code == unit)))
     if pending:
         query = query.where(Verdict.id.is_(None))
     if size is not None:
-        query = query.limit(size).offset(after)
+        query = query.limit(size)
     return [Sampled(*row) for row in session.execute(query)]
 
 

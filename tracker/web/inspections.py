@@ -31,7 +31,7 @@ from tracker.queries.self_check_tables import UnitTable, tables_of
 from tracker.services import inspections
 from tracker.tasks.papers import KINDS, Kind
 from tracker.web import clock, findings, pictures
-from tracker.web.access import current_actor, guard, load, number_asked
+from tracker.web.access import current_actor, guard, load
 from tracker.web.as_of import answers_past, known_at, refuse_unless_known
 from tracker.web.forms import Confirmation, Form, entered, page
 
@@ -152,8 +152,8 @@ def duties(inspection: Inspection) -> ResponseReturnValue:
     refuse_unless_known(inspection.created_at)
     session, at = db.session(), known_at()
     unit, pending = request.args.get("unit", ""), request.args.get("pending") == "1"
-    after = number_asked("after") or 0
-    narrowed: dict[str, Any] = {"unit": unit or None, "pending": pending, "after": after}
+    narrowed: dict[str, Any] = {"unit": unit or None, "pending": pending, "after": request.args.get("after", "")}
+    narrowed["size"] = queries.PAGE + 1
     if at is None:
         rows = queries.sample_of(session, inspection, **narrowed)
     else:
@@ -161,12 +161,11 @@ def duties(inspection: Inspection) -> ResponseReturnValue:
     return render_template(
         "inspections/duties.html",
         inspection=inspection,
-        rows=rows,
+        rows=rows[: queries.PAGE],
         units=_units(inspection),
         unit=unit,
         pending=pending,
-        after=after,
-        size=queries.PAGE,
+        following=rows[queries.PAGE - 1].key if len(rows) > queries.PAGE else None,
         items=items_of_year(session, inspection.cycle, as_of=at),
         may_judge=at is None and can(session, current_actor(), Act.INSPECT, inspection),
     )
