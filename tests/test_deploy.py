@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import ssl
@@ -68,6 +69,15 @@ def test_a_unit_may_write_to_its_data_folder_and_no_other(unit: Path):
     assert re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE) == [folder[1]]
     for line in ("ProtectSystem=strict", "NoNewPrivileges=yes", "MemoryDenyWriteExecute=yes", "CapabilityBoundingSet="):
         assert f"\n{line}\n" in text
+
+
+def test_a_shell_reads_every_line_of_the_sample_of_settings(tmp_path: Path):
+    lines = re.findall(r"^#? ?(TRACKER_\w+)=(.*)$", (DEPLOY / "tracker.env").read_text(), re.MULTILINE)
+    (tmp_path / "env").write_text("".join(f"{name}={value}\n" for name, value in lines))
+    read = ["sh", "-c", f"set -eua; . {tmp_path}/env; env"]
+    result = subprocess.run(read, check=True, capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+    assert result.stderr == ""
+    assert {f"{name}={value.strip(chr(39))}" for name, value in lines} <= set(result.stdout.splitlines())
 
 
 # -- nginx -------------------------------------------------------------------------------------------------------------
