@@ -9,15 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.domain.canonical import canonical_json, digest
+from tracker.domain.canonical import canonical_json, digest, moment
 from tracker.domain.log import (
     ENTRY_FORM,
     FAULT_TEXTS,
+    MEMBERS,
     Break,
     Entry,
     Fault,
+    Held,
     entry_content,
     entry_digest,
+    held,
     verify_chain,
 )
 
@@ -146,7 +149,7 @@ def test_every_fault_is_said_in_words(fault):
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8) | st.sampled_from(
     ['"', "\\", "\x7f", "\n", "e\u0301"]
 )
-MEMBERS = {
+ANY = {
     **dict.fromkeys(("chain", "act_id", "verb", "object_kind", "object_key", "payload_digest"), TEXT),
     **dict.fromkeys(("actor", "appointment", "request_id", "previous"), TEXT | st.none()),
     "seq": st.integers(1, 10**9),
@@ -154,7 +157,7 @@ MEMBERS = {
 }
 
 
-@given(st.fixed_dictionaries(MEMBERS))
+@given(st.fixed_dictionaries(ANY))
 def test_the_content_of_an_entry_is_the_canonical_form_of_its_members(members):
     assert entry_content(**members) == canonical_json({"form": ENTRY_FORM, **members})
 
@@ -164,3 +167,90 @@ def test_text_that_is_no_unicode_has_no_content():
     del values["digest"], values["payload"]
     with pytest.raises(ValueError, match="surrogates"):
         entry_content(**values | {"verb": "\ud800"})
+
+
+# ---------------------------------------------------------------- the quick way, over the same entries as bare rows
+
+
+def rows_of(entries):
+    """Entries as they lie in a database."""
+    return [
+        (
+            *(moment(entry.at) if name == "at" else getattr(entry, name) for name in MEMBERS),
+            *(entry.digest, entry.payload),
+        )
+        for entry in entries
+    ]
+
+
+def odd_chain(texts):
+    """A chain in which every text is one of these."""
+    entries, previous = [], None
+    for seq, text in enumerate(texts, start=1):
+        payload = text.encode()
+        values = dict.fromkeys(("act_id", "actor", "appointment", "verb", "object_kind", "object_key"), text)
+        values |= {"chain": "unit-1", "seq": seq, "at": START, "request_id": None}
+        values |= {"payload_digest": digest(payload), "previous": previous}
+        entries.append(Entry(**values, digest=entry_digest(**values), payload=payload))
+        previous = entries[-1].digest
+    return entries
+
+
+def test_an_untouched_chain_holds_up_to_its_end_the_quick_way():
+    assert held(rows_of(ENTRIES), chain="unit-1") == Held(LENGTH, ENTRIES[-1].digest)
+    assert held([], chain="unit-1") == Held(0, None)
+    assert held(rows_of(ENTRIES), chain="unit-2") is None
+
+
+@given(st.lists(TEXT, max_size=4))
+def test_texts_that_are_escaped_or_normalized_hold_as_well(texts):
+    entries = odd_chain(texts)
+    assert verify_chain(entries) is None
+    assert held(rows_of(entries), chain="unit-1") == Held(len(texts), entries[-1].digest if texts else None)
+
+
+@given(st.integers(0, LENGTH - 1), st.sampled_from(sorted(set(CHANGES) - {"chain"})))
+def test_any_single_change_leaves_a_doubt(index, member):
+    changed = list(ENTRIES)
+    changed[index] = replace(changed[index], **{member: CHANGES[member]})
+    assert held(rows_of(changed), chain="unit-1") is None
+
+
+@pytest.mark.parametrize("text", ['say "it"', "a\\b", "line\n", "\x01"])
+@pytest.mark.parametrize("member", ["act_id", "actor", "appointment", "verb", "object_kind", "object_key"])
+def test_a_text_that_was_replaced_by_what_it_is_escaped_as_leaves_a_doubt(text, member):
+    [entry] = odd_chain([text])
+    forged = replace(entry, **{member: json.dumps(text)[1:-1]})
+    assert held(rows_of([entry]), chain="unit-1")
+    assert held(rows_of([forged]), chain="unit-1") is None
+
+
+def test_a_text_that_swallows_the_next_member_leaves_a_doubt():
+    [entry] = odd_chain(["x"])
+    forged = replace(entry, act_id='x","actor":"x', actor=None)
+    assert held(rows_of([forged]), chain="unit-1") is None
+
+
+@given(st.integers(0, LENGTH - 2))
+def test_a_dropped_or_doubled_entry_leaves_a_doubt(index):
+    assert held(rows_of(ENTRIES[:index] + ENTRIES[index + 1 :]), chain="unit-1") is None
+    assert held(rows_of([*ENTRIES[: index + 1], *ENTRIES[index:]]), chain="unit-1") is None
+
+
+def test_a_moment_that_is_none_leaves_a_doubt():
+    [row] = rows_of(ENTRIES[:1])
+    for text in ("yesterday", "", row[3].removesuffix("Z")):
+        assert held([(*row[:3], text, *row[4:])], chain="unit-1") is None
+
+
+def test_a_payload_that_is_gone_leaves_a_doubt_unless_it_was_sealed():
+    gone = rows_of([*ENTRIES[:2], replace(ENTRIES[2], payload=None), *ENTRIES[3:]])
+    assert held(gone, chain="unit-1") is None
+    assert held(gone, chain="unit-1", sealed={ENTRIES[2].digest}) == Held(LENGTH, ENTRIES[-1].digest)
+
+
+def test_recorded_heads_are_asked_the_quick_way_too():
+    rows = rows_of(ENTRIES)
+    assert held(rows, chain="unit-1", heads={5: ENTRIES[4].digest})
+    assert held(rows, chain="unit-1", heads={5: "0" * 64}) is None
+    assert held(rows[:3], chain="unit-1", heads={5: ENTRIES[4].digest}) is None

@@ -8,11 +8,11 @@ from sqlalchemy import select
 from tests.city import NOW, at
 from tests.tampering import tamper
 from tracker.domain.actor import operator
-from tracker.domain.log import Break, Fault
+from tracker.domain.log import Break, Fault, held
 from tracker.models import LogChain, LogEntry
-from tracker.queries.log import SYSTEM, last_heads
+from tracker.queries.log import SYSTEM, chains, last_heads, stored_rows
 from tracker.services.log import record, record_heads
-from tracker.services.verification import verify_log
+from tracker.services.verification import ChainReport, verify_chains, verify_log
 
 
 def write(session, *, chains=("D1",), key="2026.D1-B1.1", now=NOW, after=None):
@@ -49,6 +49,25 @@ def test_a_chain_names_its_length_and_its_head(busy):
 def test_untouched_chains_hold(busy):
     assert faults(busy) == {}
     assert [report.length for report in verify_log(busy)] == [6, 3]
+
+
+def test_untouched_chains_hold_the_quick_way_whatever_their_texts(busy):
+    for key in ('say "it"', "back\\slash", "e\u0301", "中文", "line\n"):
+        write(busy, key=key, after={key: key})
+    for chain in chains(busy):
+        assert held(stored_rows(busy, chain), chain=chain.key) == (chain.length, chain.head)
+
+
+def test_chains_are_checked_in_halves_and_reported_as_one(busy):
+    given = []
+
+    def aside(keys):
+        given.extend(keys)
+        return lambda: verify_chains(busy, keys)
+
+    assert verify_log(busy, aside=aside) == verify_log(busy)
+    assert given == ["D2"]
+    assert verify_chains(busy, ["D9"]) == [ChainReport("D9", 0, None, Break(1, Fault.TAIL))]
 
 
 @pytest.mark.parametrize(

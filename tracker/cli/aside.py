@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 
 from tracker.cli.progress import snapshot
@@ -49,11 +49,12 @@ def _asked(here: Connection, keys: Sequence[str]) -> Callable[[], list[ChainRepo
     def waiting() -> list[ChainReport]:
         try:
             reports: list[ChainReport] = here.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return verify_chains(snapshot(), keys)
         return reports
 
-    here.send(keys)
+    with suppress(OSError):
+        here.send(keys)
     return waiting
 
 
