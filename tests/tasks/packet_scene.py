@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pikepdf
 from PIL import Image
-from sqlalchemy import Engine, create_engine, insert, select
+from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import Session
 
 from tests.city import NOW
@@ -18,7 +18,7 @@ from tests.scene import ACT, play
 from tests.storage.test_sheets import RED, looped_pages, pdf_of
 from tracker.config import Settings, load_settings
 from tracker.db import engine_options, prepare, writing
-from tracker.models import Base, Duty, Inspection, Person, StoredFile
+from tracker.models import Duty, Inspection, Person, StoredFile
 from tracker.queries.actors import actor_of_person
 from tracker.queries.inspections import is_sampled
 from tracker.reporting.fonts import FontSet
@@ -144,12 +144,3 @@ def _hand_in_hostile_files(session: Session, store: BlobStore, sentence: str) ->
 
 def _person(session: Session, key: str) -> Person:
     return session.scalars(select(Person).where(Person.key == key)).one()
-
-
-def copy_rows(source: Engine, target: Engine) -> None:
-    """Copy every row of one database into another that has its tables and nothing in them."""
-    with source.connect() as one, target.begin() as other:
-        for table in Base.metadata.sorted_tables:
-            rows = [dict(row._mapping) for row in one.execute(select(table).order_by(*table.primary_key.columns))]
-            if rows:
-                other.execute(insert(table), rows)

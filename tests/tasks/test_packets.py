@@ -24,7 +24,7 @@ from sqlalchemy import create_engine
 from tests import verapdf
 from tests.city import NOW
 from tests.prepared import lend
-from tests.tasks.packet_scene import HOSTILE, Installed, copy_rows, install
+from tests.tasks.packet_scene import HOSTILE, Installed, install
 from tracker.config import CHECKOUT, Settings, load_settings
 from tracker.db import engine_options
 from tracker.domain.packet import WHY_NOT_SHOWN
@@ -34,6 +34,7 @@ from tracker.models import Base
 from tracker.reporting.demo_keys import make_demo_authority
 from tracker.reporting.fonts import FontSet
 from tracker.storage.blobs import BlobStore
+from tracker.tasks.copying import copy_rows, reading
 from tracker.tasks.packet_verification import verify
 from tracker.tasks.packets import (
     Made,
@@ -372,7 +373,8 @@ def test_the_same_state_gives_the_same_bytes_on_other_machines_and_databases(
         shutil.copytree(installed.settings.store_dir, elsewhere.store_dir)
         engine = create_engine(elsewhere.database, **engine_options(elsewhere.database))
         Base.metadata.create_all(engine)
-        copy_rows(installed.engine, engine)
+        with reading(installed.engine) as rows:
+            copy_rows(rows, engine, progress=lambda *_: None)
         [path] = Press(Installed(elsewhere, engine), tmp_path).make("whole", check_values, number=1, unit=None).files
         engine.dispose()
 
