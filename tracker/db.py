@@ -42,6 +42,7 @@ def engine_options(url: str, *, allow_old_sqlite: bool = False) -> dict[str, Any
 def prepare(engine: Engine) -> None:
     """Make a SQLite engine durable and honest: WAL, full sync, foreign keys, and BEGIN that means it."""
     if engine.dialect.name != "sqlite":
+        _compile_nothing(engine)
         return
 
     @event.listens_for(engine, "connect")
@@ -54,6 +55,16 @@ def prepare(engine: Engine) -> None:
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("tracker_writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _compile_nothing(engine: Engine) -> None:
+    """Keep PostgreSQL from compiling plans: over many partitions that takes seconds, and the plans milliseconds."""
+
+    @event.listens_for(engine, "connect")
+    def turn_off(connection: Any, _: Any) -> None:  # noqa: ANN401  the driver's own type
+        connection.autocommit = True
+        connection.execute("SET jit = off")
+        connection.autocommit = False
 
 
 @contextmanager

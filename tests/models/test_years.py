@@ -223,3 +223,9 @@ def test_a_clock_that_is_wrong_by_years_is_taken_at_its_word(session, city):
     write(session, NOW + timedelta(days=365 * 3))
     write(session, NOW)
     assert [report.broken for report in verify_log(session)] == [None]
+
+
+@ON_POSTGRESQL
+def test_no_plan_over_many_partitions_is_compiled(session):
+    """It costs seconds, for plans that run for milliseconds."""
+    assert session.scalar(text("SHOW jit")) == "off"
