@@ -17,12 +17,14 @@ from sqlalchemy.orm import Session
 from tests.city import NOW
 from tests.engines.servers import KEY_ID, SECRET, Server, store_url, swift_server
 from tests.scene import play
+from tests.tampering import tamper
 from tracker.config import CHECKOUT, Settings, load_settings
 from tracker.db import engine_options, prepare, writing
 from tracker.domain.actor import operator
 from tracker.models import Base, LogEntry, Organization, StoredFile
 from tracker.services.log import record
 from tracker.services.recount import verify_caches, verify_sign_offs, verify_texts
+from tracker.services.verification import verify_log
 from tracker.storage.blobs import BlobStore
 from tracker.storage.parts import Check
 from tracker.storage.store import open_store
@@ -126,8 +128,39 @@ def test_everything_arrives_in_postgresql_and_a_bucket_and_a_second_run_takes_ov
     with Session(copied) as session, writing(session):  # the new database numbers its rows on from there
         note(session, "y")
     with Session(copied) as session:
-        assert session.scalar(select(func.count()).select_from(LogEntry)) == rows["log_entry"] + 2
+        of_the_year = session.scalar(
+            text("SELECT count(*) FROM log_entry_2026")
+        )  # every row in the partition of its year
+        assert of_the_year == session.scalar(select(func.count()).select_from(LogEntry)) == rows["log_entry"] + 2
     for engine in (source, copied):
+        engine.dispose()
+
+
+def test_what_was_numbered_without_a_year_lies_before_the_years_and_what_follows_in_its_own(
+    target: str, tmp_path: Path
+) -> None:
+    """The entries of an installation from before the division, and one that it wrote since, are one chain."""
+    old = engine_at(f"sqlite:///{tmp_path}/old.sqlite3")
+    Base.metadata.create_all(old)
+    with Session(old) as session, writing(session):
+        for number in range(3):
+            note(session, f"{number}")
+        session.execute(text("PRAGMA defer_foreign_keys = ON"))
+        for table, columns in (("log_payload", ("id",)), ("log_entry", ("id", "payload_id"))):
+            tamper(session, table, f"UPDATE {table} SET {', '.join(f'{c} = {c} % 10000000000' for c in columns)}")
+    with Session(old) as session, writing(session):
+        note(session, "since")
+        assert list(session.scalars(select(LogEntry.id).order_by(LogEntry.seq))) == [1, 2, 3, 20260000000001]
+    new = engine_at(target)
+    with copying.reading(old) as connection:
+        copying.copy_rows(connection, new, progress=lambda *_: None)
+    with Session(new) as session, writing(session):
+        note(session, "there")
+    with Session(new) as session:
+        places = session.scalars(text("SELECT tableoid::regclass || '' FROM log_entry ORDER BY seq"))
+        assert list(places) == ["log_entry_before"] * 3 + ["log_entry_2026"] * 2
+        assert [(report.length, report.broken) for report in verify_log(session)] == [(5, None)]
+    for engine in (old, new):
         engine.dispose()
 
 
