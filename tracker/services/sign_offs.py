@@ -307,7 +307,9 @@ def _cases(session: Session, duties: Sequence[Duty] | Sequence[int], *, now: dat
     ids = [duty.id for duty in found]
     if not ids:
         return []
-    items = {cycle: items_of_year(session, cycle) for cycle in {duty.cycle for duty in found}}
+    cycles = {number: duty.cycle for number, duty in {duty.cycle_id: duty for duty in found}.items()}
+    items = {number: items_of_year(session, cycle) for number, cycle in cycles.items()}
+    checklists = {number: checklist_of(cycle.checklist_version) for number, cycle in cycles.items()}
     contents, claims, doers = contents_of(session, ids), claims_of(session, ids), doers_of(session, ids)
     last = {number: Last(row.number, row.digest) for number, row in last_of(session, ids).items()}
     today = now.astimezone(SHANGHAI).date()
@@ -316,8 +318,8 @@ def _cases(session: Session, duties: Sequence[Duty] | Sequence[int], *, now: dat
     return [
         _Case(
             duty=duty,
-            item=items[duty.cycle][duty.item_id],
-            checklist=checklist_of(duty.cycle.checklist_version),
+            item=items[duty.cycle_id][duty.item_id],
+            checklist=checklists[duty.cycle_id],
             evidence=contents.get(duty.id, []),
             claim=claims.get(duty.id) if duty.state in CLAIM_STANDS else None,
             doers=doers.get(duty.id, {}),
