@@ -217,10 +217,11 @@ def held(
     for row in rows:
         act_id, actor, appointment, at, key, kind, told, previous, request_id, number, verb, own, payload = row
         seq += 1
+        request = "null" if request_id is None else f'"{request_id}"'
         content = (
             f'{{"act_id":"{act_id}","actor":{quoted[actor]},"appointment":{quoted[appointment]},"at":"{at}"'
             f',"chain":{name},"form":"{ENTRY_FORM}","object_key":"{key}","object_kind":"{kind}"'
-            f',"payload_digest":"{told}","previous":{before},"request_id":{quoted[request_id]}'
+            f',"payload_digest":"{told}","previous":{before},"request_id":{request}'
             f',"seq":{number},"verb":"{verb}"}}'
         )
         is_whole = "\\" not in content and sha256(content.encode()).hexdigest() == own
