@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask_migrate import downgrade, upgrade
+from flask_migrate import check, downgrade, upgrade
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.orm import Session
 
@@ -131,6 +131,14 @@ def test_the_comparison_sees_checks_and_triggers(urls, tmp_path):
     assert "ck_duty_state" in found["duty"]["checks"]
     assert "uq_seal_asked" in found["indexes"]
     assert any("log_entry_is_fixed" in name for name in found["triggers"])
+
+
+def test_alembic_would_write_an_empty_migration_next(urls, tmp_path):
+    app = create_app(load_settings(data_dir=tmp_path / "data", database_url=urls[0]))
+    with app.app_context():
+        upgrade()
+        check()
+        db.engine.dispose()
 
 
 def test_upgrading_twice_changes_nothing(urls, tmp_path):
