@@ -55,7 +55,7 @@ def contents(database: Path) -> dict[str, list[tuple[object, ...]]]:
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
-        ("pages", 5),
+        ("pages", 6),
         ("signing", 2),
         ("opening", 2),
         ("uploads", 2),

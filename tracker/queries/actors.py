@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor, RoleName, Sitting
 from tracker.models import Account, Appointment, Organization, Person, Role, Seat
+from tracker.queries.columns import read
 
 
 def in_force_on(day: date | BindParameter[date]) -> ColumnElement[bool]:
@@ -55,7 +56,7 @@ def _roles_and_sittings() -> Any:  # noqa: ANN401  a SELECT
 
 def actor_numbered(session: Session, person_id: int, *, today: date, request_id: str = "") -> Actor:
     """The person of that row number as an actor: the seats of today, and the roles of an account that is active."""
-    rows = session.execute(_roles_and_sittings(), {"person_id": person_id, "today": today}).all()
+    rows = read(session, _roles_and_sittings(), {"person_id": person_id, "today": today}).all()
     roles = frozenset(RoleName(role) for _, _, role, *_ in rows if role is not None)
     sittings = {sitting[0]: Sitting(*sitting) for _, _, _, *sitting in rows if sitting[0] is not None}
     key, name, *_ = rows[0]

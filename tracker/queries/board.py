@@ -31,6 +31,7 @@ from tracker.models import (
 )
 from tracker.policy import visible
 from tracker.queries.board_counts import counted_of_kind, kind_for, units_with
+from tracker.queries.columns import read
 from tracker.queries.history import known
 
 PAGE = 100
@@ -150,7 +151,7 @@ def _counted(
         return counted_of_kind(session, kind, filters, by, closed=closed)
     column = column_expression(filters.today, closed=closed).label("stands_in")
     query: Select[*tuple[Any, ...]] = select(*by, column, func.count()).where(*conditions_of(session, actor, filters))
-    return [tuple(row) for row in session.execute(query.group_by(*by, column))]
+    return [tuple(row) for row in read(session, query.group_by(*by, column))]
 
 
 def matrix(
@@ -206,7 +207,7 @@ def _has_any(session: Session, actor: Actor, filters: Filters) -> ColumnElement[
 def organizations_named(session: Session, ids: Iterable[int]) -> list[tuple[int, str, str]]:
     """Number, code and name of organizations, in their official order."""
     query = select(Organization.id, Organization.code, Organization.name).where(Organization.id.in_(set(ids)))
-    return [(row[0], row[1], row[2]) for row in session.execute(query.order_by(Organization.place))]
+    return [(row[0], row[1], row[2]) for row in read(session, query.order_by(Organization.place))]
 
 
 def names_of_codes(session: Session, actor: Actor, codes: Iterable[str]) -> list[str]:
@@ -244,7 +245,7 @@ def duties_behind(
     )
     if after:
         query = query.where((Duty.due_on > after[0]) | ((Duty.due_on == after[0]) & (Duty.key > after[1])))
-    return [_line(list(row)) for row in session.execute(query)]
+    return [_line(list(row)) for row in read(session, query)]
 
 
 def _line(row: list[Any]) -> Line:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tracker.domain.actor import Actor
 from tracker.domain.board import SOON_DAYS, Column, Filters
 from tracker.models import Duty, DutyCount, Organization
+from tracker.queries.columns import read
 
 UNIT, DIMENSION, ITEM = "unit", "dimension", "item"
 _KIND_OF = {"unit_id": UNIT, "dimension": DIMENSION, "item_id": ITEM}
@@ -34,9 +36,16 @@ def kind_for(session: Session, actor: Actor, filters: Filters, by: Sequence[Inst
 
 
 def _sees_everything(session: Session, actor: Actor) -> bool:
-    seats = {sitting.organization_id for sitting in actor.sittings}
-    roots = select(Organization.id).where(Organization.parent_id.is_(None), Organization.id.in_(seats))
-    return bool(seats) and session.scalar(roots.limit(1)) is not None
+    if not actor.is_seated:
+        return False
+    return read(session, _root_among(), {"places": list(actor.seated_in)}).first() is not None
+
+
+@cache
+def _root_among() -> Select[int]:
+    """The top of the tree, if it is one of some organizations. Put together once: a board asks it for every number."""
+    among = Organization.id.in_(bindparam("places", expanding=True))
+    return select(Organization.id).where(Organization.parent_id.is_(None), among)
 
 
 def column_of_count(today: date, *, closed: bool) -> ColumnElement[str]:
@@ -92,13 +101,13 @@ def counted_of_kind(
     places = (*columns, *also, column)
     query: Select[*tuple[Any, ...]] = select(*places, func.sum(DutyCount.number))
     query = query.where(*conditions_of_counts(kind, filters, closed=closed)).group_by(*places)
-    return [tuple(row) for row in session.execute(query)]
+    return [tuple(row) for row in read(session, query)]
 
 
 def states_of_kind(session: Session, kind: str, filters: Filters, *, closed: bool) -> Iterable[tuple[str, int]]:
     """Duties in view by the state that is shown."""
     query = select(DutyCount.state, func.sum(DutyCount.number)).group_by(DutyCount.state)
-    rows = session.execute(query.where(*conditions_of_counts(kind, filters, closed=closed)))
+    rows = read(session, query.where(*conditions_of_counts(kind, filters, closed=closed)))
     return [(row[0], row[1]) for row in rows]
 
 

@@ -54,11 +54,16 @@ def cycles_of(session: Session, years: Collection[int]) -> Sequence[Cycle]:
 
 def current_cycle(session: Session, *, today: date, as_of: datetime | None = None) -> Cycle | None:
     """The year that people work on: this one, else the latest that is open, else the latest, as known at a time."""
+    return current_of(all_cycles(session, as_of=as_of), today=today, as_of=as_of)
+
+
+def current_of(cycles: Sequence[Cycle], *, today: date, as_of: datetime | None = None) -> Cycle | None:
+    """That year among some."""
 
     def far(cycle: Cycle) -> tuple[bool, bool, int]:
         return cycle.year != today.year, was_closed(cycle, as_of), -cycle.year
 
-    return min(all_cycles(session, as_of=as_of), key=far, default=None)
+    return min(cycles, key=far, default=None)
 
 
 def state_counts(session: Session, cycle: Cycle) -> dict[State, int]:

@@ -32,6 +32,7 @@ from tracker.domain.duty import (
     fixed_act_on,
     shown_state,
     timeliness,
+    timeliness_of,
 )
 from tracker.domain.evidence import done_on
 from tracker.domain.sign_off import ClaimContent, EvidenceContent, FileContent, duty_content
@@ -39,6 +40,7 @@ from tracker.models import ChecklistVersion, Cycle, CycleState, Duty, DutyPlan, 
 from tracker.policy import visible
 from tracker.queries.assignments import items_named, items_of_year
 from tracker.queries.checklists import checklist_of
+from tracker.queries.columns import read
 from tracker.queries.evidence import contents_of
 from tracker.queries.history import SHANGHAI, known
 
@@ -121,7 +123,7 @@ def to_do(session: Session, *, seats: Collection[int], today: date, limit: int =
 
     One query reads the lines and the totals, so that a number always equals the rows behind it.
     """
-    rows = session.execute(_first_lines(), {**_asked(seats, today), "most": limit + 1}).all()
+    rows = read(session, _first_lines(), {**_asked(seats, today), "most": limit + 1}).all()
     items = _items(session, rows)
     return {section: _listed([r for r in rows if r.section == section], items, limit) for section in Section}
 
@@ -134,7 +136,7 @@ def section_of(
     query = _lines(ranked).where(ranked.c.section == section.value).limit(limit + 1)
     if after:
         query = query.where(_beyond(ranked, section, after))
-    rows = session.execute(query, _asked(seats, today)).all()
+    rows = read(session, query, _asked(seats, today)).all()
     return _listed(rows, _items(session, rows), limit)
 
 
@@ -460,15 +462,9 @@ def timeliness_now(
     closed: bool = False,
 ) -> Timeliness:
     """What the fixed dates of a duty say, as a list or a page has them."""
-    handed_in = [Submission(submitted_on, act_on)] if submitted_on and act_on else []
-    return timeliness(
-        starts_on=starts_on,
-        due_on=due_on,
-        submissions=handed_in,
-        today=today,
-        closed=closed,
-        stands=state in STANDS,
-    )
+    if submitted_on and act_on and state in STANDS:
+        return timeliness_of(act_on=act_on, first_submitted_on=submitted_on, due_on=due_on)
+    return timeliness(starts_on=starts_on, due_on=due_on, submissions=(), today=today, closed=closed)
 
 
 def duties_as_of(

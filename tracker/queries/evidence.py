@@ -28,7 +28,8 @@ from tracker.models import (
     StoredFile,
 )
 from tracker.policy import visible
-from tracker.queries.history import Columns, known
+from tracker.queries.columns import Columns, read
+from tracker.queries.history import known
 from tracker.queries.organizations import name_of as name_of_place
 from tracker.queries.people import name_of
 
@@ -83,9 +84,9 @@ def doers_of(session: Session, duties: Ids, *, as_of: datetime | None = None) ->
     Corrections and files that were superseded count as well: whoever had a hand in it does not confirm it.
     """
     if isinstance(duties, Select):
-        rows = session.execute(_hands(duties, as_of))
+        rows = read(session, _hands(duties, as_of))
     else:
-        rows = session.execute(_hands_of_some(as_of), {"duties": list(duties)})
+        rows = read(session, _hands_of_some(as_of), {"duties": list(duties)})
     found: defaultdict[int, dict[int, str]] = defaultdict(dict)
     for duty_id, person_id, key in rows:
         found[duty_id][person_id] = key
@@ -190,7 +191,7 @@ class Record:
 
 def records_of(session: Session, duty_id: int, *, as_of: datetime | None = None) -> list[Record]:
     """The records that served a duty at a time, withdrawn ones included, oldest act first. Two queries."""
-    return _with_files(session, session.execute(_serving(as_of), {"duty": duty_id}).all(), as_of=as_of)
+    return _with_files(session, read(session, _serving(as_of), {"duty": duty_id}).all(), as_of=as_of)
 
 
 def evidence_named(session: Session, key: str, *, actor: Actor) -> Evidence | None:
@@ -323,7 +324,7 @@ def _attached(
 ) -> dict[int, list[Attached]]:
     """The files of records by then; one that was taken off later was still there."""
     found: defaultdict[int, list[Attached]] = defaultdict(list)
-    for number, *values in session.execute(_files(as_of), {"records": records}):
+    for number, *values in read(session, _files(as_of), {"records": records}):
         found[number].append(Attached(*values))
     return found
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor
@@ -32,10 +33,12 @@ from tracker.models import (
     EvidenceLink,
     FileTrait,
     Inspection,
+    InspectionFact,
     Organization,
     StoredFile,
 )
 from tracker.policy import Act, can, visible
+from tracker.queries.columns import Columns, read
 from tracker.queries.history import SHANGHAI, known
 from tracker.queries.inspections import fact_of, is_sampled
 
@@ -44,9 +47,17 @@ PLACES = 60  # other records with the same or nearly the same files
 
 
 def hints_on(
-    session: Session, actor: Actor, inspection: Inspection, duty: Duty, *, as_of: datetime | None = None
+    session: Session,
+    actor: Actor,
+    inspection: Inspection,
+    duty: Duty,
+    *,
+    fact: InspectionFact | None = None,
+    as_of: datetime | None = None,
 ) -> list[Hint]:
     """What could be worth a look at a sampled duty; nothing for anybody but the team of the open check.
+
+    `fact` is what the check is, if it is there already.
 
     The same number of queries, however many files there are. Files whose traits are not worked out yet count for what
     needs none.
@@ -54,7 +65,7 @@ def hints_on(
     if not can(session, actor, Act.INSPECT, inspection) or not is_sampled(session, inspection, duty):
         return []
     files = _files_behind(session, duty, as_of=as_of)
-    check_on = fact_of(session, inspection, as_of=as_of).starts_on
+    check_on = (fact or fact_of(session, inspection, as_of=as_of)).starts_on
     hints = [
         *alike(files, _elsewhere(session, actor, duty, files, as_of=as_of)),
         *camera_days(files, duty.period_starts_on, duty.period_ends_on),
@@ -65,12 +76,22 @@ def hints_on(
     return [*hints, sudden] if sudden else hints
 
 
-def _serving(duty: Duty, as_of: datetime | None) -> Any:  # noqa: ANN401  a SELECT of record ids
-    return select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty.id, known(EvidenceLink, as_of))
+def _serving(duty_id: int | BindParameter[int], as_of: datetime | None) -> Any:  # noqa: ANN401  a SELECT of record ids
+    return select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty_id, known(EvidenceLink, as_of))
 
 
 def _files_behind(session: Session, duty: Duty, *, as_of: datetime | None) -> list[FileSeen]:
-    rows = session.execute(
+    rows = read(session, _files(as_of), {"duty": duty.id})
+    return [
+        FileSeen(file, record, name, act_on, _day(at), picture, taken_on, characters)
+        for file, record, name, act_on, at, picture, taken_on, characters in rows
+    ]
+
+
+@lru_cache(maxsize=16)
+def _files(as_of: datetime | None) -> Columns:
+    """What `FileSeen` says of the files behind a duty."""
+    return (
         select(
             StoredFile.id,
             Evidence.key,
@@ -86,7 +107,7 @@ def _files_behind(session: Session, duty: Duty, *, as_of: datetime | None) -> li
         .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
         .outerjoin(FileTrait, FileTrait.stored_file_id == StoredFile.id)
         .where(
-            Evidence.id.in_(_serving(duty, as_of)),
+            Evidence.id.in_(_serving(bindparam("duty"), as_of)),
             known(EvidenceFile, as_of),
             known(EvidenceFact, as_of),
             EvidenceFact.withdrawn.is_(False),
@@ -94,24 +115,26 @@ def _files_behind(session: Session, duty: Duty, *, as_of: datetime | None) -> li
         )
         .order_by(EvidenceFile.id)
     )
-    return [
-        FileSeen(file, record, name, act_on, _day(at), picture, taken_on, characters)
-        for file, record, name, act_on, at, picture, taken_on, characters in rows
-    ]
 
 
 def _acts_behind(session: Session, duty: Duty, *, as_of: datetime | None) -> list[tuple[str, date, date]]:
     """The records behind a duty: key, day of the act, day of the first upload, or of the entry without files."""
+    return [(key, act_on, _day(at)) for key, act_on, at in read(session, _acts(as_of), {"duty": duty.id})]
+
+
+@lru_cache(maxsize=16)
+def _acts(as_of: datetime | None) -> Columns:
+    """The same as moments."""
     first = func.min(EvidenceFile.recorded_at)
-    rows = session.execute(
+    serving = Evidence.id.in_(_serving(bindparam("duty"), as_of))
+    return (
         select(Evidence.key, EvidenceFact.act_on, func.coalesce(first, Evidence.entered_at).label("at"))
         .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
         .outerjoin(EvidenceFile, and_(EvidenceFile.evidence_id == Evidence.id, known(EvidenceFile, as_of)))
-        .where(Evidence.id.in_(_serving(duty, as_of)), known(EvidenceFact, as_of), EvidenceFact.withdrawn.is_(False))
+        .where(serving, known(EvidenceFact, as_of), EvidenceFact.withdrawn.is_(False))
         .group_by(Evidence.id, Evidence.key, EvidenceFact.act_on, Evidence.entered_at)
         .order_by(Evidence.id)
     )
-    return [(key, act_on, _day(at)) for key, act_on, at in rows]
 
 
 def _day(at: datetime) -> date:
@@ -142,7 +165,7 @@ def _elsewhere(
         .outerjoin(FileTrait, FileTrait.stored_file_id == EvidenceFile.stored_file_id)
         .where(
             EvidenceFile.stored_file_id.in_(wanted),
-            Evidence.id.not_in(_serving(duty, as_of)),
+            Evidence.id.not_in(_serving(duty.id, as_of)),
             known(EvidenceFile, as_of),
             known(EvidenceFact, as_of),
             EvidenceFact.withdrawn.is_(False),

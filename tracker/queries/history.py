@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta, timezone
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_
+from sqlalchemy import ColumnElement, and_, or_
 
 from tracker.models import Recorded
-
-Columns = Select[*tuple[Any, ...]]  # a SELECT of columns that a dataclass names
 
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
 

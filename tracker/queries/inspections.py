@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, tuple_
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
 from tracker.domain.actor import Actor, RoleName
@@ -39,6 +40,7 @@ from tracker.models import (
     Verdict,
 )
 from tracker.policy import visible
+from tracker.queries.columns import read
 from tracker.queries.history import known
 from tracker.queries.people import name_of
 
@@ -123,8 +125,14 @@ def inspection_named(session: Session, number: int) -> Inspection:
 
 def fact_of(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> InspectionFact:
     """What the check is, as known then."""
-    query = select(InspectionFact).where(InspectionFact.inspection_id == inspection.id, known(InspectionFact, as_of))
-    return session.scalars(query).one()
+    return session.scalars(_facts(as_of), {"check": inspection.id}).one()
+
+
+@lru_cache(maxsize=16)
+def _facts(as_of: datetime | None) -> Select[InspectionFact]:
+    return select(InspectionFact).where(
+        InspectionFact.inspection_id == bindparam("check"), known(InspectionFact, as_of)
+    )
 
 
 def notice_of(session: Session, inspection: Inspection) -> StoredFile | None:
@@ -163,13 +171,17 @@ def team_of(
 
 def units_of(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> list[Organization]:
     """The units of the check, in their official order."""
-    query = (
+    return list(session.scalars(_units(as_of), {"check": inspection.id}))
+
+
+@lru_cache(maxsize=16)
+def _units(as_of: datetime | None) -> Select[Organization]:
+    return (
         select(Organization)
         .join(InspectionUnit, InspectionUnit.organization_id == Organization.id)
-        .where(InspectionUnit.inspection_id == inspection.id, known(InspectionUnit, as_of))
+        .where(InspectionUnit.inspection_id == bindparam("check"), known(InspectionUnit, as_of))
         .order_by(Organization.place)
     )
-    return list(session.scalars(query))
 
 
 def units_to_choose(session: Session) -> list[Organization]:
@@ -262,16 +274,27 @@ def sample_of(
 
 def is_sampled(session: Session, inspection: Inspection, duty: Duty) -> bool:
     """Whether the duty is in the sample."""
-    query = select(InspectionDuty.id).where(
-        InspectionDuty.inspection_id == inspection.id, InspectionDuty.duty_id == duty.id, known(InspectionDuty)
+    return read(session, _sampled(), {"check": inspection.id, "duty": duty.id}).first() is not None
+
+
+@cache
+def _sampled() -> Select[int]:
+    return select(InspectionDuty.id).where(
+        InspectionDuty.inspection_id == bindparam("check"),
+        InspectionDuty.duty_id == bindparam("duty"),
+        known(InspectionDuty),
     )
-    return session.scalar(query) is not None
 
 
 def verdicts_on(session: Session, inspection: Inspection, duty: Duty) -> list[Verdict]:
     """All verdicts on a duty, the one in force first, then the earlier ones."""
-    query = select(Verdict).where(Verdict.inspection_id == inspection.id, Verdict.duty_id == duty.id)
-    return list(session.scalars(query.order_by(Verdict.id.desc()).options(joinedload(Verdict.person))))
+    return list(session.scalars(_verdicts_on(), {"check": inspection.id, "duty": duty.id}))
+
+
+@cache
+def _verdicts_on() -> Select[Verdict]:
+    query = select(Verdict).where(Verdict.inspection_id == bindparam("check"), Verdict.duty_id == bindparam("duty"))
+    return query.order_by(Verdict.id.desc()).options(joinedload(Verdict.person))
 
 
 def findings_of(
@@ -384,10 +407,16 @@ def scored_item(
 
 def progress_of(session: Session, inspection: Inspection, *, as_of: datetime | None = None) -> tuple[int, int]:
     """How many duties were in the sample by then, and how many of them had a verdict."""
-    sampled = select(func.count()).where(InspectionDuty.inspection_id == inspection.id, known(InspectionDuty, as_of))
-    judged = select(func.count()).where(Verdict.inspection_id == inspection.id, known(Verdict, as_of))
-    row = session.execute(select(sampled.scalar_subquery(), judged.scalar_subquery())).one()
-    return row[0], row[1]
+    sampled, judged = read(session, _progress(as_of), {"check": inspection.id}).one()
+    return sampled, judged
+
+
+@lru_cache(maxsize=16)
+def _progress(as_of: datetime | None) -> Select[int, int]:
+    check: BindParameter[int] = bindparam("check")
+    sampled = select(func.count()).where(InspectionDuty.inspection_id == check, known(InspectionDuty, as_of))
+    judged = select(func.count()).where(Verdict.inspection_id == check, known(Verdict, as_of))
+    return select(sampled.scalar_subquery(), judged.scalar_subquery())
 
 
 def organizations_in(session: Session, units: list[int]) -> list[Organization]:

@@ -29,7 +29,8 @@ from tracker.domain.actor import Actor
 from tracker.domain.log import MEMBERS, Entry, Stored
 from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization, Person, PersonFact
 from tracker.policy import visible
-from tracker.queries.history import SHANGHAI, Columns, end_of_day, known
+from tracker.queries.columns import Columns, read
+from tracker.queries.history import SHANGHAI, end_of_day, known
 
 SYSTEM = "system"  # the chain of what belongs to no unit
 HEADS = "heads"  # the verb of the daily entry that names the heads of all chains
@@ -420,7 +421,7 @@ def readers_of(
     asked = {"unit": unit_id, "objects": objects, **within}
     times: dict[tuple[str, str], dict[str, int]] = {}
     last: dict[tuple[str, str], datetime] = {}
-    for key, name, verb, count, at in session.execute(_readings(tuple(within), as_of), asked):
+    for key, name, verb, count, at in read(session, _readings(tuple(within), as_of), asked):
         who = (key, name or key)
         times.setdefault(who, {})[verb] = count
         last[who] = max(last.get(who, at), at)

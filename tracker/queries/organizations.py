@@ -16,6 +16,7 @@ from tracker.domain.organization import OrganizationFacts, unit_of
 from tracker.domain.text import _n
 from tracker.models import Organization, OrganizationAncestor, OrganizationFact
 from tracker.policy import visible
+from tracker.queries.columns import read
 from tracker.queries.history import SHANGHAI, known
 
 
@@ -56,7 +57,7 @@ class Node:
 
 def places_of(session: Session, actor: Actor) -> list[tuple[str, str]]:
     """Code and name of each organization in which a person sits."""
-    return [(code, name) for code, name in session.execute(_places(), {"places": list(actor.seated_in)})]
+    return [(code, name) for code, name in read(session, _places(), {"places": list(actor.seated_in)})]
 
 
 @cache

@@ -21,6 +21,7 @@ from tracker.policy import visible
 from tracker.queries.board import Filters, column_expression, conditions_of, is_closed, judged_duties, shown_state_of
 from tracker.queries.board_as_of import Placed, placed
 from tracker.queries.board_counts import counted_of_kind, kind_for, states_of_kind
+from tracker.queries.columns import read
 from tracker.queries.history import SHANGHAI
 
 Row = int | str
@@ -96,7 +97,7 @@ def _dated(
     due = (extract("year", Duty.due_on).label("due_year"), extract("month", Duty.due_on).label("due_month"))
     query: Select[*tuple[Any, ...]] = select(*by, *due, column, func.count())
     query = query.where(*conditions_of(session, actor, filters)).group_by(*by, *due, column)
-    return [tuple(row) for row in session.execute(query)]
+    return [tuple(row) for row in read(session, query)]
 
 
 def _dated_then(found: Iterable[Placed], by: Sequence[InstrumentedAttribute[Any]]) -> Iterable[Sequence[Any]]:
@@ -116,7 +117,7 @@ def _states(session: Session, actor: Actor, filters: Filters) -> Iterable[tuple[
         return [(shown, number, 0 if place else of_them) for place, (shown, number) in enumerate(numbers)]
     judged = func.sum(case((Duty.id.in_(judged_duties(actor, cycle_id=filters.cycle_id)), 1), else_=0))
     query = select(state, func.count(), judged).where(*conditions_of(session, actor, filters)).group_by(state)
-    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+    return [(row[0], row[1], row[2]) for row in read(session, query)]
 
 
 def _states_then(found: Iterable[Placed], judged: Collection[int]) -> Iterable[tuple[str, int, int]]:

@@ -48,6 +48,7 @@ from tracker.models import (
 )
 from tracker.policy import Act, Viewer, ViewerKind, can, findings_to, kind_of, rectifies, values_of, visible
 from tracker.queries.actors import in_force_on
+from tracker.queries.columns import Columns, read
 from tracker.queries.history import known
 from tracker.queries.organizations import names_of as names_of_places
 from tracker.queries.people import names_of
@@ -368,13 +369,13 @@ def counts_of(
 
 def waiting_for(session: Session, actor: Actor, *, today: date) -> Waiting:
     """What waits for this person, in one question."""
-    found = session.execute(_waiting(kind_of(actor)), {"today": today, **values_of(actor)})
+    found = read(session, _waiting(kind_of(actor)), {"today": today, **values_of(actor)})
     *numbers, overdue, nearest = found.one()
     return Waiting({mine: n or 0 for mine, n in zip(Mine, numbers, strict=True)}, overdue or 0, nearest)
 
 
 @cache
-def _waiting(kind: ViewerKind) -> Select[Any]:
+def _waiting(kind: ViewerKind) -> Columns:
     """How many findings wait in each way, how many of them are overdue, and the nearest deadline."""
     late, deadline = _overdue(bindparam("today", type_=Date()), None), _deadline_in_force(None)
     own = _is_mine(kind, Mine.RECTIFY)

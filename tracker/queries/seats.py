@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from tracker.domain.actor import AppointmentKind
 from tracker.models import Appointment, Person, PersonFact, Seat
-from tracker.queries.history import Columns, known
+from tracker.queries.columns import Columns, read
+from tracker.queries.history import known
 
 ORDER = {AppointmentKind.HOLDER: 0, AppointmentKind.ACTING: 1, AppointmentKind.CLERK: 2}
 
@@ -58,12 +59,12 @@ def holders_of(
     session: Session, seat_ids: Iterable[int], *, on: date, as_of: datetime | None = None
 ) -> dict[int, list[Holder]]:
     """Who sits in each seat on a day: the holder first, then acting ones, then clerks. Vacant seats are left out."""
-    return _by_seat(session.execute(_sitting_on(as_of), {"seats": list(seat_ids), "day": on}))
+    return _by_seat(read(session, _sitting_on(as_of), {"seats": list(seat_ids), "day": on}))
 
 
 def terms_of(session: Session, seat_ids: Iterable[int], *, as_of: datetime | None = None) -> dict[int, list[Holder]]:
     """Everybody who ever sat, sits or will sit in each seat, the latest first."""
-    found = _by_seat(session.execute(_terms(as_of), {"seats": list(seat_ids)}))
+    found = _by_seat(read(session, _terms(as_of), {"seats": list(seat_ids)}))
     for holders in found.values():
         holders.sort(key=lambda holder: (holder.starts_on, holder.appointment_id), reverse=True)
     return found

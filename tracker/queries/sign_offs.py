@@ -34,9 +34,10 @@ from tracker.models import (
 )
 from tracker.queries.actors import in_force_on
 from tracker.queries.assignments import items_named
+from tracker.queries.columns import Columns, read
 from tracker.queries.duties import place_of, timeliness_now
 from tracker.queries.evidence import Ids, doers_of
-from tracker.queries.history import Columns, known
+from tracker.queries.history import known
 from tracker.queries.people import name_of
 
 
@@ -123,7 +124,7 @@ class Signed:
 
 def history_of(session: Session, duty_id: int, *, as_of: datetime | None = None) -> list[Signed]:
     """The sign-offs of a duty by then, oldest first."""
-    return [Signed(*row) for row in session.execute(_history(as_of), {"duty": duty_id})]
+    return [Signed(*row) for row in read(session, _history(as_of), {"duty": duty_id})]
 
 
 @lru_cache(maxsize=16)
@@ -165,8 +166,9 @@ def prospect_of(
     session: Session, duty: Duty, *, item: Item, checklist: Checklist, actor: Actor, today: date
 ) -> Prospect:
     """Who decides on a duty today, and what the actor may do: what a page says and offers."""
-    doers = doers_of(session, [duty.id]).get(duty.id, {})
-    chain, called = _chain_of(session, duty.organization_id, today=today)
+    alone = item.confirmer is None  # it stands on submission: there is nobody to look for
+    doers = {} if alone else doers_of(session, [duty.id]).get(duty.id, {})
+    chain, called = ((), {}) if alone else _chain_of(session, duty.organization_id, today=today)
     key = confirming_seat(checklist=checklist, confirmer=item.confirmer, chain=chain, doers=frozenset(doers.values()))
     seat = next((seat for place in chain for seat in place.seats if seat.key == key), None)
     keys = seat.holders - frozenset(doers.values()) if seat else frozenset()
@@ -175,7 +177,7 @@ def prospect_of(
     actions = tuple(
         action
         for part in parts
-        for action in possible_actions(duty.state, part, changed=duty.is_changed, stands_alone=item.confirmer is None)
+        for action in possible_actions(duty.state, part, changed=duty.is_changed, stands_alone=alone)
     )
     return Prospect(key, seat.post if seat else None, tuple(names), actions)
 
@@ -184,7 +186,7 @@ def _chain_of(session: Session, organization_id: int, *, today: date) -> tuple[t
     """The places from an organization up to the root as `chains_of` has them, and the names of those in their seats."""
     places: dict[str, dict[tuple[str, str], set[str]]] = {}
     called: dict[str, str] = {}
-    for code, seat, post, person, name in session.execute(_places_above(), {"place": organization_id, "today": today}):
+    for code, seat, post, person, name in read(session, _places_above(), {"place": organization_id, "today": today}):
         seats = places.setdefault(code, {})
         if seat is not None:
             seats.setdefault((seat, post), set()).update({person} if person else set())
@@ -262,7 +264,7 @@ def waiting_for(session: Session, *, seats: Collection[int], today: date, after:
     query, asked = _lines(), {"seats": list(seats), "most": limit + 1}
     if after:
         query = query.where(tuple_(Duty.due_on, Duty.key) > tuple_(*place_of(after)))
-    found = session.execute(query, asked).all()
+    found = read(session, query, asked).all()
     rows, more = found[:limit], len(found) > limit
     items = items_named(session, ((row.cycle_id, row.sha256, row.item_id) for row in rows))
     told = _told(session, [row.id for row in rows])
@@ -336,7 +338,7 @@ def _lines() -> Columns:
 
 def waiting_count(session: Session, *, seats: Collection[int]) -> int:
     """How many duties wait for the decision of these seats."""
-    return session.scalar(_waiting_count(), {"seats": list(seats)}) or 0
+    return read(session, _waiting_count(), {"seats": list(seats)}).scalar_one()
 
 
 @cache
@@ -360,7 +362,7 @@ Told = tuple[tuple[str, ...], int]
 def _told(session: Session, duties: Sequence[int]) -> dict[int, Told]:
     """What the records behind duties say, in the order in which it was done, and how many files they have."""
     found: dict[int, Told] = {}
-    for duty_id, sentence, files in session.execute(_records_behind(), {"duties": duties}):
+    for duty_id, sentence, files in read(session, _records_behind(), {"duties": duties}):
         sentences, number = found.get(duty_id, ((), 0))
         found[duty_id] = (sentences if sentence is None else (*sentences, sentence), number + files)
     return found

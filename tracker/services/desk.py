@@ -57,9 +57,9 @@ def renew(
 
 def note_reading(session: Session, duty: Duty, *, actor: Actor, now: datetime) -> None:
     """Write into the access log, which units can read, that the records behind a duty were handed out to be read."""
-    for record in records_behind(session, duty):
+    for key, unit_id in records_behind(session, duty):
         log.record_access(
-            session, actor=actor, now=now, verb="evidence.open", kind="evidence", key=record.key, unit_id=record.unit_id
+            session, actor=actor, now=now, verb="evidence.open", kind="evidence", key=key, unit_id=unit_id
         )
 
 

@@ -26,7 +26,7 @@ from tracker.policy import Act
 from tracker.queries import board, board_as_of
 from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
-from tracker.queries.cycles import all_cycles, current_cycle
+from tracker.queries.cycles import all_cycles, current_of
 from tracker.reporting.hatching import hatching
 from tracker.reporting.words import wrapped
 from tracker.web import pictures
@@ -113,7 +113,7 @@ def _chosen_cycle() -> Cycle | None:
     year = request.args.get("year", "")
     cycles = all_cycles(db.session(), as_of=known_at())
     chosen = [cycle for cycle in cycles if str(cycle.year) == year]
-    return chosen[0] if chosen else current_cycle(db.session(), today=day_shown(), as_of=known_at())
+    return chosen[0] if chosen else current_of(cycles, today=day_shown(), as_of=known_at())
 
 
 def _day(field: DateField) -> date | None:

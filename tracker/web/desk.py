@@ -142,10 +142,11 @@ def _desk(
 ) -> ResponseReturnValue:
     session, actor = db.session(), current_actor()
     sampled, judged = checks.progress_of(session, inspection)
+    fact = checks.fact_of(session, inspection)
     around = {
         "inspection": inspection,
         "duty": None,
-        "fact": checks.fact_of(session, inspection),
+        "fact": fact,
         "queue": queue,
         "items": items_of_year(session, inspection.cycle),
         "units": checks.units_of(session, inspection),
@@ -154,7 +155,7 @@ def _desk(
         "judged": judged,
         "verdict_names": VERDICT_NAMES,
         "may_judge": False,
-        "hints": hints_on(session, actor, inspection, duty) if duty else [],
+        "hints": hints_on(session, actor, inspection, duty, fact=fact) if duty else [],
     }
     return page("desk/show.html", form, **around | (_parts(inspection, duty, form, refusal) if duty else {}))
 

@@ -48,6 +48,7 @@ from tracker.domain.password import PROFILES, Profile, code_has_expired, has_age
 from tracker.domain.text import _n
 from tracker.models import Account, Role
 from tracker.queries.accounts import account_named, is_locked
+from tracker.queries.columns import read
 from tracker.services import accounts
 from tracker.services.password_hash import Hasher
 from tracker.web import clock
@@ -110,7 +111,7 @@ class Accounts(UserDatastore):
     def find_user(self, case_insensitive: bool = False, **wanted: Any) -> SignedIn | None:  # noqa: ANN401, ARG002
         """Return the account whose one named column has this value."""
         ((column, value),) = wanted.items()
-        account = db.session.execute(_account_by(column), {"value": value}).one_or_none()
+        account = read(db.session(), _account_by(column), {"value": value}).one_or_none()
         return SignedIn(account) if account else None
 
     def put(self, model: Any) -> Any:  # noqa: ANN401  whatever Flask-Security wants to keep

@@ -151,6 +151,8 @@ def _visit(port: int, path: str, cookie: str, end: float, taken: list[float], fa
                     faults.append(f"answers {answer.status}")
                     return
                 taken.append(time.perf_counter() - start)
+                if answer.getheader("Set-Cookie"):  # a session is told once a minute that it is still in use
+                    headers["Cookie"] = _cookie_of(answer)
     except (OSError, HTTPException) as error:
         faults.append(str(error) or type(error).__name__)
 
