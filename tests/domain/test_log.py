@@ -18,9 +18,10 @@ from tracker.domain.log import (
     Entry,
     Fault,
     Held,
+    Strand,
     entry_content,
     entry_digest,
-    held,
+    follow,
     verify_chain,
 )
 
@@ -172,10 +173,20 @@ def test_text_that_is_no_unicode_has_no_content():
 # ---------------------------------------------------------------- the quick way, over the same entries as bare rows
 
 
+NUMBER = 7
+
+
+def held(rows, *, chain, heads=None, sealed=()):
+    strand = Strand(chain, heads or {}, sealed)
+    follow(rows, {NUMBER: strand})
+    return strand.held
+
+
 def rows_of(entries):
     """Entries as they lie in a database."""
     return [
         (
+            NUMBER,
             *(moment(entry.at) if name == "at" else getattr(entry, name) for name in MEMBERS),
             *(entry.digest, entry.payload),
         )
@@ -239,8 +250,8 @@ def test_a_dropped_or_doubled_entry_leaves_a_doubt(index):
 
 def test_a_moment_that_is_none_leaves_a_doubt():
     [row] = rows_of(ENTRIES[:1])
-    for text in ("yesterday", "", row[3].removesuffix("Z")):
-        assert held([(*row[:3], text, *row[4:])], chain="unit-1") is None
+    for text in ("yesterday", "", row[4].removesuffix("Z")):
+        assert held([(*row[:4], text, *row[5:])], chain="unit-1") is None
 
 
 def test_a_payload_that_is_gone_leaves_a_doubt_unless_it_was_sealed():
@@ -254,3 +265,14 @@ def test_recorded_heads_are_asked_the_quick_way_too():
     assert held(rows, chain="unit-1", heads={5: ENTRIES[4].digest})
     assert held(rows, chain="unit-1", heads={5: "0" * 64}) is None
     assert held(rows[:3], chain="unit-1", heads={5: ENTRIES[4].digest}) is None
+
+
+def test_chains_are_followed_through_one_another():
+    other = odd_chain(["a", "b"])
+    rows = [(8, *row[1:]) for row in rows_of([replace(entry) for entry in other])]
+    strands = {NUMBER: Strand("unit-1", {}, ()), 8: Strand("unit-1", {}, ())}
+    mixed = rows_of(ENTRIES)
+    follow([mixed[0], rows[0], *mixed[1:3], rows[1], *mixed[3:]], strands)
+    assert [strand.held for strand in strands.values()] == [(LENGTH, ENTRIES[-1].digest), (2, other[-1].digest)]
+    follow([rows[0]], strands)
+    assert [strand.held is None for strand in strands.values()] == [False, True]

@@ -185,8 +185,11 @@ class Held(NamedTuple):
     digest: str | None = None
 
 
-# The members of an entry in the order of their names, its digest, and its payload; `at` is canonical text.
-Stored = tuple[str, str | None, str | None, str, str, str, str, str | None, str | None, int, str, str, bytes | None]
+# The number of a chain, the members of an entry in the order of their names, its digest, its payload; `at` is
+# canonical text.
+Stored = tuple[
+    int, str, str | None, str | None, str, str, str, str, str | None, str | None, int, str, str, bytes | None
+]
 MEMBERS = (
     "act_id",
     "actor",
@@ -202,39 +205,58 @@ MEMBERS = (
 )
 
 
-def held(
-    rows: Iterable[Stored], *, chain: str, heads: Mapping[int, str] | None = None, sealed: Collection[str] = ()
-) -> Held | None:
-    """Up to where a whole chain holds, read once from its first entry on; None where anything at all is in doubt.
+class Strand:
+    """A chain that is followed: how far it holds, as long as nothing is in doubt, and what it is to agree with."""
+
+    __slots__ = ("before", "chain", "heads", "in_doubt", "last", "name", "sealed", "seq")
+
+    def __init__(self, chain: str, heads: Mapping[int, str], sealed: Collection[str]) -> None:
+        self.chain, self.name = chain, canonical_text(chain)
+        self.heads, self.sealed = heads, sealed
+        self.seq, self.before = 0, "null"
+        self.last: str | None = None
+        self.in_doubt = False
+
+    @property
+    def held(self) -> Held | None:
+        """Up to where the whole chain holds; None where anything at all is in doubt."""
+        if self.in_doubt or any(seq > self.seq for seq in self.heads):
+            return None
+        return Held(self.seq, self.last)
+
+
+def follow(rows: Iterable[Stored], strands: Mapping[int, Strand]) -> None:
+    """Follow chains through their entries, which are read once, each chain's from the first on.
 
     What `verify_chain` looks at, several times as quickly where nothing is wrong; what is in doubt, it is to say.
     Two digests are made for each entry here, too: of its canonical bytes and of its payload. Those bytes are put
     together as if nothing in them were to be escaped. Where that is wrong they have another digest, or a backslash in
     them, which could stand in a column as it is or as what it escapes: such an entry is put together properly.
     """
-    seq, last, known, sha256 = 0, None, heads or {}, hashlib.sha256
-    name, before, quoted = canonical_text(chain), "null", _Quoted()
+    sha256, quoted = hashlib.sha256, _Quoted()
     for row in rows:
-        act_id, actor, appointment, at, key, kind, told, previous, request_id, number, verb, own, payload = row
-        seq += 1
+        chain, act_id, actor, office, at, key, kind, told, previous, request_id, number, verb, own, payload = row
+        strand = strands[chain]
+        seq = strand.seq + 1
         request = "null" if request_id is None else f'"{request_id}"'
         content = (
-            f'{{"act_id":"{act_id}","actor":{quoted[actor]},"appointment":{quoted[appointment]},"at":"{at}"'
-            f',"chain":{name},"form":"{ENTRY_FORM}","object_key":"{key}","object_kind":"{kind}"'
-            f',"payload_digest":"{told}","previous":{before},"request_id":{request}'
+            f'{{"act_id":"{act_id}","actor":{quoted[actor]},"appointment":{quoted[office]},"at":"{at}"'
+            f',"chain":{strand.name},"form":"{ENTRY_FORM}","object_key":"{key}","object_kind":"{kind}"'
+            f',"payload_digest":"{told}","previous":{strand.before},"request_id":{request}'
             f',"seq":{number},"verb":"{verb}"}}'
         )
         is_whole = "\\" not in content and sha256(content.encode()).hexdigest() == own
         if (
-            not (is_whole or _is_whole_when_escaped(chain, row))
+            strand.in_doubt
+            or not (is_whole or _is_whole_when_escaped(strand.chain, row))
             or number != seq
-            or previous != last
-            or (sha256(payload).hexdigest() != told if payload is not None else own not in sealed)
-            or known.get(seq, own) != own
+            or previous != strand.last
+            or (sha256(payload).hexdigest() != told if payload is not None else own not in strand.sealed)
+            or strand.heads.get(seq, own) != own
         ):
-            return None
-        last, before = own, f'"{own}"'
-    return None if any(head > seq for head in known) else Held(seq, last)
+            strand.in_doubt = True
+        else:
+            strand.seq, strand.last, strand.before = seq, own, f'"{own}"'
 
 
 class _Quoted(dict[str | None, str]):
@@ -249,10 +271,10 @@ class _Quoted(dict[str | None, str]):
 
 def _is_whole_when_escaped(chain: str, row: Stored) -> bool:
     """Whether the digest of a row is that of its canonical bytes; a text that is no moment is not."""
-    told: dict[str, Any] = dict(zip(MEMBERS, row, strict=False))
+    told: dict[str, Any] = dict(zip(MEMBERS, row[1:], strict=False))
     try:
         told["at"] = datetime.fromisoformat(told["at"])
-        return entry_digest(chain=chain, **told) == row[len(MEMBERS)]
+        return entry_digest(chain=chain, **told) == row[1 + len(MEMBERS)]
     except (TypeError, ValueError):
         return False
 

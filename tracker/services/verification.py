@@ -5,7 +5,7 @@ Nothing is written here but by `collect_garbage`. Memory use does not grow with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tracker.domain.log import Break, Entry, Fault, held, verify_chain
+from tracker.domain.log import Break, Entry, Fault, Stored, Strand, follow, verify_chain
 from tracker.models import LogChain, StoredFile
 from tracker.queries.log import STREAM, chains, entries_of, heads_of, last_heads, sealed_entries, stored_rows
 from tracker.storage.parts import Check
@@ -50,18 +50,15 @@ def verify_log(
     A chain of which only the recorded heads are left is broken at its first entry. The session should see one moment
     of the database throughout: what is written meanwhile would look like a fault. `aside` gets half of the work.
     """
-    rows, recorded, sealed = chains(session, chain), last_heads(session), sealed_entries(session)
-    whole = sum(row.length for row in rows)
+    rows, recorded = chains(session, chain), last_heads(session)
     own, others = _halves(rows) if aside else (rows, [])
     waiting = aside([row.key for row in others]) if aside and others else None
-    reports, done = [], 0
-    for row in own:
-        reports.append(_chain_report(session, row, recorded.get(row.key), sealed.get(row.id, frozenset())))
-        done += row.length
-        if progress:
-            progress(done, whole)
+    whole = sum(row.length for row in rows)
+    reports = _reports(session, own, recorded, (lambda done: progress(done, whole)) if progress else None)
     if waiting:
         reports = sorted([*reports, *waiting()], key=lambda report: report.chain)
+    if progress:
+        progress(whole, whole)
     there = {row.key for row in rows}
     lost = [key for key in recorded if key not in there and chain in {None, key}]
     return [*reports, *(_lost(key) for key in sorted(lost))]
@@ -69,14 +66,35 @@ def verify_log(
 
 def verify_chains(session: Session, keys: Collection[str]) -> list[ChainReport]:
     """Check these chains, which somebody has seen: one that is not there is broken at its first entry."""
-    there = {row.key: row for row in chains(session)}
-    recorded, sealed = last_heads(session), sealed_entries(session)
-    return [
-        _chain_report(session, row, recorded.get(key), sealed.get(row.id, frozenset()))
-        if (row := there.get(key))
-        else _lost(key)
-        for key in keys
-    ]
+    rows = [row for row in chains(session) if row.key in keys]
+    there = {row.key for row in rows}
+    return [*_reports(session, rows, last_heads(session)), *(_lost(key) for key in keys if key not in there)]
+
+
+def _reports(
+    session: Session,
+    rows: Sequence[LogChain],
+    recorded: Mapping[str, tuple[int, str]],
+    progress: Callable[[int], None] | None = None,
+) -> list[ChainReport]:
+    """Check chains together the quick way, and each that leaves a doubt entry by entry."""
+    sealed = sealed_entries(session)
+    strands = {}
+    for row in rows:
+        heads = dict([recorded[row.key]]) if row.key in recorded else {}
+        strands[row.id] = Strand(row.key, heads, sealed.get(row.id, frozenset()))
+    follow(_counted(stored_rows(session, rows), progress), strands)
+    return [_chain_report(session, row, strands[row.id]) for row in rows]
+
+
+def _counted(rows: Iterator[Stored], progress: Callable[[int], None] | None) -> Iterator[Stored]:
+    if progress is None:
+        yield from rows
+        return
+    for done, row in enumerate(rows):
+        if done % STREAM == 0:
+            progress(done)
+        yield row
 
 
 def _lost(key: str) -> ChainReport:
@@ -94,14 +112,11 @@ def _halves(rows: Sequence[LogChain]) -> tuple[list[LogChain], list[LogChain]]:
     return halves
 
 
-def _chain_report(
-    session: Session, row: LogChain, recorded: tuple[int, str] | None, sealed: frozenset[str]
-) -> ChainReport:
-    """Check a chain the quick way; where that leaves a doubt, entry by entry."""
-    heads = dict([recorded]) if recorded else {}
-    if held(stored_rows(session, row), chain=row.key, heads=heads, sealed=sealed) == (row.length, row.head):
+def _chain_report(session: Session, row: LogChain, strand: Strand) -> ChainReport:
+    """What there is to say of a chain that was followed."""
+    if strand.held == (row.length, row.head):
         return ChainReport(row.key, row.length, row.head, None)
-    last = _Last()
+    last, heads, sealed = _Last(), strand.heads, strand.sealed
     broken = verify_chain(last.of(entries_of(session, row)), chain=row.key, heads=heads, sealed=sealed)
     if broken and broken.fault in {Fault.HEAD, Fault.TAIL}:  # an earlier head may say more exactly where
         every = heads_of(session, row.key)
