@@ -21,7 +21,9 @@ from tests.tampering import tamper
 from tracker.config import CHECKOUT, Settings, load_settings
 from tracker.db import engine_options, prepare, writing
 from tracker.domain.actor import operator
-from tracker.models import Base, LogEntry, Organization, StoredFile
+from tracker.domain.duty import State
+from tracker.models import Base, Cycle, Duty, DutyCount, LogEntry, Organization, StoredFile
+from tracker.services.board_counts import rebuild
 from tracker.services.log import record
 from tracker.services.recount import verify_caches, verify_sign_offs, verify_texts
 from tracker.services.verification import verify_log
@@ -92,6 +94,12 @@ def note(session: Session, key: str) -> None:
     record(session, actor=operator(), now=NOW, verb="record", kind="evidence", key=key, chains=("system",), after={})
 
 
+def counters_of(engine: Engine) -> set[tuple[Any, ...]]:
+    """The counters of the boards; one that went down to 0 is like one that never was."""
+    with engine.connect() as connection:
+        return {tuple(row) for row in connection.execute(select(DutyCount.__table__).where(DutyCount.number != 0))}
+
+
 def files_of(engine: Engine) -> list[str]:
     with Session(engine) as session:
         return list(session.scalars(select(StoredFile.sha256)))
@@ -119,11 +127,15 @@ def test_everything_arrives_in_postgresql_and_a_bucket_and_a_second_run_takes_ov
     with Session(source) as session, writing(session):
         note(session, "x")
         session.scalars(select(Organization)).first().name = "改了名"  # type: ignore[union-attr]
+        in_force = select(Duty).where(Duty.state == State.OPEN, Duty.in_force).order_by(Duty.id)
+        session.scalars(in_force).first().state = State.RETURNED  # type: ignore[union-attr]
+    assert counters_of(copied) != counters_of(source)
 
     again = copy(settings, *where)
     assert again["differences"] == []
     written = {table["name"]: table["written"] for table in again["tables"] if table["written"]}
-    assert written == {"log_chain": 1, "log_entry": 1, "log_payload": 1, "organization": 1}
+    assert written == {"duty": 1, "log_chain": 1, "log_entry": 1, "log_payload": 1, "organization": 1}
+    assert counters_of(copied) == counters_of(source)
 
     with Session(copied) as session, writing(session):  # the new database numbers its rows on from there
         note(session, "y")
@@ -134,6 +146,28 @@ def test_everything_arrives_in_postgresql_and_a_bucket_and_a_second_run_takes_ov
         assert of_the_year == session.scalar(select(func.count()).select_from(LogEntry)) == rows["log_entry"] + 2
     for engine in (source, copied):
         engine.dispose()
+
+
+def test_a_board_that_would_show_other_numbers_is_a_difference(settings: Settings, target: str) -> None:
+    copied = engine_at(target)
+    where = "--to-database", target
+    assert copy(settings, *where)["counters"] == []
+    with Session(copied) as session, writing(session):
+        whole = session.scalars(select(DutyCount).where(DutyCount.kind == "unit").order_by(DutyCount.number.desc()))
+        wrong = whole.first()
+        assert wrong is not None
+        wrong.number += 1
+        number = wrong.number
+    found = copy(settings, *where, code=1)
+    [counter] = found["counters"]
+    assert (counter["found"], counter["expected"]) == (number, number - 1)
+    [line] = found["differences"]
+    assert line.startswith(f"counter {counter['place']}: counted {number}, ")
+    with Session(copied) as session, writing(session):
+        for cycle_id in session.scalars(select(Cycle.id)):
+            rebuild(session, cycle_id)
+    assert copy(settings, *where)["differences"] == []
+    copied.dispose()
 
 
 def test_what_was_numbered_without_a_year_lies_before_the_years_and_what_follows_in_its_own(

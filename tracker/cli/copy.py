@@ -13,9 +13,11 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session
 
 from tracker.config import Settings, SettingsError, check_database
 from tracker.db import db, engine_options, prepare
+from tracker.services.board_counts import verify_counts
 from tracker.storage.probe import faults_of
 from tracker.storage.s3 import S3Store
 from tracker.storage.store import Store, open_store
@@ -84,12 +86,14 @@ def _rows(source: Any, target: Engine, progress: copying.Progress) -> dict[str, 
     with target.connect() as connection:
         copying.check_target(source, connection)
     written = copying.copy_rows(source, target, progress=progress)
-    with copying.reading(target) as connection:
+    with copying.reading(target) as connection, Session(connection) as session:
         tables = list(copying.compare_rows(source, connection, written))
+        counters = list(verify_counts(session))
     chains = copying.compare_log(target)
     return {
         "tables": [{"name": t.name, "rows": t.rows, "written": t.copied, "same": t.same} for t in tables],
         "chains": [{"chain": c.chain, "entries": c.length, "whole": c.broken is None} for c in chains],
+        "counters": [{"place": c.key, "found": int(c.found), "expected": int(c.expected)} for c in counters],
     }
 
 
@@ -97,6 +101,10 @@ def _differences(found: dict[str, Any]) -> list[str]:
     return [
         *(f"table {table['name']}: differs" for table in found.get("tables", ()) if not table["same"]),
         *(f"chain {chain['chain']}: broken" for chain in found.get("chains", ()) if not chain["whole"]),
+        *(
+            f"counter {one['place']}: counted {one['found']}, and there are {one['expected']}"
+            for one in found.get("counters", ())
+        ),
         *(f"file {name}: {fault}" for name, fault in found.get("files", {}).get("faults", {}).items()),
     ]
 
@@ -110,7 +118,8 @@ def _print(found: dict[str, Any], differences: list[str]) -> None:
         click.echo(f"{len(found['chains'])} chains of the log", err=True)
     if "files" in found:
         click.echo(f"{found['files']['named']} files, {found['files']['sound']} sound in the new store", err=True)
-    click.echo(f"{len(differences)} differences", err=True)
+    hint = "; with the other database, run: tracker board rebuild" if found.get("counters") else ""
+    click.echo(f"{len(differences)} differences{hint}", err=True)
 
 
 @contextmanager

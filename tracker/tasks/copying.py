@@ -84,7 +84,7 @@ class FileReport:
 def plain_tables() -> list[Table]:
     """All tables in the order of their references, in which an absent JSON value is NULL.
 
-    Without the counters: a database counts its duties by itself, as they are copied.
+    Without the counters: a database counts its duties by itself, as they are copied; `verify_counts` recounts them.
     """
     plain = MetaData()
     for table in Base.metadata.sorted_tables:
