@@ -134,6 +134,16 @@ def test_handing_in_the_bytes_again_heals_changed_ones_and_keeps_those_aside(sto
     assert list(store.digests()) == [digest]
 
 
+def test_a_file_that_is_sealed_leaves_nothing_in_the_bucket(swift: Server, tmp_path: Path) -> None:
+    store = bucket(swift.url, tmp_path)
+    digest = store.put([MINUTES]).sha256
+    spoil(store, digest, MINUTES + b"!")
+    store.put([MINUTES])
+    assert put_aside(store) == [MINUTES + b"!"]
+    store.destroy(digest)
+    assert "Contents" not in store.client.list_objects_v2(Bucket=BUCKET, Prefix=store.prefix)
+
+
 def test_an_old_orphan_goes_unless_somebody_hands_it_in_again(store: Store) -> None:
     digest = store.put([MINUTES]).sha256
     assert not store.remove_orphan(digest, older_than=A_DAY_AGO)
@@ -233,8 +243,9 @@ def test_a_fault_of_the_server_is_said_in_a_sentence_and_nothing_is_lost(
     for ask in asks:
         with pytest.raises(kind, match="文件存储"):
             ask()
-    with pytest.raises(kind, match="文件存储"):
-        store.put([b"more"])
+    for content in (MINUTES, b"more"):  # what is stored already, too: other rows name it
+        with pytest.raises(kind, match="文件存储"):
+            store.put([content])
     assert caplog.records
     assert not list(tmp_path.glob("*.new"))
     liar.fault = ""

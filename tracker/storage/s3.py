@@ -91,16 +91,18 @@ class S3Store(Arrivals):
         self.client, self.bucket, self.prefix = client, bucket, prefix
 
     def adopt(self, part: Path, blob: Blob) -> None:
-        """Give a finished part its name, unless it has it; wrong bytes under the name are put aside. For parts only."""
+        """Give a finished part its name, unless it has it; wrong bytes under the name are replaced. For parts only."""
         self._note_handed_in(blob.sha256)
+        ours = False
         for _ in range(_TRIES):
-            sent = self._sent(part, blob)
+            ours = self._sent(part, blob) or ours
             found = self.verify(blob.sha256)
             if found is Check.OK:
                 return
-            if found is Check.CHANGED:
-                self._put_aside(blob.sha256)
-            logger.error("the store: %s is %s, %s", blob.sha256, found, "just sent" if sent else "sent before")
+            logger.error("the store: %s is %s, %s", blob.sha256, found, "just sent" if ours else "sent before")
+            if found is Check.CHANGED and not ours:
+                self._replace(part, blob)
+                ours = True
         raise OtherBytes(_OTHER_BYTES, field="files")
 
     def has(self, digest: str) -> bool:
@@ -198,7 +200,8 @@ class S3Store(Arrivals):
 
     def destroy(self, digest: str) -> None:
         """Remove bytes that must not be here, for sealing only; nothing happens if they are gone already."""
-        for key in (self._key(digest), self._marker(digest), f"{self.prefix}leaving/{digest}"):
+        aside = [self.prefix + name for name in self._names(f"damaged/{checked(digest)}-")]
+        for key in (self._key(digest), self._marker(digest), f"{self.prefix}leaving/{digest}", *aside):
             self._delete(key)
 
     def _key(self, digest: str) -> str:
@@ -216,24 +219,32 @@ class S3Store(Arrivals):
     def _sent(self, part: Path, blob: Blob) -> bool:
         """Send a part under its digest; False if something has that name already."""
         try:
-            with answering_but(_TAKEN), part.open("rb") as file:
-                self.client.put_object(
-                    Bucket=self.bucket,
-                    Key=self._key(blob.sha256),
-                    Body=file,
-                    ContentLength=blob.size,
-                    ChecksumSHA256=sha256_header(blob.sha256),
-                    IfNoneMatch="*",
-                )
+            with answering_but(_TAKEN):
+                self._write(part, blob, IfNoneMatch="*")
         except Taken:
             return False
         return True
 
-    def _put_aside(self, digest: str) -> None:
-        """Keep bytes that are not what they are called under another name."""
+    def _replace(self, part: Path, blob: Blob) -> None:
+        """Write a part over bytes that are not what they are called, with a copy of those aside.
+
+        Nothing is removed: where only the reading was wrong, the same bytes come to lie where they were.
+        """
         with suppress(FileNotFoundError):
-            self._copy(self._key(digest), f"{self.prefix}damaged/{digest}-{uuid.uuid4().hex[:8]}")
-            self._delete(self._key(digest))
+            self._copy(self._key(blob.sha256), f"{self.prefix}damaged/{blob.sha256}-{uuid.uuid4().hex[:8]}")
+        with answering():
+            self._write(part, blob)
+
+    def _write(self, part: Path, blob: Blob, **conditions: str) -> None:
+        with part.open("rb") as file:
+            self.client.put_object(
+                Bucket=self.bucket,
+                Key=self._key(blob.sha256),
+                Body=file,
+                ContentLength=blob.size,
+                ChecksumSHA256=sha256_header(blob.sha256),
+                **conditions,
+            )
 
     def _copied(self, digest: str, target: IO[bytes] | None) -> str:
         """Read stored bytes, into `target` if there is one, and return the digest of what came."""
