@@ -40,8 +40,17 @@ SENTENCES: dict[int, str] = {
 
 
 _DATABASE_AWAY = _n(
-    "数据库暂时没有应答，这一步没有保存。请用浏览器的“后退”回到上一页，填写的内容仍在；稍等片刻再提交。"
+    "数据库暂时没有应答，刚才提交的内容可能没有保存。请稍候先查看是否已经保存，没有保存再提交；"
+    "用浏览器的“后退”可以回到上一页，填写的内容仍在。"
 )
+_DATABASE_FULL = _n(
+    "数据库所在的磁盘已满，刚才提交的内容没有保存，已有的内容仍可查看。请告诉管理员腾出空间，然后再提交；"
+    "用浏览器的“后退”可以回到上一页，填写的内容仍在。"
+)
+_DATABASE_BROKEN = _n(
+    "数据库不能正常读写，刚才提交的内容可能没有保存，稍后重试也不会好转。请把下面的编号告诉管理员，恢复后先查看是否已经保存，没有保存再提交。"
+)
+_SQLITE_ERROR, _SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL = 1, 8, 10, 13  # the low byte of its codes
 
 logger = logging.getLogger(__name__)
 
@@ -76,23 +85,33 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _database_error(error: DBAPIError) -> ResponseReturnValue:
-    """A database that is away is not asked again for the page that says so; what was typed is still in the browser."""
+    """A database in trouble is not asked again for the page that says so; what was typed is still in the browser."""
     logger.error("the database failed", exc_info=error)
-    if not _is_away(error):
+    trouble = _trouble(error)
+    if trouble is None:
         return _page(500, gettext(SENTENCES[500]))
     db.session.remove()
     g.database_away = True
-    sentence = gettext(_DATABASE_AWAY)
+    status, sentence = trouble[0], gettext(trouble[1])
     if request.accept_mimetypes.best == "application/json":
-        return {"error": sentence, "request": g.get("request_id", "")}, 503
-    return render_template("errors/away.html", sentence=sentence), 503
+        return {"error": sentence, "request": g.get("request_id", "")}, status
+    return render_template("errors/away.html", sentence=sentence, status=status), status
 
 
-def _is_away(error: DBAPIError) -> bool:
-    """Whether the connection was lost or cannot be made, or another one holds a SQLite file for too long."""
+def _trouble(error: DBAPIError) -> tuple[int, str] | None:
+    """Status and sentence where the fault is the database's and not that of a statement.
+
+    Away is also a connection that was lost, perhaps during COMMIT, and a SQLite file that another one holds too long.
+    """
     state = getattr(error.orig, "sqlstate", None) or ""
-    no_answer = isinstance(error, OperationalError) and not state and "no such" not in str(error.orig)
-    return error.connection_invalidated or state[:2] in {"08", "53", "57"} or no_answer
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if state == "53100" or code == _SQLITE_FULL:
+        return 507, _DATABASE_FULL
+    if state in {"25006", "58030"} or code in {_SQLITE_READONLY, _SQLITE_IOERR}:
+        return 500, _DATABASE_BROKEN
+    no_answer = isinstance(error, OperationalError) and not state and code != _SQLITE_ERROR
+    is_away = error.connection_invalidated or state[:2] in {"08", "53", "57"} or no_answer
+    return (503, _DATABASE_AWAY) if is_away else None
 
 
 def _csrf_error(_: CSRFError) -> ResponseReturnValue:
