@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from contextlib import closing, suppress
 from io import StringIO
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from openpyxl import load_workbook
@@ -16,7 +19,7 @@ from tracker.cli.bench import acts, stored
 from tracker.cli.bench.case import MEASURES, Amounts, measure, order
 from tracker.cli.bench.command import bench
 from tracker.cli.bench.ground import Ground, visitors
-from tracker.cli.bench.measure import BenchError
+from tracker.cli.bench.measure import BenchError, Growth
 from tracker.cli.bench.one import main
 from tracker.cli.bench.pages import pages_of, served
 from tracker.cli.bench.performance_page import LANGUAGES, write_pages
@@ -157,6 +160,33 @@ def test_the_floor_of_taking_in_keeps_the_same_bytes(tmp_path: Path) -> None:
         accepted = take_in(stream, name=file.name, store=store, limits=Limits())
     assert stored.plain_copy(file, tmp_path / "plain") > 0
     assert (tmp_path / "plain" / accepted.sha256).read_bytes() == file.read_bytes()
+
+
+HOLDS = "held = b'x' * 100_000_000; import sys; print(flush=True); sys.stdin.read()"
+
+
+def test_what_is_held_while_a_file_is_taken_in_shows_whatever_was_held_before() -> None:
+    """The most that the system remembers of a process would hide it behind what was let go long ago."""
+    growth, before = Growth(), b"x" * 200_000_000
+    del before
+    with growth.step():
+        pass
+    with growth.step():
+        pass
+    assert growth.bytes < 20_000_000
+    with growth.step():
+        held = b"x" * 100_000_000
+    assert 90_000_000 < growth.bytes < 120_000_000
+    del held
+    below = Growth()
+    with below.step():
+        pass
+    with subprocess.Popen([sys.executable, "-c", HOLDS], stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with below.step():
+            pass
+    assert 90_000_000 < below.bytes < 150_000_000
 
 
 def test_files_that_are_taken_in_have_many_sizes() -> None:

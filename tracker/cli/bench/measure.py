@@ -8,8 +8,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -17,6 +17,7 @@ from typing import Any
 
 TIMEOUT = 900.0  # seconds
 SAMPLE = 0.4  # seconds between two looks at the memory
+_OFTEN = 0.05  # the same, where a step is short
 _LAST_WORDS = 2000
 
 
@@ -53,7 +54,7 @@ def run(command: Sequence[str | Path], *, environment: Mapping[str, str], folder
             cwd=folder,
             start_new_session=True,
         )
-        watcher = _Watcher(process.pid)
+        watcher = Watcher(process.pid)
         try:
             code = process.wait(TIMEOUT)
         except subprocess.TimeoutExpired as late:
@@ -78,28 +79,53 @@ def _told(output: bytes) -> Mapping[str, Any]:
     return told
 
 
-class _Watcher:
-    """Looks at the memory of a process and everything below it, again and again."""
+class Watcher:
+    """Looks at the memory of a process and everything below it, again and again, and once more at the end."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, every: float = SAMPLE) -> None:
         self.pid = pid
         self.peak = self.parent = self.child = 0
         self.used: dict[int, float] = {}
+        self._every = every
         self._end = Event()
         self._thread = Thread(target=self._watch, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
+        """Look for the last time."""
         self._end.set()
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._end.wait(SAMPLE):
-            held = {pid: _held(pid) for pid in tree_of(self.pid)}
-            self.used |= {pid: used for pid in held if (used := _used(pid))}
-            self.peak = max(self.peak, sum(held.values()))
-            self.parent = max(self.parent, held.pop(self.pid, 0))
-            self.child = max(self.child, *held.values(), 0)
+        while not self._end.wait(self._every):
+            self._look()
+        self._look()
+
+    def _look(self) -> None:
+        held = {pid: _held(pid) for pid in tree_of(self.pid)}
+        self.used |= {pid: used for pid in held if (used := _used(pid))}
+        self.peak = max(self.peak, sum(held.values()))
+        self.parent = max(self.parent, held.pop(self.pid, 0))
+        self.child = max(self.child, *held.values(), 0)
+
+
+class Growth:
+    """How many bytes this process and all below it held together, beyond the most that they held at the first step."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._first: int | None = None
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Watch the memory during the block."""
+        watcher = Watcher(os.getpid(), every=_OFTEN)
+        try:
+            yield
+        finally:
+            watcher.stop()
+        self._first = watcher.peak if self._first is None else self._first
+        self.bytes = max(self.bytes, watcher.peak - self._first)
 
 
 def tree_of(pid: int) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
 import shutil
 import subprocess
 import time
@@ -21,7 +20,7 @@ from sqlalchemy.orm import Session
 from tracker.cli.aside import second_process
 from tracker.cli.bench.acts import held_megabytes
 from tracker.cli.bench.ground import Ground
-from tracker.cli.bench.measure import BenchError
+from tracker.cli.bench.measure import BenchError, Growth
 from tracker.cli.bench.table import Row, middle, p95_of
 from tracker.cli.demo.place import with_schema
 from tracker.config import load_settings
@@ -54,9 +53,10 @@ def uploads(ground: Ground, *, megabytes: int) -> Iterator[Row]:
         files = _papers(folder / "sent", megabytes)
         sent = sum(file.stat().st_size for file in files) / MEGABYTE
         store = BlobStore(folder / "store")
-        ours, floor, memory = [], [], _Memory()
+        ours, floor, growth = [], [], Growth()
         for file in files:
-            ours.append(_taken_in(file, store, memory))
+            with growth.step():
+                ours.append(_taken_in(file, store))
             floor.append(plain_copy(file, folder / "plain"))
     yield Row(
         name="take files in : read, SHA-256, write, fsync",
@@ -72,7 +72,7 @@ def uploads(ground: Ground, *, megabytes: int) -> Iterator[Row]:
     yield Row(
         name="memory that taking files in adds : 64 MB",
         unit="MB",
-        value=memory.grown,
+        value=growth.bytes / MEGABYTE,
         floor=64,
         demand=1,
         at_most=True,
@@ -120,14 +120,12 @@ def _write_paper(path: Path, length: int, random: Random) -> None:
         file.write(b"trailer\n<< /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % begin)
 
 
-def _taken_in(file: Path, store: BlobStore, memory: _Memory) -> float:
+def _taken_in(file: Path, store: BlobStore) -> float:
     limits = Limits(file_bytes=2 * LARGEST * MEGABYTE)
     start = time.perf_counter()
     with file.open("rb") as stream:
         take_in(stream, name=file.name, store=store, limits=limits)
-    taken = time.perf_counter() - start
-    memory.look()
-    return taken
+    return time.perf_counter() - start
 
 
 def plain_copy(file: Path, folder: Path) -> float:
@@ -144,21 +142,6 @@ def plain_copy(file: Path, folder: Path) -> float:
     os.fsync(descriptor)
     os.close(descriptor)
     return time.perf_counter() - start
-
-
-class _Memory:
-    """The most that this process and the ones it waited for held, beyond what the first file took."""
-
-    def __init__(self) -> None:
-        self._first: float | None = None
-        self.grown = 0.0
-
-    def look(self) -> None:
-        """Look again."""
-        kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-        held = sum(resource.getrusage(kind).ru_maxrss for kind in kinds) * 1024 / MEGABYTE
-        self._first = held if self._first is None else self._first
-        self.grown = held - self._first
 
 
 # ---------------------------------------------------------------- hashing again
