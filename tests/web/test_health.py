@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+import threading
+import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,7 +28,7 @@ from tracker.app import create_app
 from tracker.config import Settings, load_settings
 from tracker.db import db, transaction, writing
 from tracker.models import Job, JobState, Person
-from tracker.tasks.readiness import AHEAD, BEHIND, readiness
+from tracker.tasks.readiness import AHEAD, BEHIND, KEPT, Lately, readiness
 
 FINE = {"database": "ok", "migrations": "ok", "store": "ok", "disk": "ok"}
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
@@ -98,6 +101,7 @@ def test_a_database_behind_its_migrations_is_not_ready_and_it_is_said_what_to_ru
         answer = client.get("/readyz")
         assert (answer.status_code, answer.json) == (503, {"ready": False, "checks": {**FINE, "migrations": BEHIND}})
         at_version(client, "9999")
+        time.sleep(KEPT)
         assert client.get("/readyz").json["checks"] == {**FINE, "migrations": AHEAD}
 
 
@@ -121,6 +125,61 @@ def test_engines_that_are_away_are_told_without_their_addresses(tmp_path: Path):
         "store": "the store of evidence does not answer",
         "disk": "ok",
     }
+
+
+@contextmanager
+def silent_server() -> Iterator[tuple[str, list[socket.socket]]]:
+    """Takes every connection and never says a word; the connections so far."""
+    taken: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def take() -> None:
+            with suppress(OSError):
+                while True:
+                    taken.append(listening.accept()[0])
+
+        taking = threading.Thread(target=take)
+        taking.start()
+        try:
+            yield f"127.0.0.1:{listening.getsockname()[1]}", taken
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            taking.join()
+            for each in taken:
+                each.close()
+
+
+def test_engines_that_take_a_connection_and_never_answer_are_told_within_seconds(tmp_path: Path):
+    with silent_server() as (address, taken):
+        settings = load_settings(
+            data_dir=tmp_path,
+            database_url=f"postgresql+psycopg://tracker@{address}/records",
+            store_url=store_url(f"http://{address}"),
+            store_key_id=KEY_ID,
+            store_secret=SECRET,
+        )
+        begin = time.monotonic()
+        found = readiness(settings)
+        took = time.monotonic() - begin
+    assert found["database"] == "the database does not answer"
+    assert found["store"] == "the store of evidence does not answer"
+    assert len(taken) == 2  # each is asked once
+    assert took < 15
+
+
+def test_however_many_ask_at_once_the_engines_are_asked_once(tmp_path: Path):
+    with silent_server() as (address, taken):
+        lately = Lately(
+            load_settings(data_dir=tmp_path, database_url=f"postgresql+psycopg://tracker@{address}/records")
+        )
+        found: list[dict[str, str]] = []
+        asking = [threading.Thread(target=lambda: found.append(lately.readiness())) for _ in range(8)]
+        for each in asking:
+            each.start()
+        for each in asking:
+            each.join()
+    assert [each["database"] for each in found] == ["the database does not answer"] * 8
+    assert len(taken) == 1
 
 
 def test_a_store_that_cannot_be_used_and_a_full_disk_are_told(tmp_path: Path):

@@ -43,13 +43,13 @@ class OtherBytes(Unavailable):
     """The server handed out bytes that are not those of the digest."""
 
 
-def client_of(endpoint: str, region: str, timeout: float, key_id: str, secret: str) -> Any:  # noqa: ANN401  made at run time
+def client_of(endpoint: str, region: str, timeout: float, key_id: str, secret: str, *, attempts: int = 2) -> Any:  # noqa: ANN401  made at run time
     """A client that threads may share, for these credentials and no others."""
     config = Config(
         signature_version="s3v4",
         connect_timeout=min(timeout, 5.0),
         read_timeout=timeout,
-        retries={"mode": "standard", "total_max_attempts": 2},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         request_checksum_calculation="when_required",  # we bring our own
         response_checksum_validation="when_required",
         s3={"addressing_style": "path"},

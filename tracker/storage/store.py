@@ -58,6 +58,12 @@ class Store(Protocol):
     def remove_orphan(self, digest: str, *, older_than: datetime) -> bool:
         """Remove bytes that no row names, unless somebody handed them in since; return whether they went."""
 
+    def leaving(self, *, older_than: datetime) -> list[str]:
+        """The digests whose removal began before that time and broke off between its steps."""
+
+    def bring_back(self, *, older_than: datetime) -> list[str]:
+        """Undo the removals that began before that time and broke off; return the digests that are back."""
+
     def destroy(self, digest: str) -> None:
         """Remove bytes that must not be here, for sealing only; nothing happens if they are gone already."""
 
@@ -72,16 +78,25 @@ class Store(Protocol):
 
 
 def open_store(
-    url: str, folder: Path, *, key_id: str = "", secret: str = "", below: str = "", free_space_floor: int = 0
+    url: str,
+    folder: Path,
+    *,
+    key_id: str = "",
+    secret: str = "",
+    below: str = "",
+    free_space_floor: int = 0,
+    patience: float | None = None,
 ) -> Store:
     """Open the store that a URL means; empty: the folder itself.
 
     `below` is a prefix in a bucket, below that of the URL; bytes for it arrive in `folder` on the local disk.
+    With `patience`, in seconds, a bucket is asked once and given up after that time.
     """
     place = place_of(url) if url else folder
     if isinstance(place, Path):
         return BlobStore(place, free_space_floor=free_space_floor)
-    client = _client(place.endpoint, place.region, place.timeout, key_id, secret)
+    timeout, attempts = (place.timeout, 2) if patience is None else (min(place.timeout, patience), 1)
+    client = _client(place.endpoint, place.region, timeout, key_id, secret, attempts=attempts)
     return S3Store(client, place.name, place.prefix + below, folder, free_space_floor=free_space_floor)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import threading
+import time
 from collections.abc import Callable
 from functools import cache
 
@@ -28,7 +30,8 @@ from tracker.tasks.stores import evidence_store
 FINE = "ok"
 BEHIND = "the database is behind the program; run: tracker db upgrade"
 AHEAD = "the database is newer than the program, or was not made by it; update the program"
-_PATIENCE = 3  # seconds for a database to answer
+KEPT = 1.0  # seconds for which an answer is given again
+_PATIENCE = 3  # seconds for an engine to answer
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,24 @@ logger = logging.getLogger(__name__)
 def readiness(settings: Settings) -> dict[str, str]:
     """Each check by name, with "ok" or what is wrong. None of them waits for longer than some seconds."""
     return {**_of_database(settings), "store": _guarded(_of_store, settings), "disk": _guarded(_of_disk, settings)}
+
+
+class Lately:
+    """The readiness of a moment ago: however many ask at once, the engines are asked by one of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._found: dict[str, str] = {}
+        self._until = 0.0
+
+    def readiness(self) -> dict[str, str]:
+        """Each check by name, as `readiness` tells them."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._found = readiness(self._settings)
+                self._until = time.monotonic() + KEPT
+            return self._found
 
 
 def standing_of(connection: Connection) -> str:
@@ -84,7 +105,7 @@ def _guarded(check: Callable[[Settings], str], settings: Settings) -> str:
 
 
 def _of_store(settings: Settings) -> str:
-    store = evidence_store(settings)
+    store = evidence_store(settings, patience=_PATIENCE)
     if isinstance(store, S3Store) and not answers(store):
         return "the store of evidence does not answer"
     if isinstance(store, BlobStore) and not os.access(store.root, os.W_OK):

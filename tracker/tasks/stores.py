@@ -11,9 +11,12 @@ from tracker.storage.store import Store, open_store
 EVIDENCE = "evidence/"  # the prefix in a bucket
 
 
-def evidence_store(settings: Settings) -> Store:
-    """Where the bytes of evidence are: a folder of the data folder, or what `TRACKER_STORE_URL` names."""
-    return _opened(settings, settings.store_dir, EVIDENCE, settings.store_url)
+def evidence_store(settings: Settings, *, patience: float | None = None) -> Store:
+    """Where the bytes of evidence are: a folder of the data folder, or what `TRACKER_STORE_URL` names.
+
+    With `patience`, in seconds, a store that does not answer is given up after that time.
+    """
+    return _opened(settings, settings.store_dir, EVIDENCE, settings.store_url, patience=patience)
 
 
 def roster_store(settings: Settings) -> Store:
@@ -32,7 +35,7 @@ def _shared(settings: Settings) -> str:
     return settings.store_url if is_bucket(settings.store_url) else ""
 
 
-def _opened(settings: Settings, folder: Path, below: str, url: str) -> Store:
+def _opened(settings: Settings, folder: Path, below: str, url: str, *, patience: float | None = None) -> Store:
     return open_store(
         url,
         folder,
@@ -40,4 +43,5 @@ def _opened(settings: Settings, folder: Path, below: str, url: str) -> Store:
         secret=settings.store_secret.get_secret_value(),
         below=below if is_bucket(url) else "",
         free_space_floor=settings.free_space_floor,
+        patience=patience,
     )

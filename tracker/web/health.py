@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from tracker.config import Settings
 from tracker.db import db
 from tracker.queries.jobs import COUNTED, jobs_by_state, oldest_waiting
-from tracker.tasks.readiness import FINE, readiness
+from tracker.tasks.readiness import FINE, Lately
 from tracker.web import clock
 from tracker.web.access import public
 from tracker.web.measuring import measures
@@ -37,7 +37,7 @@ def alive() -> ResponseReturnValue:
 @public
 def ready() -> ResponseReturnValue:
     """Whether to send people here: 200, or 503 with what is wrong with each check."""
-    found = readiness(_settings())
+    found = _lately().readiness()
     is_ready = all(line == FINE for line in found.values())
     return {"ready": is_ready, "checks": found}, 200 if is_ready else 503
 
@@ -77,6 +77,11 @@ class _Jobs(Collector):
         yield GaugeMetricFamily(
             "tracker_queue_age_seconds", "How long the oldest waiting job has waited.", max(age, 0.0)
         )
+
+
+def _lately() -> Lately:
+    lately: Lately = current_app.extensions.setdefault("tracker_readiness", Lately(_settings()))
+    return lately
 
 
 def _settings() -> Settings:
