@@ -15,7 +15,8 @@ from sqlalchemy import Engine, create_engine, func, select, text
 from sqlalchemy.orm import Session
 
 from tests.city import NOW
-from tests.engines.servers import KEY_ID, SECRET, Server, store_url, swift_server
+from tests.engines.lying import lying_server
+from tests.engines.servers import BUCKET, KEY_ID, SECRET, Server, store_url, swift_server
 from tests.scene import play
 from tests.tampering import tamper
 from tracker.config import CHECKOUT, Settings, load_settings
@@ -29,6 +30,7 @@ from tracker.services.recount import verify_caches, verify_sign_offs, verify_tex
 from tracker.services.verification import verify_log
 from tracker.storage.blobs import BlobStore
 from tracker.storage.parts import Check
+from tracker.storage.s3 import S3Store
 from tracker.storage.store import open_store
 from tracker.tasks import copying
 
@@ -87,6 +89,14 @@ def copy(settings: Settings, *arguments: str, code: int = 0) -> Any:
     done = subprocess.run(program, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout) if code < 2 else done.stderr
+
+
+def bucket(endpoint: str, folder: Path, name: str) -> S3Store:
+    """A store below a prefix of its own."""
+    url = store_url(endpoint, f"{folder.name}/{name}")
+    store = open_store(url, folder / "arriving", key_id=KEY_ID, secret=SECRET, below="evidence/")
+    assert isinstance(store, S3Store)
+    return store
 
 
 def note(session: Session, key: str) -> None:
@@ -257,6 +267,39 @@ def test_a_file_that_is_not_sound_is_named_and_not_copied(settings: Settings, tm
     finally:
         for digest, content in kept.items():
             source.path(digest).write_bytes(content)
+
+
+def test_from_a_bucket_to_another_every_file_is_told_of_and_read_back_once(
+    settings: Settings, swift: Server, tmp_path: Path
+) -> None:
+    engine = engine_at(settings.database)
+    first, second, *others = sorted(files_of(engine))
+    one, other = (bucket(swift.url, tmp_path, name) for name in ("one", "other"))
+    asked: list[str] = []
+    one.client.meta.events.register("before-call.s3.GetObject", lambda model, **_: asked.append(model.name))
+    with copying.reading(engine) as connection:
+        there = copying.copy_files(connection, BlobStore(settings.store_dir), one, progress=lambda *_: None)
+        assert (there.faults, there.sound) == ({}, there.named)
+        assert len(asked) == 2 * there.named  # is it there? and what came?
+
+        place = f"{one.prefix}{first[:2]}/{first[2:4]}/{first}"
+        one.client.put_object(Bucket=BUCKET, Key=place, Body=b"rotten")
+        one.destroy(second)
+        found = copying.copy_files(connection, one, other, progress=lambda *_: None)
+        assert found.faults == {first: "changed in the source", second: "missing in the source"}
+        assert found.sound == found.named - 2
+        assert {other.verify(digest) for digest in others} == {Check.OK}
+        assert not other.has(first)
+
+        with lying_server(swift.url) as liar:
+            lied_to = bucket(liar.url, tmp_path, "third")
+            liar.fault = "other bytes"
+            found = copying.copy_files(connection, other, lied_to, progress=lambda *_: None)
+        assert found.faults == {
+            **dict.fromkeys((first, second), "missing in the source"),
+            **dict.fromkeys(others, "changed in the target"),
+        }
+    engine.dispose()
 
 
 def test_a_wrong_key_of_the_new_bucket_is_said_without_showing_it(settings: Settings, swift: Server) -> None:

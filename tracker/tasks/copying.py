@@ -42,6 +42,7 @@ from tracker.models.guards import kept_tables
 from tracker.models.years import OF_A_YEAR, is_by_year
 from tracker.services.verification import ChainReport, verify_log
 from tracker.storage.parts import Check
+from tracker.storage.s3 import OtherBytes
 from tracker.storage.store import Store
 
 CHUNK = 2000  # rows
@@ -313,12 +314,18 @@ def _bring(sha256: str, old: Store, new: Store) -> str:
     if new.verify(sha256) is Check.OK:
         return ""
     try:
-        with old.open(sha256) as file, new.part() as part:
-            while chunk := file.read(_BYTES):
-                part.write(chunk)
-            if part.digest != sha256:
-                return "changed in the source"
-            part.keep()
+        file = old.open(sha256)
     except FileNotFoundError:
         return "missing in the source"
-    return "" if new.verify(sha256) is Check.OK else "changed in the target"
+    except OtherBytes:
+        return "changed in the source"
+    with file, new.part() as part:
+        while chunk := file.read(_BYTES):
+            part.write(chunk)
+        if part.digest != sha256:
+            return "changed in the source"
+        try:
+            part.keep()  # a bucket reads it back
+        except OtherBytes:
+            return "changed in the target"
+    return ""
