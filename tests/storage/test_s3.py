@@ -6,20 +6,25 @@ import hashlib
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tests.engines.lying import Liar, lying_server
 from tests.engines.servers import BUCKET, KEY_ID, SECRET, Server, moto_server, store_url, swift_server
 from tracker.app import create_app
 from tracker.config import SettingsError, load_settings
 from tracker.domain.errors import Unavailable
+from tracker.models import StoredFile
+from tracker.services.verification import Garbage, collect_garbage, garbage
 from tracker.storage.blobs import BlobStore
 from tracker.storage.parts import Check, StoreFull
 from tracker.storage.probe import faults_of
-from tracker.storage.s3 import OtherBytes, S3Store
+from tracker.storage.s3 import OtherBytes, S3Store, client_of
 from tracker.storage.store import Store, open_store
 
 NOW = datetime.now(UTC)
@@ -192,6 +197,71 @@ def test_bytes_handed_in_while_they_leave_come_back(swift: Server, tmp_path: Pat
         pass
     assert not store.remove_orphan(digest, older_than=older_than)
     assert store.verify(digest) is Check.OK
+
+
+@contextmanager
+def once(store: S3Store, moment: str, act: Callable[[], object]) -> Iterator[None]:
+    """Do something at the first moment of that kind in what the client of the store says to its server."""
+    done: list[bool] = []
+
+    def do(**_: object) -> None:
+        if not done:
+            done.append(True)
+            act()
+
+    store.client.meta.events.register(moment, do)
+    yield
+    store.client.meta.events.unregister(moment, do)
+
+
+@pytest.mark.parametrize("is_wanted", [False, True])
+def test_a_removal_that_breaks_off_is_undone_by_the_next_one(
+    liar: Liar, swift: Server, tmp_path: Path, session: Session, is_wanted: bool
+) -> None:
+    """The store fails when the bytes are away; they have been handed in again, and a row names them."""
+    store, sound = bucket(liar.url, tmp_path), bucket(swift.url, tmp_path)
+    digest, sealed = store.put([MINUTES]).sha256, store.put([b"sealed"]).sha256
+
+    def break_down() -> None:
+        if is_wanted:
+            sound.client.put_object(Bucket=BUCKET, Key=f"{store.prefix}handed-in/{digest}", Body=b"")
+        liar.fault = "500"
+
+    for each in (digest, sealed):
+        with once(store, "after-call.s3.DeleteObject", break_down), pytest.raises(Unavailable):
+            store.remove_orphan(each, older_than=TOMORROW)
+        liar.fault = ""
+        assert store.verify(each) is Check.MISSING
+        session.add(StoredFile(sha256=each, size=7, media_type="text/plain", facts={}, stored_at=NOW))
+    session.scalars(select(StoredFile).where(StoredFile.sha256 == sealed)).one().sealed_at = NOW
+    session.flush()
+
+    assert garbage(session, store, now=NOW).back == ()  # it may still go on
+    found = garbage(session, store, now=TOMORROW)
+    assert (found.back, found.sealed, found.orphans) == ((digest,), (sealed,), ())
+    collect_garbage(found, store, now=TOMORROW)
+    assert (store.verify(digest), store.verify(sealed)) == (Check.OK, Check.MISSING)
+    assert garbage(session, store, now=TOMORROW) == Garbage((), (), ())
+
+
+def test_two_collectors_at_once_take_nothing_that_was_handed_in_between(swift: Server, tmp_path: Path) -> None:
+    one, other = bucket(swift.url, tmp_path), bucket(swift.url, tmp_path)
+    other.client = client_of(swift.url, "us-east-1", 20, KEY_ID, SECRET)
+    gone, again = one.put([b"nobody's"]).sha256, one.put([MINUTES]).sha256
+    older_than = one.stored_at(again) + timedelta(seconds=0.5)
+    while datetime.now(UTC) < older_than + timedelta(seconds=1):
+        pass
+    with once(one, "before-call.s3.CopyObject", lambda: other.remove_orphan(gone, older_than=older_than)):
+        assert not one.remove_orphan(gone, older_than=older_than)
+
+    def remove_and_hand_in() -> None:
+        assert other.remove_orphan(again, older_than=older_than)
+        other.put([MINUTES])
+
+    with once(one, "before-call.s3.CopyObject", remove_and_hand_in):
+        assert not one.remove_orphan(again, older_than=older_than)
+    assert (one.verify(gone), one.verify(again)) == (Check.MISSING, Check.OK)
+    assert one.leaving(older_than=TOMORROW) == []
 
 
 # ---------------------------------------------------------------- no trust without asking

@@ -106,6 +106,8 @@ def gc(*, dry_run: bool) -> None:
         click.echo(f"{part.name}: an upload that ended before it was whole")
     for sha256 in gone.sealed:
         click.echo(f"{sha256}: sealed")
+    for sha256 in gone.back:
+        click.echo(f"{sha256}: half removed by a command that was ended; it {'would come' if dry_run else 'came'} back")
     verb = "would go" if dry_run else "removed"
     click.echo(f"{len(gone.orphans)} orphans, {len(gone.parts)} parts, {len(gone.sealed)} sealed: {verb}", err=True)
 

@@ -21,6 +21,7 @@ from tracker.storage.parts import Check
 from tracker.storage.store import Store
 
 YOUNG = timedelta(days=1)  # bytes without a row for less than this may belong to an upload that goes on
+LEAVES_WITHIN = timedelta(minutes=10)  # a removal that began before that has broken off
 
 Progress = Callable[[int, int], None]
 
@@ -50,7 +51,7 @@ def verify_log(
     A chain of which only the recorded heads are left is broken at its first entry. The session should see one moment
     of the database throughout: what is written meanwhile would look like a fault. `aside` gets half of the work.
     """
-    rows, recorded = chains(session, chain), last_heads(session)
+    rows, recorded = chains(session, chain), last_heads(session, None if chain is None else {chain})
     own, others = _halves(rows) if aside else (rows, [])
     waiting = aside([row.key for row in others]) if aside and others else None
     whole = sum(row.length for row in rows)
@@ -60,7 +61,7 @@ def verify_log(
     if progress:
         progress(whole, whole)
     there = {row.key for row in rows}
-    lost = [key for key in recorded if key not in there and chain in {None, key}]
+    lost = [key for key in recorded if key not in there]
     return [*reports, *(_lost(key) for key in sorted(lost))]
 
 
@@ -68,7 +69,7 @@ def verify_chains(session: Session, keys: Collection[str]) -> list[ChainReport]:
     """Check these chains, which somebody has seen: one that is not there is broken at its first entry."""
     rows = [row for row in chains(session) if row.key in keys]
     there = {row.key for row in rows}
-    return [*_reports(session, rows, last_heads(session)), *(_lost(key) for key in keys if key not in there)]
+    return [*_reports(session, rows, last_heads(session, keys)), *(_lost(key) for key in keys if key not in there)]
 
 
 def _reports(
@@ -219,20 +220,26 @@ def _is_young(store: Store, sha256: str, now: datetime) -> bool:
 
 @dataclass(frozen=True)
 class Garbage:
-    """What garbage collection removes: bytes that no row names, leftovers of crashes, bytes of sealed files."""
+    """What garbage collection removes: bytes that no row names, leftovers of crashes, bytes of sealed files.
+
+    And what an earlier one took away only half: it comes back, since a row may name it by now.
+    """
 
     orphans: tuple[str, ...]
     parts: tuple[Path, ...]
     sealed: tuple[str, ...]
+    back: tuple[str, ...] = ()
 
 
 def garbage(session: Session, store: Store, *, now: datetime) -> Garbage:
     """What is to go now: orphans and parts older than a day, and what a seal has not destroyed yet."""
-    sealed = session.scalars(select(StoredFile.sha256).where(StoredFile.sealed_at.is_not(None)))
+    sealed = session.scalars(select(StoredFile.sha256).where(StoredFile.sealed_at.is_not(None))).all()
+    leaving = store.leaving(older_than=now - LEAVES_WITHIN)
     return Garbage(
         orphans=tuple(sha256 for sha256 in orphans(session, store) if not _is_young(store, sha256, now)),
         parts=tuple(store.stale_parts(older_than=now - YOUNG)),
-        sealed=tuple(sha256 for sha256 in sealed if store.has(sha256)),
+        sealed=tuple(sha256 for sha256 in sealed if sha256 in leaving or store.has(sha256)),
+        back=tuple(sha256 for sha256 in leaving if sha256 not in sealed),
     )
 
 
@@ -242,5 +249,6 @@ def collect_garbage(found: Garbage, store: Store, *, now: datetime) -> Garbage:
         part.unlink(missing_ok=True)
     for sha256 in found.sealed:
         store.destroy(sha256)
+    store.bring_back(older_than=now - LEAVES_WITHIN)
     gone = tuple(sha256 for sha256 in found.orphans if store.remove_orphan(sha256, older_than=now - YOUNG))
-    return Garbage(gone, found.parts, found.sealed)
+    return Garbage(gone, found.parts, found.sealed, found.back)

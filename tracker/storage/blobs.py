@@ -104,6 +104,14 @@ class BlobStore(Arrivals):
             self._unlink(digest)
             return True
 
+    def leaving(self, *, older_than: datetime) -> list[str]:  # noqa: ARG002  a removal is one step
+        """The digests whose removal began before that time and broke off between its steps: here none."""
+        return []
+
+    def bring_back(self, *, older_than: datetime) -> list[str]:  # noqa: ARG002  a removal is one step
+        """Undo the removals that began before that time and broke off: here none."""
+        return []
+
     def destroy(self, digest: str) -> None:
         """Remove bytes that must not be here, for sealing only; nothing happens if they are gone already."""
         with self._locked():

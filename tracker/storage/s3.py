@@ -161,7 +161,7 @@ class S3Store(Arrivals):
 
     def digests(self) -> Iterator[str]:
         """Every stored digest, in ascending order."""
-        for name in self._names(""):
+        for name, _ in self._listed(""):
             if found := _NAME.fullmatch(name):
                 yield found[1]
 
@@ -177,31 +177,46 @@ class S3Store(Arrivals):
         """Remove bytes that no row names, unless somebody handed them in since; return whether they went.
 
         Nothing locks a bucket. So the bytes are copied aside first; whoever hands them in leaves a marker before
-        looking for them, and if there is one by then, they come back.
+        sending them, and if there is one by then, they come back. The copy goes when it is known that nobody wants it.
         """
+        aside = f"{self.prefix}{self._leaving(digest)}{uuid.uuid4().hex[:8]}"
         try:
             if self.stored_at(digest) >= older_than:
                 return False
+            self._copy(self._key(digest), aside)
+            is_wanted = self.stored_at(digest) >= older_than  # another collector may have been faster, and an upload
         except FileNotFoundError:
-            return False
-        aside = f"{self.prefix}leaving/{digest}"
-        self._copy(self._key(digest), aside)
-        self._delete(self._key(digest))
-        try:
-            if self._head(self._marker(digest))["LastModified"] >= older_than:
-                self._copy(aside, self._key(digest))
-                return False
-            self._delete(self._marker(digest))
-        except FileNotFoundError:
-            pass
-        finally:
             self._delete(aside)
-        return True
+            return False
+        if not is_wanted:
+            self._delete(self._key(digest))
+            is_wanted = self._is_handed_in(digest, since=older_than)
+            if is_wanted:
+                self._copy(aside, self._key(digest))
+            else:
+                self._delete(self._marker(digest))
+        self._delete(aside)
+        return not is_wanted
+
+    def leaving(self, *, older_than: datetime) -> list[str]:
+        """The digests whose removal began before that time and broke off between its steps."""
+        return sorted({name.partition("/")[2][:64] for name in self._left_leaving(older_than)})
+
+    def bring_back(self, *, older_than: datetime) -> list[str]:
+        """Undo the removals that began before that time and broke off; return the digests that are back."""
+        back = []
+        for name in list(self._left_leaving(older_than)):
+            digest = checked(name.partition("/")[2][:64])
+            if not self.has(digest):
+                self._copy(self.prefix + name, self._key(digest))
+                back.append(digest)
+            self._delete(self.prefix + name)
+        return back
 
     def destroy(self, digest: str) -> None:
         """Remove bytes that must not be here, for sealing only; nothing happens if they are gone already."""
-        aside = [self.prefix + name for name in self._names(f"damaged/{checked(digest)}-")]
-        for key in (self._key(digest), self._marker(digest), f"{self.prefix}leaving/{digest}", *aside):
+        beside = [name for below in (f"damaged/{digest}-", self._leaving(digest)) for name, _ in self._listed(below)]
+        for key in (self._key(digest), self._marker(digest), *(self.prefix + name for name in beside)):
             self._delete(key)
 
     def _key(self, digest: str) -> str:
@@ -211,8 +226,21 @@ class S3Store(Arrivals):
     def _marker(self, digest: str) -> str:
         return f"{self.prefix}handed-in/{digest}"
 
+    def _leaving(self, digest: str) -> str:
+        return f"leaving/{checked(digest)}-"
+
+    def _left_leaving(self, older_than: datetime) -> Iterator[str]:
+        return (name for name, begun in self._listed("leaving/") if begun < older_than)
+
+    def _is_handed_in(self, digest: str, *, since: datetime) -> bool:
+        try:
+            noted: datetime = self._head(self._marker(digest))["LastModified"]
+        except FileNotFoundError:
+            return False
+        return noted >= since
+
     def _note_handed_in(self, digest: str) -> None:
-        if self.has(digest):
+        if self.has(digest) or any(self._listed(self._leaving(digest))):
             with answering():
                 self.client.put_object(Bucket=self.bucket, Key=self._marker(digest), Body=b"")
 
@@ -264,22 +292,21 @@ class S3Store(Arrivals):
             found: dict[str, Any] = self.client.head_object(Bucket=self.bucket, Key=key)
         return found
 
-    def _names(self, below: str) -> Iterator[str]:
-        """What lies below the prefix, by name, in ascending order."""
+    def _listed(self, below: str) -> Iterator[tuple[str, datetime]]:
+        """What lies below the prefix, by name, in ascending order, and since when."""
         more: dict[str, str] = {}
         while True:
             with answering():
                 page = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix + below, **more)
-            yield from (str(each["Key"]).removeprefix(self.prefix) for each in page.get("Contents", ()))
+            for each in page.get("Contents", ()):
+                yield str(each["Key"]).removeprefix(self.prefix), each["LastModified"]
             if not page.get("IsTruncated"):
                 return
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def _copy(self, source: str, target: str) -> None:
         with answering():
-            self.client.copy_object(
-                Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source}
-            )
+            self.client.copy_object(Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source})
 
     def _delete(self, key: str) -> None:
         with suppress(FileNotFoundError), answering():

@@ -6,7 +6,7 @@ import io
 import os
 import uuid
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from tracker.tasks.stores import shared_results
 from tracker.tasks.workplace import CLEARED, is_older, remove, remove_dead
 
 _CHUNK = 1024**2
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Results(Protocol):
@@ -112,6 +113,8 @@ class _Shared:
 
     def clear(self, before: datetime) -> None:
         self._unfinished.clear(before)
+        for digest in self._store.leaving(older_than=_EVER):
+            self._store.destroy(digest)
         for digest in list(self._store.digests()):
             with suppress(FileNotFoundError):
                 if self._store.stored_at(digest) < before:
@@ -119,6 +122,7 @@ class _Shared:
 
     def forget_old(self, before: datetime) -> None:
         self._unfinished.forget_old(before)
+        self._store.bring_back(older_than=before)
         for digest in list(self._store.digests()):
             self._store.remove_orphan(digest, older_than=before)
 

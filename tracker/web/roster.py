@@ -128,9 +128,10 @@ def _store() -> Store:
 
 def _keep(content: bytes) -> None:
     """Keep the file by its digest for the second step; those of yesterday go."""
-    store = _store()
+    store, yesterday = _store(), clock.now() - KEPT_FOR
+    store.bring_back(older_than=yesterday)
     for digest in list(store.digests()):
-        store.remove_orphan(digest, older_than=clock.now() - KEPT_FOR)
+        store.remove_orphan(digest, older_than=yesterday)
     store.put([content])
 
 
