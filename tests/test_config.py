@@ -7,13 +7,20 @@ import re
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from flask import request
+from redis import Redis
 
+from tests.engines.servers import PATIENCE, running
+from tests.web.conftest import sign_in_by_form
 from tracker.app import create_app
 from tracker.config import CHECKOUT, SettingsError, load_settings
+from tracker.db import db
+from tracker.models import Base
 
 BEHIND_A_PROXY = {
     "HTTP_X_FORWARDED_FOR": "203.0.113.9, 198.51.100.7",
@@ -83,6 +90,21 @@ def test_addresses_that_cannot_be_read_are_named_together_without_their_password
     assert {line.partition(":")[0] for line in told(tmp_path)} == {*WRONG, "TRACKER_METRICS_TOKEN_FILE"}
 
 
+def test_what_a_bucket_lacks_is_said_together_with_all_that_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TRACKER_STORE_URL", "s3://evidence/")
+    monkeypatch.setenv("TRACKER_PORT", "99999")
+    assert [line.partition(":")[0] for line in told(tmp_path)] == [
+        "TRACKER_STORE_KEY_ID",
+        "TRACKER_STORE_SECRET",
+        "TRACKER_PORT",
+    ]
+    monkeypatch.setenv("TRACKER_STORE_KEY_ID", "tracker")
+    assert [line.partition(":")[0] for line in told(tmp_path)] == ["TRACKER_STORE_SECRET", "TRACKER_PORT"]
+    (tmp_path / "secret").write_text("hard-to-guess")
+    monkeypatch.setenv("TRACKER_STORE_SECRET_FILE", str(tmp_path / "secret"))
+    assert [line.partition(":")[0] for line in told(tmp_path)] == ["TRACKER_PORT"]
+
+
 @pytest.mark.parametrize(("name", "value"), MORE)
 def test_an_address_that_cannot_be_used_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
@@ -95,6 +117,27 @@ def test_an_address_that_cannot_be_used_is_refused(
 @pytest.mark.parametrize("url", ["redis://127.0.0.1", "rediss://:a%40b@127.0.0.1:6379/0", "unix:///run/redis.sock"])
 def test_an_address_of_redis_is_taken_in_each_of_its_forms(tmp_path: Path, url: str):
     assert load_settings(data_dir=tmp_path, queue_url=url).queue_is_redis
+
+
+@pytest.mark.parametrize("password", ["", ":open-sesame@"])
+def test_the_queue_and_the_limits_of_attempts_are_kept_in_a_redis_behind_a_socket(tmp_path: Path, password: str):
+    with TemporaryDirectory(prefix="tracker-redis-") as short:
+        secret = ["--requirepass", password.strip(":@")] if password else []
+        program = ["redis-server", "--port", "0", "--unixsocket", f"{short}/s", "--save", "", "--dir", short, *secret]
+        url = f"unix://{password}{short}/s?db=1"
+        with running(program, "", tmp_path / "log"), Redis.from_url(url) as redis:
+            end = time.monotonic() + PATIENCE
+            while not Path(short, "s").exists():
+                assert time.monotonic() < end, (tmp_path / "log").read_text()
+                time.sleep(0.05)
+            app = create_app(load_settings(data_dir=tmp_path / "data", queue_url=url))
+            with app.app_context():
+                Base.metadata.create_all(db.engine)
+            assert app.extensions["tracker_queue"].fault() == ""
+            assert sign_in_by_form(app.test_client(), "nobody", "wrong").status_code == 200
+            assert any(b"tracker" in key and b"login" in key for key in redis.scan_iter())
+            with app.app_context():
+                db.engine.dispose()
 
 
 def test_folders_that_cannot_be_made_are_named(tmp_path: Path):

@@ -6,10 +6,10 @@ import os
 import re
 import secrets
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
@@ -37,8 +37,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path("instance")
     database_url: str = ""
     store_url: str = ""
-    store_key_id: str = ""
-    store_secret: SecretStr = SecretStr("")
+    store_key_id: str = Field(default="", validate_default=True)  # after store_url, which says whether it is needed
+    store_secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
     secret_key: SecretStr
     password_salt: SecretStr
     queue_url: str = ""
@@ -98,11 +98,13 @@ class Settings(BaseSettings):
             check_database(url)
         return url
 
-    @model_validator(mode="after")
-    def _has_credentials(self) -> Self:
-        if is_bucket(self.store_url) and not (self.store_key_id and self.store_secret.get_secret_value()):
-            raise ValueError("TRACKER_STORE_KEY_ID, TRACKER_STORE_SECRET: a bucket needs both")
-        return self
+    @field_validator("store_key_id", "store_secret")
+    @classmethod
+    def _is_given_for_a_bucket(cls, value: str | SecretStr, found: ValidationInfo) -> str | SecretStr:
+        given = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if is_bucket(found.data.get("store_url", "")) and not given:
+            raise ValueError("is missing; a bucket needs a key and its secret")
+        return value
 
     @property
     def queue_is_redis(self) -> bool:
