@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 import threading
 import time
@@ -19,8 +20,14 @@ from redis.retry import Retry
 from tracker.config import Settings
 
 NAME = "tracker"
+_WAITING = "the queue does not answer; jobs wait in the database meanwhile: %s"
 SWEEP = 60.0  # seconds from one sweep of a worker to the next
 _AWAY = (OSError, sqlite3.Error, RedisError, psycopg.Error)
+# PostgreSQL refuses a user, a password or a database; the driver tells no SQLSTATE where no connection came to be.
+_REFUSED = re.compile(
+    "authentication failed|no password supplied|pg_hba.conf|does not exist|not permitted to log in"
+    "|permission denied for database"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +46,7 @@ class _OnceAMinute(logging.Filter):
         if time.monotonic() < self._next:
             return False
         self._next = time.monotonic() + SWEEP
-        record.msg = "the queue does not answer; jobs wait in the database meanwhile: %s"
+        record.msg = _WAITING
         record.args, record.exc_info = (error,), None
         return True
 
@@ -91,9 +98,11 @@ class Queue:
         except AuthenticationError as error:
             return f"the queue refuses the user or the password: {error}"
         except psycopg.OperationalError as error:
-            return str(error) if "FATAL" in str(error) and "start" not in str(error) else ""
+            if _REFUSED.search(str(error)):
+                return str(error)
+            logger.warning(_WAITING, error)
         except _AWAY as error:
-            logger.warning("the queue does not answer; jobs wait in the database meanwhile: %s", error)
+            logger.warning(_WAITING, error)
         return ""
 
     def _prepare(self) -> None:
