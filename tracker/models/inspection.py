@@ -93,7 +93,7 @@ class InspectionDuty(Recorded):
 
     __tablename__ = "inspection_duty"
     __table_args__ = (one_in_force("inspection_duty", "inspection_id", "duty_id"),)
-    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
     duty_id: Mapped[int] = mapped_column(ForeignKey("duty.id"), index=True)
 
     duty: Mapped[Duty] = relationship()
@@ -111,7 +111,7 @@ class Verdict(Recorded):
         Index("ix_verdict_duty_id_inspection_id", "duty_id", "inspection_id"),  # of a duty, the revised ones too
         CheckConstraint("submitter_id IS NULL OR submitter_id <> person_id", name="doer_is_not_judge"),
     )
-    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
     duty_id: Mapped[int] = mapped_column(ForeignKey("duty.id"))
     unit_id: Mapped[int] = mapped_column(ForeignKey("organization.id"))
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))

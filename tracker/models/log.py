@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tracker.models.base import Numbered
 from tracker.models.years import LONG, NumberedByYear, by_year
+
+# PostgreSQL finds by its beginning only what is sorted by its bytes; SQLite sorts everything so.
+BY_BEGINNING: dict[str, Any] = {"postgresql_ops": {"object_key": "text_pattern_ops"}}
 
 
 class LogChain(Numbered):
@@ -40,8 +44,10 @@ class LogEntry(NumberedByYear):
     __table_args__ = (
         UniqueConstraint("chain_id", "seq").ddl_if(dialect="sqlite"),
         ForeignKeyConstraint(["payload_id"], ["log_payload.id"]).ddl_if(dialect="sqlite"),
-        Index("ix_log_entry_object_kind_object_key", "object_kind", "object_key"),
-        Index("ix_log_entry_at", "at"),
+        Index("ix_log_entry_at_id", "at", "id"),
+        Index("ix_log_entry_actor_id", "actor", "id"),
+        Index("ix_log_entry_verb_id", "verb", "id"),
+        Index("ix_log_entry_object_key_id", "object_key", "id", **BY_BEGINNING),
         by_year("UNIQUE (chain_id, seq)", "FOREIGN KEY (payload_id) REFERENCES log_payload_{part} (id)"),
     )
     id: Mapped[int] = mapped_column(LONG, primary_key=True, autoincrement=False, sort_order=1)
@@ -49,7 +55,7 @@ class LogEntry(NumberedByYear):
     seq: Mapped[int]
     at: Mapped[datetime]
     act_id: Mapped[str] = mapped_column(index=True)
-    actor: Mapped[str] = mapped_column(index=True)
+    actor: Mapped[str]
     appointment: Mapped[str | None]
     verb: Mapped[str]
     object_kind: Mapped[str]
@@ -71,6 +77,9 @@ class AccessLog(NumberedByYear):
     __table_args__ = (
         Index("ix_access_log_unit_id_at", "unit_id", "at"),
         Index("ix_access_log_at_id", "at", "id"),
+        Index("ix_access_log_actor_at", "actor", "at"),
+        Index("ix_access_log_verb_at", "verb", "at"),
+        Index("ix_access_log_object_key_at", "object_key", "at", **BY_BEGINNING),
         by_year(),
     )
     at: Mapped[datetime]

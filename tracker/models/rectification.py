@@ -79,7 +79,7 @@ class LookBackFinding(Recorded):
 
     __tablename__ = "look_back_finding"
     __table_args__ = (one_in_force("look_back_finding", "inspection_id", "finding_id"),)
-    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"))
+    inspection_id: Mapped[int] = mapped_column(ForeignKey("inspection.id"), index=True)
     finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id"), index=True)
 
     finding: Mapped[Finding] = relationship()

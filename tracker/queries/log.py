@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -21,9 +21,10 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     type_coerce,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from tracker.domain.actor import Actor
 from tracker.domain.log import MEMBERS, Entry, Stored
@@ -38,6 +39,7 @@ SEALED = "seal.agree"  # the verb of the entry that names a payload that was des
 PAYLOAD = "log_payload"
 PAGE = 50
 STREAM = 1_000
+LAST_CHARACTER = "\U0010ffff"  # behind every other one, and in no key
 
 
 def first_day(session: Session) -> date | None:
@@ -138,9 +140,17 @@ def sealed_entries(session: Session) -> dict[int, frozenset[str]]:
     return {chain: frozenset(sealed) for chain, sealed in found.items()}
 
 
-def last_heads(session: Session) -> dict[str, tuple[int, str]]:
-    """Length and head of every chain as the system's chain last recorded them, by the chain's key."""
-    return {chain: head for recorded in _recorded(session) for chain, head in recorded.items()}
+def last_heads(session: Session, keys: Collection[str] | None = None) -> dict[str, tuple[int, str]]:
+    """Length and head of every chain, or of these, as the system's chain last recorded them, by the chain's key.
+
+    One that is gone stands in old lists only, so that for every chain all are read; for these, the newest mostly do.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for recorded in _recorded(session):
+        found = recorded | found
+        if keys is not None and found.keys() >= set(keys):
+            break
+    return found if keys is None else {key: found[key] for key in keys if key in found}
 
 
 def heads_of(session: Session, chain: str) -> dict[int, str]:
@@ -149,16 +159,15 @@ def heads_of(session: Session, chain: str) -> dict[int, str]:
 
 
 def _recorded(session: Session) -> Iterator[dict[str, tuple[int, str]]]:
-    """What each daily entry says, from the first on."""
-    bodies = session.scalars(
-        select(LogPayload.body)
-        .join(LogEntry, LogEntry.payload_id == LogPayload.id)
+    """What each daily entry says, from the last on; one is read at a time."""
+    days = (
+        select(LogEntry.payload_id)
         .join(LogChain, LogChain.id == LogEntry.chain_id)
-        .where(LogChain.key == SYSTEM, LogEntry.verb == HEADS, LogPayload.body.is_not(None))
-        .order_by(LogEntry.seq)
-        .execution_options(yield_per=10)
+        .where(LogChain.key == SYSTEM, LogEntry.verb == HEADS)
+        .order_by(LogEntry.seq.desc())
     )
-    for body in bodies:
+    for number in session.scalars(days).all():
+        body = session.scalar(select(LogPayload.body).where(LogPayload.id == number))
         heads = json.loads(body or b"{}").get("after") or {}
         yield {chain: (head["seq"], head["digest"]) for chain, head in heads.items()}
 
@@ -235,10 +244,15 @@ class Shown:
 
 def page_of_entries(session: Session, actor: Actor, filters: Filters, *, after: str = "", size: int = PAGE) -> Page:
     """The entries that this person may read, those written before the entry with the digest `after`."""
-    query = _lines().where(visible(actor, LogEntry), *_narrowed(filters)).order_by(LogEntry.id.desc()).limit(size + 1)
+    order = _order(filters)
+    query = _lines().where(visible(actor, LogEntry), *_narrowed(session, filters))
     if after:
-        place = session.scalar(select(LogEntry.id).where(LogEntry.digest == after, visible(actor, LogEntry)))
-        query = query.where(LogEntry.id < (place or 0))
+        last = select(*order).where(LogEntry.digest == after, visible(actor, LogEntry))
+        place = session.execute(last).first()
+        if place is None:
+            return Page([], None)
+        query = query.where(tuple_(*order) < tuple(place))
+    query = query.order_by(*(column.desc() for column in order)).limit(size + 1)
     lines = [_line(row) for row in session.execute(query)]
     return Page(lines[:size], lines[size - 1].digest if len(lines) > size else None)
 
@@ -316,16 +330,41 @@ def _line(row: Any) -> Line:  # noqa: ANN401  a row of `_lines`
     )
 
 
-def _narrowed(filters: Filters) -> Iterator[ColumnElement[bool]]:
+def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any], ...]:
+    """What the list is sorted by, so that an index leads to each page of it."""
+    if filters.chain:
+        return (LogEntry.seq,)
+    return (LogEntry.at, LogEntry.id) if filters.since or filters.until else (LogEntry.id,)
+
+
+def _narrowed(session: Session, filters: Filters) -> Iterator[ColumnElement[bool]]:
     if filters.chain:
         yield LogChain.key == filters.chain
     if filters.actor:
-        yield or_(LogEntry.actor == filters.actor, Person.name == filters.actor)
+        yield LogEntry.actor.in_(_called(session, filters.actor))
     if filters.verb:
         yield LogEntry.verb == filters.verb
     if filters.target:
-        yield LogEntry.object_key.startswith(filters.target, autoescape=True)
+        yield _begins(session, LogEntry.object_key, filters.target)
     yield from _in_period(LogEntry.at, filters)
+
+
+def _called(session: Session, wanted: str) -> Sequence[str]:
+    """The keys of the people of that name or key; what nobody is called is the key of somebody who is no person."""
+    return session.scalars(select(Person.key).where(or_(Person.key == wanted, Person.name == wanted))).all() or [wanted]
+
+
+def _begins(session: Session, key: InstrumentedAttribute[str], beginning: str) -> ColumnElement[bool]:
+    """Whether a key begins so, as a range of an index."""
+    return _between(session.get_bind().dialect.name, key, beginning, f"{beginning}{LAST_CHARACTER}")
+
+
+def _between(dialect: str, key: InstrumentedAttribute[str], least: Any, beyond: Any) -> ColumnElement[bool]:  # noqa: ANN401  texts
+    """Whether the bytes of a key lie in a range; PostgreSQL would compare by the rules of a language."""
+    if dialect == "postgresql":
+        at_least, below = (key.op(sign, is_comparison=True) for sign in ("~>=~", "~<~"))
+        return and_(at_least(least), below(beyond))
+    return and_(key >= least, key < beyond)
 
 
 def _in_period(column: Any, filters: Filters) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401  a column of moments
@@ -375,7 +414,7 @@ def page_of_access(
         )
         .outerjoin(Organization, Organization.id == AccessLog.unit_id)
         .outerjoin(Person, Person.key == AccessLog.actor)
-        .where(visible(actor, AccessLog), *_access_narrowed(filters))
+        .where(visible(actor, AccessLog), *_access_narrowed(session, filters))
         .order_by(AccessLog.at.desc(), AccessLog.id.desc())
     )
     query = query if before is None else query.where(AccessLog.at < before)
@@ -392,24 +431,24 @@ def _access(row: Any) -> Access:  # noqa: ANN401  a row of `page_of_access`
     return Access(at, actor, name or actor, unit or "", verb, kind, key)
 
 
-def _access_narrowed(filters: Filters) -> Iterator[ColumnElement[bool]]:
+def _access_narrowed(session: Session, filters: Filters) -> Iterator[ColumnElement[bool]]:
     if filters.chain:
         yield Organization.code == filters.chain
     if filters.actor:
-        yield or_(AccessLog.actor == filters.actor, Person.name == filters.actor)
+        yield AccessLog.actor.in_(_called(session, filters.actor))
     if filters.verb:
         yield AccessLog.verb == filters.verb
     if filters.target:
-        yield AccessLog.object_key.startswith(filters.target, autoescape=True)
+        yield _begins(session, AccessLog.object_key, filters.target)
     if filters.objects:
-        yield _about(filters.objects)
+        yield _about(session, filters.objects)
     yield from _in_period(AccessLog.at, filters)
 
 
-def _about(objects: Sequence[str]) -> ColumnElement[bool]:
+def _about(session: Session, objects: Sequence[str]) -> ColumnElement[bool]:
     """Whether an access is about one of these keys or a file in it."""
     key = AccessLog.object_key
-    return or_(key.in_(objects), *(key.startswith(f"{one}/", autoescape=True) for one in objects))
+    return or_(key.in_(objects), *(_begins(session, key, f"{one}/") for one in objects))
 
 
 @dataclass(frozen=True)
@@ -426,11 +465,13 @@ def readers_of(
     session: Session, objects: Sequence[str], *, unit_id: int, as_of: datetime | None = None
 ) -> list[Reader]:
     """Who opened or exported these things of a unit, the latest first; the caller asks who may know."""
-    within = {f"within{place}": f"{_escaped(one)}/%" for place, one in enumerate(objects)}
-    asked = {"unit": unit_id, "objects": objects, **within}
+    query = _readings(session.get_bind().dialect.name, len(objects), as_of)
+    asked: dict[str, Any] = {"unit": unit_id, "objects": objects}
+    for place, one in enumerate(objects):
+        asked |= {f"within{place}": f"{one}/", f"beyond{place}": f"{one}/{LAST_CHARACTER}"}
     times: dict[tuple[str, str], dict[str, int]] = {}
     last: dict[tuple[str, str], datetime] = {}
-    for key, name, verb, count, at in read(session, _readings(tuple(within), as_of), asked):
+    for key, name, verb, count, at in read(session, query, asked):
         who = (key, name or key)
         times.setdefault(who, {})[verb] = count
         last[who] = max(last.get(who, at), at)
@@ -439,24 +480,22 @@ def readers_of(
 
 
 @lru_cache(maxsize=64)
-def _readings(within: tuple[str, ...], as_of: datetime | None) -> Columns:
-    """Who did what how often and when last with some things and what lies in them."""
+def _readings(dialect: str, count: int, as_of: datetime | None) -> Columns:
+    """Who did what how often and when last with so many things and what lies in them.
+
+    The sum keeps the database from reading all accesses of the unit: those of the things are fewer.
+    """
     key = AccessLog.object_key
-    inside = (key.like(bindparam(one), escape="\\") for one in within)
+    inside = (_between(dialect, key, bindparam(f"within{n}"), bindparam(f"beyond{n}")) for n in range(count))
     query = (
         select(AccessLog.actor, PersonFact.name, AccessLog.verb, func.count(), func.max(AccessLog.at))
         .outerjoin(Person, Person.key == AccessLog.actor)
         .outerjoin(PersonFact, and_(PersonFact.person_id == Person.id, known(PersonFact, as_of)))
-        .where(AccessLog.unit_id == bindparam("unit"), or_(key.in_(bindparam("objects", expanding=True)), *inside))
+        .where(AccessLog.unit_id + 0 == bindparam("unit"), or_(key.in_(bindparam("objects", expanding=True)), *inside))
         .group_by(AccessLog.actor, PersonFact.name, AccessLog.verb)
         .order_by(AccessLog.verb)
     )
     return query if as_of is None else query.where(AccessLog.at <= as_of)
-
-
-def _escaped(key: str) -> str:
-    """A key as it stands in a pattern."""
-    return key.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def unit_of_chain(session: Session, chain: str) -> Organization | None:
