@@ -35,6 +35,11 @@ def test_the_queue_is_read_part_by_part_and_its_total_stays(session, five, seats
     assert [w.occurrence for w in (*first.lines, *second.lines)] == [1, 2, 3, 4, 5]
 
 
+def test_a_place_behind_which_nothing_waits_any_more_leads_to_what_waits_before_it(session, five, seats):
+    found = waiting_for(session, seats=seats, today=TODAY, after="2099-01-01~K", limit=3)
+    assert (found.total, [w.occurrence for w in found.lines]) == (5, [1, 2, 3])
+
+
 def test_a_line_of_the_queue_says_what_there_is_to_judge_by(session, five, seats):
     line = waiting_for(session, seats=seats, today=TODAY).lines[0]
     assert (line.sentences, line.files, line.submitted_by, line.act_on) == (("开展帮扶",), 1, "Asha", ACT)

@@ -257,14 +257,17 @@ class Queue:
 
 
 def waiting_for(session: Session, *, seats: Collection[int], today: date, after: str = "", limit: int = 50) -> Queue:
-    """What waits for the decision of these seats, the earliest due first, `limit` from a place on. Three queries.
+    """What waits for the decision of these seats, the earliest due first, `limit` from a place on.
 
-    One statement reads the lines and the total, so that the number always equals the rows behind it.
+    One statement reads the lines and the total, so that the number always equals the rows behind it. Where nothing is
+    left behind the place, since others were decided on meanwhile, the list begins again with what waits before it.
     """
     query, asked = _lines(), {"seats": list(seats), "most": limit + 1}
     if after:
         query = query.where(tuple_(Duty.due_on, Duty.key) > tuple_(*place_of(after)))
     found = read(session, query, asked).all()
+    if after and not found:
+        return waiting_for(session, seats=seats, today=today, limit=limit)
     rows, more = found[:limit], len(found) > limit
     items = items_named(session, ((row.cycle_id, row.sha256, row.item_id) for row in rows))
     told = _told(session, [row.id for row in rows])
