@@ -9,24 +9,29 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pikepdf
+import pysqlite3
 import pytest
 from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import Session
 
 from tests.city import City
+from tests.engines.servers import BUCKET, KEY_ID, SECRET, Server, moto_server, store_url
 from tracker.config import Settings, load_settings
 from tracker.db import engine_options, prepare, writing
 from tracker.domain.errors import Invalid
-from tracker.models import Base, Job, JobState, Person
+from tracker.models import Base, Job, JobState, Person, Seal, SealState
 from tracker.reporting.fonts import FontError
 from tracker.services import jobs
+from tracker.storage.s3 import S3Store
 from tracker.tasks import sealing, worker
 from tracker.tasks.queue import Queue
-from tracker.tasks.results import result_path
+from tracker.tasks.results import result_path, results_of
+from tracker.tasks.stores import shared_results
 from tracker.tasks.worker import TryLater, Worker, kept_folder
 
 
@@ -239,6 +244,97 @@ def test_a_seal_that_comes_last_of_all_leaves_no_result(engine, settings, ask):
 
     assert read(engine, key).state is JobState.WAITING
     assert list(settings.result_dir.iterdir()) == []
+
+
+# ---------------------------------------------------------------- results in a bucket
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory) -> Iterator[Server]:
+    with moto_server(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture
+def shared(moto, tmp_path) -> Settings:
+    """The same installation with its files in a bucket."""
+    url = store_url(moto.url, tmp_path.name)
+    return load_settings(data_dir=tmp_path, store_url=url, store_key_id=KEY_ID, store_secret=SECRET)
+
+
+@contextmanager
+def whenever(store: S3Store, moment: str, act: Callable[[], object]) -> Iterator[None]:
+    """Do something before each thing of that kind that is said to the server."""
+
+    def do(**_: object) -> None:
+        act()
+
+    store.client.meta.events.register(f"before-call.s3{moment}", do)
+    yield
+    store.client.meta.events.unregister(f"before-call.s3{moment}", do)
+
+
+def sealed_at(engine, moment):
+    with Session(engine) as session, writing(session):
+        adam, ines = (session.scalars(select(Person.id).where(Person.key == key)).one() for key in ("adam", "ines"))
+        session.add(
+            Seal(
+                target_kind="file",
+                target_key="0" * 64,
+                digest="0" * 64,
+                reason="涉密",
+                state=SealState.DONE,
+                asked_by_id=adam,
+                asked_at=moment,
+                decided_by_id=ines,
+                decided_at=moment,
+            )
+        )
+
+
+def test_nobody_waits_for_the_database_while_a_result_goes_into_a_bucket(engine, shared, ask):
+    store, asked = shared_results(shared), []
+
+    def write() -> None:
+        with closing(pysqlite3.connect(engine.url.database, timeout=0, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        asked.append(True)
+
+    key = ask("hello")
+    with whenever(store, "", write):
+        Worker(engine, shared, WORKS).perform(key)
+
+    job = read(engine, key)
+    assert (job.state, job.attempts, bool(asked)) == (JobState.DONE, 1, True)
+    with results_of(shared).open(key, job.result_sha256) as file:
+        assert file.read() == b"hello"
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(None, 0), (-5, 1), (5, 0)])
+def test_a_seal_takes_what_was_just_sent_unless_it_was_made_after_it_too(engine, shared, ask, minutes, left):
+    """`minutes`: between the job of somebody else that made the same file, and the seal."""
+    store, first, second = shared_results(shared), ask("hello"), ask("again")
+    if minutes is not None:
+        Worker(engine, shared, WORKS).perform(first)
+        sealed_at(engine, datetime.now(UTC) + timedelta(minutes=minutes))
+    with whenever(store, ".PutObject", lambda: (shared.data_dir / "seal-generation").write_text("another")):
+        Worker(engine, shared, {"again": write_hello}).perform(second)
+
+    job = read(engine, second)
+    assert job.state is JobState.WAITING
+    assert "被封存" in job.error
+    assert len(list(store.digests())) == left
+
+
+def test_a_seal_takes_results_too_whose_removal_broke_off(shared):
+    store = shared_results(shared)
+    digest = store.put([b"a secret"]).sha256
+    source = {"Bucket": BUCKET, "Key": f"{store.prefix}{digest[:2]}/{digest[2:4]}/{digest}"}
+    store.client.copy_object(Bucket=BUCKET, Key=f"{store.prefix}leaving/{digest}-1", CopySource=source)
+    store.client.delete_object(**source)
+    sealing.destroy([], shared)
+    assert "Contents" not in store.client.list_objects_v2(Bucket=BUCKET, Prefix=store.prefix)
 
 
 def test_what_the_queue_lost_is_found_by_the_sweeper(engine, settings, ask):

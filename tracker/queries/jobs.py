@@ -32,3 +32,9 @@ def jobs_by_state(session: Session) -> dict[str, int]:
 def oldest_waiting(session: Session) -> datetime | None:
     """When the first of the waiting jobs was asked for."""
     return session.scalar(select(func.min(Job.asked_at)).where(Job.state == JobState.WAITING))
+
+
+def is_result_since(session: Session, sha256: str, moment: datetime) -> bool:
+    """Whether a job that was begun after that moment made a file with this digest."""
+    query = select(Job.id).where(Job.result_sha256 == sha256, Job.state == JobState.DONE, Job.started_at > moment)
+    return session.scalar(query.limit(1)) is not None

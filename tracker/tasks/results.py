@@ -6,24 +6,36 @@ import io
 import os
 import uuid
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from sqlalchemy.orm import Session
+
 from tracker.config import Settings
+from tracker.queries.jobs import is_result_since
+from tracker.queries.seals import last_sealed_at
 from tracker.storage.store import Store
 from tracker.tasks.stores import shared_results
 from tracker.tasks.workplace import CLEARED, is_older, remove, remove_dead
 
 _CHUNK = 1024**2
+# A seal is dated by the moment its transaction began; another one may be carried out before that ends.
+UNCERTAIN = timedelta(minutes=1)
 _EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Results(Protocol):
     """Where finished documents lie until somebody fetches them; they are made anew at any time."""
 
-    def keep(self, key: str, sha256: str, made: Path) -> None:
-        """Take the finished file of a job over."""
+    def send(self, made: Path) -> None:
+        """Bring a finished file to where all machines find it: not in a transaction, since it may take long.
+
+        Nothing names it yet, so it does no harm if nothing ever does.
+        """
+
+    def keep(self, key: str, made: Path) -> None:
+        """Give the finished file of a job, which was sent, its place."""
 
     def open(self, key: str, sha256: str) -> io.BufferedReader | None:
         """Open the file that a job made; None where it is gone."""
@@ -31,8 +43,8 @@ class Results(Protocol):
     def glance(self, key: str, sha256: str) -> tuple[int, bytes] | None:
         """Its size and its first four bytes, without reading the rest; None where it is gone."""
 
-    def discard(self, key: str, sha256: str) -> None:
-        """Remove the file of a job."""
+    def discard(self, session: Session, key: str, sha256: str) -> None:
+        """Remove the file of a job whose values were gathered before a seal."""
 
     def clear(self, before: datetime) -> None:
         """Remove what was made before that moment, after a seal that was decided just before; later ones may go too."""
@@ -54,7 +66,10 @@ class _InFolder:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def keep(self, key: str, sha256: str, made: Path) -> None:  # noqa: ARG002  by the key
+    def send(self, made: Path) -> None:
+        """It is where it has to be."""
+
+    def keep(self, key: str, made: Path) -> None:
         made.rename(result_path(self._settings, key))
 
     def open(self, key: str, sha256: str) -> io.BufferedReader | None:  # noqa: ARG002  by the key
@@ -70,7 +85,7 @@ class _InFolder:
         with content:
             return os.fstat(content.fileno()).st_size, content.read(4)
 
-    def discard(self, key: str, sha256: str) -> None:  # noqa: ARG002  by the key
+    def discard(self, session: Session, key: str, sha256: str) -> None:  # noqa: ARG002  by the key
         result_path(self._settings, key).unlink(missing_ok=True)
 
     def clear(self, before: datetime) -> None:  # noqa: ARG002  whoever works here loses it all
@@ -92,9 +107,12 @@ class _Shared:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store, self._unfinished = store, _InFolder(settings)
 
-    def keep(self, key: str, sha256: str, made: Path) -> None:  # noqa: ARG002  by the digest
+    def send(self, made: Path) -> None:
         with made.open("rb") as file:
             self._store.put(iter(lambda: file.read(_CHUNK), b""))
+
+    def keep(self, key: str, made: Path) -> None:
+        """The row of the job names it by its digest."""
 
     def open(self, key: str, sha256: str) -> io.BufferedReader | None:  # noqa: ARG002  by the digest
         try:
@@ -108,8 +126,11 @@ class _Shared:
         except FileNotFoundError:
             return None
 
-    def discard(self, key: str, sha256: str) -> None:  # noqa: ARG002  by the digest
-        self._store.destroy(sha256)
+    def discard(self, session: Session, key: str, sha256: str) -> None:  # noqa: ARG002  by the digest
+        """Unless a job that was begun after the seal made the same: then nothing of what was sealed is in it."""
+        sealed = last_sealed_at(session)
+        if sealed is None or not is_result_since(session, sha256, sealed + UNCERTAIN):
+            self._store.destroy(sha256)
 
     def clear(self, before: datetime) -> None:
         self._unfinished.clear(before)

@@ -10,7 +10,7 @@ import os
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,15 +24,13 @@ from tracker.queries.seals import last_sealed_at, sealed_files, seals_done
 from tracker.reporting import press
 from tracker.storage import sheets
 from tracker.storage.preview import Previews
-from tracker.tasks.results import results_of
+from tracker.tasks.results import UNCERTAIN, results_of
 from tracker.tasks.stores import evidence_store
 
 _GENERATION = "seal-generation"  # a random word, a new one for each seal
 _DONE = "seals-carried-out"  # until when
 _SEEN = "seals-seen"  # how many
 _TRIES = 5
-# A seal is dated by the moment its transaction began; another one may be carried out before that ends.
-_UNCERTAIN = timedelta(minutes=1)
 
 
 class SealedMeanwhile(WrongState):
@@ -78,7 +76,7 @@ def destroy(digests: Iterable[str], settings: Settings, *, decided_at: datetime 
         previews.forget(digest)
         sheets.forget(settings.section_dir, digest)
     _clear_sections(settings.section_dir)
-    results_of(settings).clear((decided_at or begun) + _UNCERTAIN)
+    results_of(settings).clear((decided_at or begun) + UNCERTAIN)
     _write(settings.data_dir / _DONE, begun.isoformat())
 
 
@@ -86,7 +84,7 @@ def is_owed(session: Session, settings: Settings) -> bool:
     """Whether a seal was decided whose `destroy` did not come to its end."""
     last = last_sealed_at(session)
     done = _read(settings.data_dir / _DONE)
-    return last is not None and (not done or last > datetime.fromisoformat(done) - _UNCERTAIN)
+    return last is not None and (not done or last > datetime.fromisoformat(done) - UNCERTAIN)
 
 
 def make_good(session: Session, settings: Settings) -> None:

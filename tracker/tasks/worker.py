@@ -128,21 +128,23 @@ class Worker:
             with Session(self._engine) as session:
                 self._works[task.kind](session, self._settings, task.arguments, self._progress(task), out)
             digest = _flushed(out)
+            sealing.check_generation(self._settings, since)
+            results_of(self._settings).send(out)
             with self._writing() as session:
                 job = jobs.held(session, task.key, attempt=task.attempt)
-                self._put_in_place(task.key, digest, out, since)
+                self._put_in_place(session, task.key, digest, out, since)
                 jobs.finish(job, sha256=digest, now=_now())
         logger.info("job done", extra={**task.told(), "seconds": round(time.monotonic() - began, 1)})
         remove(self._settings.result_dir / (task.key + KEPT))
 
-    def _put_in_place(self, key: str, digest: str, out: Path, since: str) -> None:
+    def _put_in_place(self, session: Session, key: str, digest: str, out: Path, since: str) -> None:
         """Give the result its name. A seal takes away what has it; what comes just after that, goes again."""
         results = results_of(self._settings)
-        results.keep(key, digest, out)
+        results.keep(key, out)
         try:
             sealing.check_generation(self._settings, since)
         except SealedMeanwhile:
-            results.discard(key, digest)
+            results.discard(session, key, digest)
             raise
 
     def _progress(self, task: _Task) -> Progress:
