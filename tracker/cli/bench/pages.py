@@ -56,15 +56,15 @@ def pages_of(ground: Ground) -> list[Page]:
         if cycle is None:
             raise BenchError("no year is open")
         duty = acted.duty_in(session, cycle, seeded.organization(session, who.base).id, state=State.CONFIRMED)
+        inspection = acted.last_inspection(session)
         found = [
             Page("my duties", who.secretary, "/"),
             Page("duty page", who.secretary, f"/duties/{duty}"),
             Page("unit board", who.head, f"/board/units/{who.unit}"),
             Page("city board", who.top, "/board"),
             Page("sign-off queue", who.middle, "/sign-offs"),
+            Page("desk queue", who.inspector, f"/inspections/{inspection}/desk"),
         ]
-        if "desk" in app.blueprints:
-            found.append(Page("desk queue", who.inspector, f"/inspections/{acted.last_inspection(session)}/desk"))
         db.session.remove()
         db.engine.dispose()
     return found
