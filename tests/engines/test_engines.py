@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import Engine, TextClause, create_engine, func, select, text, update
+from sqlalchemy import Engine, create_engine, func, select, text, update
 from sqlalchemy.orm import Session
 
 from tests.city import BEGIN, City
@@ -24,12 +24,13 @@ from tracker.config import CHECKOUT
 from tracker.db import engine_options, writing
 from tracker.domain.actor import operator
 from tracker.domain.duty import State
-from tracker.models import Base, Duty, Evidence, EvidenceFile, Job, JobState, StoredFile
+from tracker.models import Base, Duty, Evidence, EvidenceFile, Job, JobState, SignOff, StoredFile
 from tracker.queries.history import SHANGHAI
 from tracker.services.accounts import ensure_account
 from tracker.services.checklists import publish
 from tracker.services.cycles import open_cycle
 from tracker.services.password_hash import Hasher
+from tracker.tasks.stores import shared_results
 
 NOW = datetime.now(UTC)
 YEAR = NOW.astimezone(SHANGHAI).year
@@ -131,6 +132,13 @@ def ask(running: Running, visitor: Visitor) -> str:
         return session.scalars(select(Job.key).order_by(Job.id.desc())).first() or ""
 
 
+def results_of(running: Running) -> set[str]:
+    """The digests below results/ in the bucket."""
+    store = shared_results(running.cluster.settings("looking"))
+    assert store is not None
+    return set(store.digests())
+
+
 def file_of(running: Running, content: bytes) -> str:
     """Where the pages hand out a file with this content."""
     sha256 = hashlib.sha256(content).hexdigest()
@@ -150,6 +158,7 @@ def is_done(running: Running, key: str) -> bool:
 
 def test_a_session_an_upload_and_a_document_hold_on_every_machine(running: Running, asha: Visitor) -> None:
     first, second = running.webs
+    before = results_of(running)
     status, page = tick(asha, "L3-20")
     assert status == 200, page
     there = asha.at(second)
@@ -166,6 +175,7 @@ def test_a_session_an_upload_and_a_document_hold_on_every_machine(running: Runni
         until(lambda: is_done(running, key), seconds=120, what=lambda: running.cluster.log("worker1"))
     job = running.job(key)
     assert job.attempts == 1
+    assert results_of(running) - before == {job.result_sha256}
     for web in (second, first):
         status, content, _ = asha.at(web).get(f"/documents/{key}/file")
         assert (status, hashlib.sha256(content).hexdigest()) == (200, job.result_sha256)
@@ -173,7 +183,35 @@ def test_a_session_an_upload_and_a_document_hold_on_every_machine(running: Runni
             for path in (running.cluster.folder / name / "results").glob("*")] == []  # fmt: skip
 
 
+def test_of_two_who_tick_the_same_duty_at_two_servers_at_once_one_signs_and_the_other_is_told(
+    running: Running, asha: Visitor
+) -> None:
+    key, before = duty_key("L3-22"), running.files()
+    answers: list[tuple[int, str]] = []
+
+    def send(visitor: Visitor, content: bytes) -> None:
+        answers.append(tick(visitor, "L3-22", content=content))
+
+    visitors = asha, asha.at(running.webs[1])
+    sending = [threading.Thread(target=send, args=(one, f"at {one.server.url}".encode())) for one in visitors]
+    with running.engine.connect() as holding, holding.begin():
+        holding.execute(text("LOCK TABLE sign_off IN EXCLUSIVE MODE"))  # so that both are in the middle of it
+        for one in sending:
+            one.start()
+        until(lambda: _waiting(running) >= len(sending), seconds=30, what=lambda: repr(answers))
+    for one in sending:
+        one.join(60)
+    refused, ticked = sorted(answers, reverse=True)
+    assert (ticked[0], refused[0]) == (200, 409), answers
+    assert running.duty(key).state is State.SUBMITTED
+    with Session(running.engine) as session:
+        of_the_duty = select(func.count()).select_from(SignOff).join(Duty).where(Duty.key == key)
+        assert session.scalar(of_the_duty) == 1
+    assert running.files() == before + 1
+
+
 def test_a_job_whose_worker_is_killed_in_the_middle_is_done_once(running: Running, asha: Visitor) -> None:
+    before = results_of(running)
     with running.cluster.worker("worker3") as worker:
         key = ask(running, asha)
         until(
@@ -186,6 +224,7 @@ def test_a_job_whose_worker_is_killed_in_the_middle_is_done_once(running: Runnin
     with running.cluster.worker("worker1"), running.cluster.worker("worker2"):
         until(lambda: is_done(running, key), seconds=120, what=lambda: running.cluster.log("worker1"))
     assert running.job(key).attempts == 2
+    assert results_of(running) - before == {running.job(key).result_sha256}
     status, content, _ = asha.at(running.webs[1]).get(f"/documents/{key}/file")
     assert (status, hashlib.sha256(content).hexdigest()) == (200, running.job(key).result_sha256)
 
@@ -242,8 +281,7 @@ def test_a_database_that_restarts_in_the_middle_of_a_step_is_said_and_the_next_s
         holding.execute(text("LOCK TABLE sign_off IN EXCLUSIVE MODE"))
         sending = threading.Thread(target=lambda: answers.append(tick(asha, "L3-19", content=b"in the middle")))
         sending.start()
-        waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-        until(lambda: _waiting(running, waits), seconds=20)
+        until(lambda: _waiting(running), seconds=20)
         restart(running.postgresql)
         sending.join(60)
         holding.invalidate()
@@ -257,9 +295,11 @@ def test_a_database_that_restarts_in_the_middle_of_a_step_is_said_and_the_next_s
     assert running.files() == before + 1
 
 
-def _waiting(running: Running, query: TextClause) -> bool:
+def _waiting(running: Running) -> int:
+    """How many wait for a lock."""
     with running.engine.connect() as connection:
-        return bool(connection.scalar(query))
+        waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return connection.scalar(waits) or 0
 
 
 @pytest.mark.parametrize("fault", ["500", "slow", "other bytes"])
