@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from tests.city import NOW, TODAY, City
@@ -95,9 +95,7 @@ def test_each_organization_has_an_entry_in_its_units_chain_with_the_digest_of_it
     session: Session, city: City
 ) -> None:
     opened(session)
-    entry = session.scalars(
-        select(LogEntry).where(LogEntry.object_key == "D1-B1", LogEntry.verb == "lay_out")
-    ).one()
+    entry = session.scalars(select(LogEntry).where(LogEntry.object_key == "D1-B1", LogEntry.verb == "lay_out")).one()
     assert entry.chain.key == "D1"
     listed = sorted([d.key, d.due_on.isoformat()] for d in duties_of(session, city.organizations["D1-B1"]).values())
     body = session.get_one(LogPayload, entry.payload_id).body
@@ -154,6 +152,24 @@ def test_a_closed_branch_keeps_its_past(session: Session, city: City) -> None:
     assert [row.in_force for row in plan] == [True, False]
     assert plan[0].superseded_at == NOW
     assert plan[1].reason == "支部撤销"
+
+
+def test_however_many_duties_end_one_statement_writes_it(session: Session, city: City) -> None:
+    opened(session)
+    change_fact(city, "D1-B1", valid_from=JULY, now=NOW, closed_on=JULY)
+    sent: list[str] = []
+    connection = session.connection()
+
+    def note(*arguments: object) -> None:
+        sent.append(str(arguments[2]).split("SET")[0].strip())
+
+    event.listen(connection, "before_cursor_execute", note)
+    done = relaid(session, city, "D1-B1", from_day=JULY)
+    event.remove(connection, "before_cursor_execute", note)
+    assert done.ended > 20
+    assert sent.count("UPDATE duty") == 1
+    ended = session.scalars(select(Duty.version).where(Duty.in_force.is_(False))).all()
+    assert ended == [2] * done.ended
 
 
 def test_a_tag_changed_in_july_changes_what_is_to_come_and_back_again(session: Session, city: City) -> None:
@@ -271,8 +287,10 @@ def test_whatever_changes_the_duties_in_force_are_those_owed_and_relaying_twice_
         keys = session.scalars(select(Duty.key).where(Duty.cycle_id == cycle.id)).all()
         assert len(keys) == len(set(keys))
         in_force = session.scalars(select(Duty.key).where(Duty.in_force.is_(True)))
-        plans = select(Duty.key).join(DutyPlan, DutyPlan.duty_id == Duty.id).where(
-            DutyPlan.superseded_at.is_(None), DutyPlan.in_force.is_(True)
+        plans = (
+            select(Duty.key)
+            .join(DutyPlan, DutyPlan.duty_id == Duty.id)
+            .where(DutyPlan.superseded_at.is_(None), DutyPlan.in_force.is_(True))
         )
         assert sorted(in_force) == sorted(session.scalars(plans))
         savepoint.rollback()

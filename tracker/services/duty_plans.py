@@ -24,7 +24,7 @@ from tracker.domain.sign_off import duty_content
 from tracker.models import Cycle, Duty, DutyPlan, Organization, Seat
 from tracker.queries.assignments import Held, year_plan
 from tracker.services import log
-from tracker.services.bulk import insert_rows, row_numbers
+from tracker.services.bulk import insert_rows, row_numbers, update_rows
 from tracker.services.seats import ensure_seat
 
 REASON_LENGTH = 200
@@ -211,24 +211,16 @@ class Layer:
 
     def _replace_plans(self, plans: Sequence[Plan], *, reason: str) -> None:
         """Let new plans take the place of those in force, and renew what the duties show of them."""
-        duty, plan = Duty.__table__, DutyPlan.__table__
+        table = DutyPlan.__table__
+        versions: dict[int, int] = {}  # of duties that are locked
         for start in range(0, len(plans), _CHUNK):
-            numbers = [row.duty_id for row in plans[start : start + _CHUNK]]
-            old = plan.c.duty_id.in_(numbers) & plan.c.superseded_at.is_(None)
-            self.session.execute(update(plan).where(old).values(superseded_at=self.now))  # type: ignore[arg-type]
+            numbers = [plan.duty_id for plan in plans[start : start + _CHUNK]]
+            old = table.c.duty_id.in_(numbers) & table.c.superseded_at.is_(None)
+            self.session.execute(update(table).where(old).values(superseded_at=self.now))  # type: ignore[arg-type]
+            versions |= dict(self.session.execute(select(Duty.id, Duty.version).where(Duty.id.in_(numbers))).all())
         self._add_plans(plans, reason=reason)
-        for row in plans:
-            self.session.execute(
-                update(duty)  # type: ignore[arg-type]
-                .where(duty.c.id == row.duty_id)
-                .values(
-                    starts_on=row.starts_on,
-                    ends_on=row.ends_on,
-                    due_on=row.due_on,
-                    in_force=row.in_force,
-                    version=duty.c.version + 1,
-                )
-            )
+        rows = [{"id": plan.duty_id, "version": versions[plan.duty_id], **_shown(plan)} for plan in plans]
+        update_rows(self.session, Duty, rows, key=("id", "version"))
 
     def _log(self, held: Held, *, verb: str, after: object) -> None:
         log.record(
@@ -287,17 +279,19 @@ def duty_row(
     }
 
 
-def plan_row(plan: Plan, *, reason: str, now: datetime) -> dict[str, Any]:
-    """A row of a plan."""
+def _shown(plan: Plan) -> dict[str, Any]:
+    """What a duty shows of its plan."""
     return {
-        "duty_id": plan.duty_id,
         "starts_on": plan.starts_on,
         "ends_on": plan.ends_on,
         "due_on": plan.due_on,
         "in_force": plan.in_force,
-        "reason": reason,
-        "recorded_at": now,
     }
+
+
+def plan_row(plan: Plan, *, reason: str, now: datetime) -> dict[str, Any]:
+    """A row of a plan."""
+    return {"duty_id": plan.duty_id, **_shown(plan), "reason": reason, "recorded_at": now}
 
 
 def opened(cycle: Cycle, *, organizations: int, duties: int) -> log.Told:
