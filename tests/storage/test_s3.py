@@ -302,6 +302,29 @@ def test_a_server_that_lies_is_refused_at_start(liar: Liar, tmp_path: Path, faul
 # ---------------------------------------------------------------- faults on the way
 
 
+@pytest.mark.parametrize("server", ["swift", "moto"])
+def test_a_bucket_that_is_gone_is_no_file_that_is_missing(
+    request: pytest.FixtureRequest, tmp_path: Path, server: str
+) -> None:
+    store = bucket(request.getfixturevalue(server).url, tmp_path)
+    digest = store.put([MINUTES]).sha256
+    store.bucket = "gone"
+    asks: list[Callable[[], object]] = [
+        lambda: store.open(digest),
+        lambda: store.beginning(digest, 4),
+        lambda: store.has(digest),
+        lambda: store.size(digest),
+        lambda: store.verify(digest),
+        lambda: list(store.digests()),
+        lambda: store.remove_orphan(digest, older_than=TOMORROW),
+        lambda: store.destroy(digest),  # a seal that took nothing away is still owed
+        lambda: store.put([MINUTES]),
+    ]
+    for ask in asks:
+        with pytest.raises(Unavailable, match="文件存储"):
+            ask()
+
+
 @pytest.mark.parametrize(("fault", "kind"), [("500", Unavailable), ("slow", Unavailable), ("other bytes", OtherBytes)])
 def test_a_fault_of_the_server_is_said_in_a_sentence_and_nothing_is_lost(
     liar: Liar, swift: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: str, kind: type[Exception]

@@ -65,17 +65,22 @@ def status_in(error: ClientError) -> int:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turn what a server does wrong into Unavailable, and what it does not have into FileNotFoundError."""
+    """Turn what a server does wrong into Unavailable, and bytes that it does not have into FileNotFoundError."""
     try:
         yield
     except ClientError as error:
-        if status_in(error) == 404:
+        if error.response.get("Error", {}).get("Code") == "NoSuchKey" or _is_bare_404(error):
             raise FileNotFoundError(error.operation_name) from error
         logger.error("the store refused: %s", error)
         raise Unavailable(_AWAY, field="files") from error
     except (BotoCoreError, HTTPClientError, ConnectionError, TimeoutError) as error:
         logger.error("the store does not answer: %s", error)
         raise Unavailable(_AWAY, field="files") from error
+
+
+def _is_bare_404(error: ClientError) -> bool:
+    """The answer about an object that has no body to say what is missing: the object, or its bucket."""
+    return error.operation_name == "HeadObject" and status_in(error) == 404
 
 
 def sha256_header(digest: str) -> str:
@@ -288,8 +293,13 @@ class S3Store(Arrivals):
         return hashed.hexdigest()
 
     def _head(self, key: str) -> dict[str, Any]:
-        with answering():
-            found: dict[str, Any] = self.client.head_object(Bucket=self.bucket, Key=key)
+        try:
+            with answering():
+                found: dict[str, Any] = self.client.head_object(Bucket=self.bucket, Key=key)
+        except FileNotFoundError:
+            with answering():
+                self.client.head_bucket(Bucket=self.bucket)
+            raise
         return found
 
     def _listed(self, below: str) -> Iterator[tuple[str, datetime]]:
