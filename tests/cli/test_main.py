@@ -79,6 +79,30 @@ def test_a_database_that_is_away_is_named_by_its_setting_and_no_password_is_show
     assert "open-sesame" not in result.stderr
 
 
+def test_a_database_that_cannot_be_opened_is_not_said_to_wait_for_an_upgrade(tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    url = f"sqlite:///{tmp_path}/folder"
+    result = tracker("user", "list", TRACKER_DATA_DIR=str(tmp_path), TRACKER_DATABASE_URL=url)
+    assert result.returncode == 3
+    assert result.stderr.splitlines()[-1] == "tracker: the database failed: unable to open database file"
+
+
+def test_a_table_that_is_not_there_is_told_with_what_to_run(tmp_path: Path):
+    app = create_app(load_settings(data_dir=tmp_path))
+    with app.app_context():
+        flask_migrate.upgrade()
+        with db.engine.begin() as connection:
+            connection.execute(text("DROP TABLE account_role"))
+            connection.execute(text("DROP TABLE account"))
+        db.engine.dispose()
+    result = tracker("user", "list", TRACKER_DATA_DIR=str(tmp_path))
+    assert result.returncode == 3
+    assert result.stderr.splitlines()[-2:] == [
+        "tracker: the database is not as expected: no such table: account",
+        "run: tracker db upgrade",
+    ]
+
+
 def test_the_program_says_which_version_it_is():
     result = tracker("--version")
     assert (result.returncode, result.stdout) == (0, "tracker, version 0.1.0\n")

@@ -7,7 +7,7 @@ import sys
 import click
 from flask import Flask
 from flask.cli import FlaskGroup
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from tracker.app import create_app
 from tracker.cli.bench.command import bench
@@ -34,6 +34,7 @@ from tracker.domain.errors import RuleError, Unavailable
 from tracker.tasks.readiness import BEHIND, standing_of
 
 WRONG_USE, ENVIRONMENT = 2, 3
+_LACKING = frozenset({"42P01", "42703"})  # SQLSTATE of a table and of a column that there is not
 ON_ANY_DATABASE = frozenset({"db", "fonts", "limiter", "routes", "run", "shell"})
 
 
@@ -82,5 +83,13 @@ def main() -> None:
         click.echo(f"tracker: {error}", err=True)
         sys.exit(ENVIRONMENT)
     except (OperationalError, ProgrammingError) as error:
-        click.echo(f"tracker: the database is not as expected: {error.orig}\nrun: tracker db upgrade", err=True)
+        click.echo(f"tracker: {_told(error)}", err=True)
         sys.exit(ENVIRONMENT)
+
+
+def _told(error: DBAPIError) -> str:
+    """What the database said, with what to run where it lacks a table or a column; nothing else is healed by that."""
+    lacks = getattr(error.orig, "sqlstate", None) in _LACKING or "no such" in str(error.orig)
+    if lacks:
+        return f"the database is not as expected: {error.orig}\nrun: tracker db upgrade"
+    return f"the database failed: {error.orig}"
