@@ -383,10 +383,12 @@ def _configuration(settings: Settings) -> dict[str, Any]:
 def _limiter(app: Flask, settings: Settings) -> Limiter:
     """Counts attempts in the Redis of the queue, for all processes; while that is away, or there is none, in each."""
     is_shared = settings.queue_is_redis
+    url = settings.queue_url
+    address = f"redis+{url}" if url.startswith("unix:") else url  # a socket of Redis, as the library calls it
     return Limiter(
         get_remote_address,
         app=app,
-        storage_uri=settings.queue_url if is_shared else "memory://",
+        storage_uri=address if is_shared else "memory://",
         storage_options={"socket_connect_timeout": 2, "socket_timeout": 5} if is_shared else {},
         in_memory_fallback_enabled=is_shared,
         key_prefix="tracker",
