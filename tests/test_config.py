@@ -156,6 +156,20 @@ def test_folders_that_cannot_be_made_are_named(tmp_path: Path):
     ]
 
 
+def test_what_arrives_goes_to_the_folder_of_tmpdir_which_is_made_at_the_start(tmp_path: Path):
+    folder = tmp_path / "data" / "tmp"
+    given = {**os.environ, "TRACKER_DATA_DIR": str(tmp_path / "data"), "TMPDIR": str(folder)}
+    program = [sys.executable, "-c", "import tempfile, wsgi; print(tempfile.gettempdir())"]
+    done = subprocess.run(program, cwd=CHECKOUT, env=given, check=True, capture_output=True, text=True)
+    assert done.stdout == f"{folder}\n"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        program, cwd=CHECKOUT, env={**given, "TMPDIR": f"{tmp_path}/file"}, check=False, capture_output=True, text=True
+    )
+    assert done.stderr == f"tracker: TMPDIR: {tmp_path}/file cannot be made: File exists\n"
+
+
 def test_a_web_server_that_cannot_start_says_why_and_nothing_else(tmp_path: Path):
     wrong = {**os.environ, "TRACKER_DATA_DIR": str(tmp_path), "TRACKER_DATABASE_URL": f"sqlite:///{tmp_path}/none/a"}
     program = [sys.executable, "-c", "import wsgi"]

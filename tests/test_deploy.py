@@ -71,6 +71,15 @@ def test_a_unit_may_write_to_its_data_folder_and_no_other(unit: Path):
         assert f"\n{line}\n" in text
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_what_arrives_at_a_unit_lies_on_the_disk_of_the_data_folder(unit: Path):
+    text = unit.read_text()
+    (folder,) = re.findall(r"^Environment=TMPDIR=(.*)$", text, re.MULTILINE)
+    (made,) = re.findall(r"^StateDirectory=(.*)$", text, re.MULTILINE)
+    assert folder in {f"/var/lib/{name}" for name in made.split()}
+    assert folder.startswith("/var/lib/tracker/")
+
+
 def test_a_shell_reads_every_line_of_the_sample_of_settings(tmp_path: Path):
     lines = re.findall(r"^#? ?(TRACKER_\w+)=(.*)$", (DEPLOY / "tracker.env").read_text(), re.MULTILINE)
     (tmp_path / "env").write_text("".join(f"{name}={value}\n" for name, value in lines))
@@ -201,6 +210,13 @@ def test_compose_names_settings_commands_and_folders_that_there_are(composed: di
     for service in composed["services"].values():
         assert {mount.split(":")[0] for mount in service.get("volumes", ())} <= composed["volumes"].keys()
         assert set(service.get("depends_on", ())) <= composed["services"].keys()
+
+
+def test_what_arrives_at_a_container_lies_in_a_volume_and_not_in_memory(composed: dict[str, Any]):
+    for service in composed["services"].values():
+        if service["image"] == "tracker":
+            volumes = [mount.partition(":")[2] for mount in service["volumes"]]
+            assert any(service["environment"]["TMPDIR"].startswith(f"{volume}/") for volume in volumes)
 
 
 def test_compose_starts_with_settings_that_the_tracker_takes(composed: dict[str, Any], tmp_path: Path):

@@ -9,7 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tracker import web
 from tracker.config import CHECKOUT, Settings, load_settings
 from tracker.db import db, engine_options, prepare
-from tracker.tasks.engines import check_engines, make_data_folder
+from tracker.tasks.engines import check_engines, make_folders
 from tracker.tasks.queue import Queue
 
 
@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         MAX_FORM_MEMORY_SIZE=2 * 1024**2,
         MAX_FORM_PARTS=500,
     )
-    make_data_folder(settings)
+    make_folders(settings)
     app.extensions["tracker_queue"] = queue = Queue(settings)
     check_engines(settings, queue)
     db.init_app(app)

@@ -182,6 +182,11 @@ def test_however_many_ask_at_once_the_engines_are_asked_once(tmp_path: Path):
     assert len(taken) == 1
 
 
+def test_a_disk_that_is_too_small_for_what_arrives_is_told(tmp_path: Path):
+    found = readiness(load_settings(data_dir=tmp_path, request_limit=2**60))
+    assert "TMPDIR" in found["disk"]
+
+
 def test_a_store_that_cannot_be_used_and_a_full_disk_are_told(tmp_path: Path):
     with migrated(load_settings(data_dir=tmp_path, free_space_floor=2**60)) as client:
         answer = client.get("/readyz")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
@@ -28,12 +29,17 @@ def check_engines(settings: Settings, queue: Queue) -> None:
         raise SettingsError("\n".join(_masked(line, settings) for line in found))
 
 
-def make_data_folder(settings: Settings) -> None:
-    """Make the folder of the installation, or raise SettingsError."""
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise SettingsError(f"TRACKER_DATA_DIR: {settings.data_dir} cannot be made: {error.strerror}") from None
+def make_folders(settings: Settings) -> None:
+    """Make the folder of the installation, and that of TMPDIR if it is set, or raise SettingsError.
+
+    Where TMPDIR names no folder, large uploads would go to /tmp without a word, which may be memory.
+    """
+    for name, folder in (("TRACKER_DATA_DIR", settings.data_dir), ("TMPDIR", os.environ.get("TMPDIR"))):
+        try:
+            if folder:
+                Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise SettingsError(f"{name}: {folder} cannot be made: {error.strerror}") from None
 
 
 def faults_of_database(url: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -114,6 +115,8 @@ def _of_store(settings: Settings) -> str:
 
 
 def _of_disk(settings: Settings) -> str:
+    if shutil.disk_usage(tempfile.gettempdir()).free < settings.request_limit:
+        return "no room for one upload of TRACKER_REQUEST_LIMIT; let TMPDIR name a folder on a larger disk"
     has_room = shutil.disk_usage(settings.data_dir).free >= settings.free_space_floor
     if has_room and evidence_store(settings).has_room():
         return FINE
