@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from tracker.services.verification import Garbage, collect_garbage, garbage
 from tracker.storage.blobs import BlobStore
 from tracker.storage.parts import Check, StoreFull
 from tracker.storage.probe import faults_of
-from tracker.storage.s3 import OtherBytes, S3Store, client_of
+from tracker.storage.s3 import NoRoom, OtherBytes, S3Store, client_of
 from tracker.storage.store import Store, open_store
 
 NOW = datetime.now(UTC)
@@ -163,6 +164,26 @@ def test_a_disk_below_its_mark_takes_nothing(swift: Server, tmp_path: Path) -> N
     with pytest.raises(StoreFull, match="存储空间不足"):
         full.put([MINUTES])
     assert list(full.digests()) == []
+
+
+def test_a_local_disk_that_fills_up_while_a_file_is_fetched_is_said_in_a_sentence(
+    swift: Server, tmp_path: Path
+) -> None:
+    store = bucket(swift.url, tmp_path)
+    digest = store.put([bytes(2**18)] * 8).sha256
+    folder = tmp_path / "staged"
+    folder.mkdir()
+    asks: list[Callable[[], object]] = [lambda: store.open(digest), lambda: store.staged(digest, folder)]
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20 + 1, hard))
+    try:
+        for ask in asks:
+            with pytest.raises(NoRoom, match="暂时不能打开文件"):
+                ask()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    assert list(folder.iterdir()) == []
+    assert store.verify(digest) is Check.OK
 
 
 def test_twenty_megabytes_pass_through_little_memory(swift: Server, tmp_path: Path) -> None:

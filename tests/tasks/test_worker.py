@@ -27,6 +27,7 @@ from tracker.domain.errors import Invalid
 from tracker.models import Base, Job, JobState, Person, Seal, SealState
 from tracker.reporting.fonts import FontError
 from tracker.services import jobs
+from tracker.storage.parts import StoreFull
 from tracker.storage.s3 import S3Store
 from tracker.tasks import sealing, worker
 from tracker.tasks.queue import Queue
@@ -180,12 +181,12 @@ def test_a_step_that_takes_longer_than_the_lease_keeps_its_job(engine, settings,
             waiting.extend(does.waiting())
         out.write_bytes(b"done")
 
-    key, does = ask("silent"), Worker(engine, settings, {})
+    before, key, does = set(threading.enumerate()), ask("silent"), Worker(engine, settings, {})
     Worker(engine, settings, {"silent": silent}).perform(key)
 
     job = read(engine, key)
     assert (waiting, job.state, job.attempts) == ([], JobState.DONE, 1)
-    assert not [thread for thread in threading.enumerate() if thread.daemon]
+    assert not [thread for thread in set(threading.enumerate()) - before if thread.daemon]
 
 
 def test_what_may_pass_by_itself_is_tried_later_and_not_at_once(engine, settings, ask):
@@ -205,6 +206,16 @@ def test_what_may_pass_by_itself_is_tried_later_and_not_at_once(engine, settings
     job = read(engine, key)
     assert (job.state, job.attempts) == (JobState.FAILED, jobs.ATTEMPTS)
     assert json.loads(job.error) == {"message": "%(who)s没有回答", "values": {"who": "时间戳服务"}}
+
+
+def test_a_disk_without_room_is_no_refusal_of_the_job(engine, settings, ask):
+    def fills(session, settings, arguments, progress, out):
+        raise StoreFull("服务器存储空间不足")
+
+    key, does = ask("fills"), Worker(engine, settings, {"fills": fills})
+    does.perform(key)
+    job = read(engine, key)
+    assert (job.state, job.error, does.waiting()) == (JobState.WAITING, "服务器存储空间不足", [])
 
 
 @pytest.mark.parametrize("writes", ["before", "after"])

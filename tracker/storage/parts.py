@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from tracker.domain.errors import TooLarge
+from tracker.domain.errors import RuleError, TooLarge
 from tracker.domain.text import _n
 
 _FULL = _n("服务器存储空间不足，暂时不能上传文件；请联系管理员处理后再试。")
@@ -151,11 +151,11 @@ class Arrivals(ABC):
 
 
 @contextmanager
-def full_disk_refused() -> Iterator[None]:
+def full_disk_refused(refusal: type[RuleError] = StoreFull, sentence: str = _FULL) -> Iterator[None]:
     """Say in a sentence that the disk is full; every other fault of a disk stays what it is."""
     try:
         yield
     except OSError as error:
         if error.errno in _NO_ROOM:
-            raise StoreFull(_FULL, field="files") from error
+            raise refusal(sentence, field="files") from error
         raise

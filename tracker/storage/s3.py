@@ -27,10 +27,11 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from tracker.domain.errors import Unavailable
 from tracker.domain.text import _n
 from tracker.storage.blobs import checked
-from tracker.storage.parts import Arrivals, Blob, Check
+from tracker.storage.parts import Arrivals, Blob, Check, full_disk_refused
 
 _AWAY = _n("文件存储暂时没有正常应答，请稍后重试；若仍不行，请联系管理员核查文件存储服务。")
 _OTHER_BYTES = _n("文件存储交回的内容与登记的摘要不符，已停止使用这份内容；请联系管理员核查文件存储服务。")
+_NO_ROOM = _n("服务器存储空间不足，暂时不能打开文件；请联系管理员处理后再试。")
 _CHUNK = 1024**2
 _TRIES = 3
 _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/([0-9a-f]{64})", re.ASCII)
@@ -41,6 +42,10 @@ logger = logging.getLogger(__name__)
 
 class OtherBytes(Unavailable):
     """The server handed out bytes that are not those of the digest."""
+
+
+class NoRoom(Unavailable):
+    """The local disk has no room for the copy that is to be handed out."""
 
 
 def client_of(endpoint: str, region: str, timeout: float, key_id: str, secret: str, *, attempts: int = 2) -> Any:  # noqa: ANN401  made at run time
@@ -120,6 +125,10 @@ class S3Store(Arrivals):
 
     def open(self, digest: str) -> io.BufferedReader:
         """Open a verified copy that vanishes when it is closed; FileNotFoundError if the bytes are not there."""
+        with full_disk_refused(NoRoom, _NO_ROOM):
+            return self._opened(digest)
+
+    def _opened(self, digest: str) -> io.BufferedReader:
         file = tempfile.TemporaryFile(dir=self.parts)  # noqa: SIM115  the caller closes it
         try:
             if self._copied(digest, file) != digest:
@@ -138,7 +147,7 @@ class S3Store(Arrivals):
         if not path.exists():
             fresh = folder / f"{digest}-{uuid.uuid4().hex}.new"
             try:
-                with self.open(digest) as source, fresh.open("xb") as target:
+                with self.open(digest) as source, full_disk_refused(NoRoom, _NO_ROOM), fresh.open("xb") as target:
                     while chunk := source.read(_CHUNK):
                         target.write(chunk)
                 fresh.replace(path)

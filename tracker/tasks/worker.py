@@ -24,6 +24,7 @@ from tracker.domain.errors import Conflict, RuleError, Unavailable
 from tracker.domain.text import _n
 from tracker.models import Job, JobState
 from tracker.services import jobs
+from tracker.storage.parts import StoreFull
 from tracker.tasks import sealing
 from tracker.tasks.results import result_path, results_of
 from tracker.tasks.sealing import SealedMeanwhile
@@ -104,8 +105,8 @@ class Worker:
             logger.warning("job %s: its attempt %d came to nothing, another one has it", key, task.attempt)
         except TryLater as fault:
             self._give_back(task, _told(fault.refusal), pause=PAUSE)
-        except Unavailable as fault:
-            logger.exception("job %s: what it needs does not answer", key)
+        except (Unavailable, StoreFull) as fault:
+            logger.exception("job %s: what it needs does not answer, or has no room", key)
             self._give_back(task, _told(fault), pause=PAUSE)
         except (SealedMeanwhile, Conflict) as refusal:  # the latter: of two writers at once
             self._give_back(task, _told(refusal))
