@@ -263,6 +263,16 @@ def test_hints_reach_the_desk_and_nothing_that_is_printed_or_counted():
         assert not _reached(edges, module) & (hints | traits), module
 
 
+def test_what_asks_for_nobodys_leave_is_there_for_measurements_only():
+    """Made-up people act by the hundred thousand, with no rule that asks who may; no page and no other command may."""
+    known = {".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__") for path in SOURCES}
+    for_measurements = {f"tracker.services.{name}" for name in ("bulk_roster", "bulk_year")}
+    for_measurements |= {f"tracker.queries.{name}" for name in ("bench", "seed")}
+    users = {module for module in known if set(_needed(module, known)) & for_measurements} - for_measurements
+    assert users
+    assert [module for module in sorted(users) if not module.startswith("tracker.cli.bench.")] == []
+
+
 def _reached(edges: dict[str, set[str]], module: str) -> set[str]:
     """Everything that a module imports, and what that imports in turn."""
     found, waiting = set(), [module]
