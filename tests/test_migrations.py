@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask_migrate import check, downgrade, upgrade
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from flask_migrate import check, downgrade, stamp, upgrade
+from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 from sqlalchemy.orm import Session
 
+from tests.scene import play
+from tests.web.conftest import PASSWORD, SALT
 from tracker.app import create_app
 from tracker.config import load_settings
 from tracker.db import db, engine_options, prepare, writing
 from tracker.domain.actor import operator
-from tracker.models import Base
+from tracker.models import Base, DutyCount
+from tracker.services.board_counts import verify_counts
 from tracker.services.log import Told, record_access, record_all
 from tracker.services.verification import verify_log
 
@@ -213,6 +216,35 @@ def test_a_filled_database_is_divided_by_the_year_and_put_together_again(urls, t
             assert [report.broken for report in verify_log(session)] == [None] * 3
             written(session)  # numbers go on behind those that are there
             assert [report.broken for report in verify_log(session)] == [None] * 3
+        db.engine.dispose()
+
+
+UNCOUNTED = "0002"
+COUNTERS = select(DutyCount.__table__).where(DutyCount.number != 0).order_by(*DutyCount.__table__.primary_key)
+
+
+def test_duties_that_were_there_before_the_counters_are_counted(urls, tmp_path):
+    settings = load_settings(
+        data_dir=tmp_path / "data", database_url=urls[0], password_salt=SALT, secret_key="a key for the tests"
+    )
+    app = create_app(settings)
+    with app.app_context():
+        with Session(db.engine) as session, writing(session):
+            play(session, settings, password=PASSWORD)
+        stamp()
+        with Session(db.engine) as session:
+            counted = session.execute(COUNTERS).all()
+        assert len(counted) > 100
+        db.engine.dispose()
+
+        downgrade(revision=UNCOUNTED)
+        assert "duty_count" not in inspect(db.engine).get_table_names()
+        db.engine.dispose()
+
+        upgrade()
+        with Session(db.engine) as session:
+            assert list(verify_counts(session)) == []
+            assert session.execute(COUNTERS).all() == counted
         db.engine.dispose()
 
 
