@@ -140,14 +140,17 @@ def test_handing_in_the_bytes_again_heals_changed_ones_and_keeps_those_aside(sto
     assert list(store.digests()) == [digest]
 
 
-def test_a_file_that_is_sealed_leaves_nothing_in_the_bucket(swift: Server, tmp_path: Path) -> None:
-    store = bucket(swift.url, tmp_path)
-    digest = store.put([MINUTES]).sha256
-    spoil(store, digest, MINUTES + b"!")
-    store.put([MINUTES])
-    assert put_aside(store) == [MINUTES + b"!"]
+def test_a_file_that_is_sealed_leaves_no_damaged_copy_of_it(store: Store) -> None:
+    digest, other = store.put([MINUTES]).sha256, store.put([b"other"]).sha256
+    for each, content in ((digest, MINUTES), (other, b"other")):
+        spoil(store, each, content + b"!")
+        store.put([content])
     store.destroy(digest)
-    assert "Contents" not in store.client.list_objects_v2(Bucket=BUCKET, Prefix=store.prefix)
+    assert put_aside(store) == [b"other!"]
+    assert list(store.digests()) == [other]
+    if isinstance(store, S3Store):
+        found = store.client.list_objects_v2(Bucket=BUCKET, Prefix=store.prefix)["Contents"]
+        assert not any(digest in each["Key"] for each in found)
 
 
 def test_an_old_orphan_goes_unless_somebody_hands_it_in_again(store: Store) -> None:

@@ -116,6 +116,8 @@ class BlobStore(Arrivals):
         """Remove bytes that must not be here, for sealing only; nothing happens if they are gone already."""
         with self._locked():
             self._unlink(digest)
+            for copy in self._damaged.glob(f"{digest}-*"):  # what was changed may still tell all
+                copy.unlink()
 
     def adopt(self, part: Path, blob: Blob) -> None:
         """Give a finished part its name. For parts only."""
@@ -128,13 +130,17 @@ class BlobStore(Arrivals):
                 os.link(part, target)
             _sync_folder(target.parent)
 
+    @property
+    def _damaged(self) -> Path:
+        """Where bytes lie that are not what they are called."""
+        return self.root / "damaged"
+
     def _has_good(self, digest: str) -> bool:
         """Whether the digest is stored and intact; bytes that are not what they are called are put aside."""
         found = self.verify(digest)
         if found is Check.CHANGED:
-            aside = self.root / "damaged"
-            aside.mkdir(exist_ok=True, mode=0o700)
-            self.path(digest).rename(aside / f"{digest}-{uuid.uuid4().hex[:8]}")
+            self._damaged.mkdir(exist_ok=True, mode=0o700)
+            self.path(digest).rename(self._damaged / f"{digest}-{uuid.uuid4().hex[:8]}")
         return found is Check.OK
 
     def _unlink(self, digest: str) -> None:
