@@ -238,6 +238,12 @@ def test_compose_carries_no_secret_and_names_no_registry(composed: dict[str, Any
                 assert re.fullmatch(r"\$\{\w+:\?\}", value), name
 
 
+def test_compose_says_which_version_of_each_engine_it_means(composed: dict[str, Any]):
+    for service in composed["services"].values():
+        _, _, tag = service["image"].partition(":")
+        assert service["image"] == "tracker" or tag not in {"", "latest"}, service["image"]
+
+
 def test_the_image_is_made_of_what_this_checkout_has():
     lines = (DEPLOY / "Containerfile").read_text().splitlines()
     assert "FROM debian:bookworm" in lines

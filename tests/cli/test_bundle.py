@@ -83,6 +83,40 @@ def test_it_installs_and_works_without_a_network(unpacked: Path, tmp_path: Path)
     assert without_network(unpacked / "install", target).returncode == 0  # as an upgrade does
     assert (target / "instance").is_dir()
     assert not (target / "tracker" / "left_over.py").exists()
+    an_upgrade_that_fails_leaves_the_program_that_was_there(unpacked, target)
+    what_a_killed_upgrade_put_aside_comes_back_with_the_next(unpacked, target)
+
+
+def an_upgrade_that_fails_leaves_the_program_that_was_there(unpacked: Path, target: Path) -> None:
+    """One wheel is not what the list of hashes says: found out when the others are already on their way."""
+    (target / "tracker" / "ours.py").touch()
+    wheel = next((unpacked / "wheels").glob("[Ww]erkzeug*.whl"))
+    whole = wheel.read_bytes()
+    wheel.write_bytes(whole[:-1] + b"x")
+    sums_anew(unpacked)
+    result = without_network(unpacked / "install", target)
+    assert result.returncode != 0
+    assert "what was there before is there again" in result.stderr
+    assert (target / "tracker" / "ours.py").exists()
+    assert not (target / ".before").exists()
+    assert without_network(target / ".venv" / "bin" / "tracker", "--version").stdout == "tracker, version 0.1.0\n"
+    wheel.write_bytes(whole)
+    sums_anew(unpacked)
+
+
+def what_a_killed_upgrade_put_aside_comes_back_with_the_next(unpacked: Path, target: Path) -> None:
+    """Half of the program lies aside, and the machine lacks something: what was there works nevertheless."""
+    (target / ".before").mkdir()
+    for name in ("tracker", ".venv"):
+        (target / name).rename(target / ".before" / name)
+    (target / "tracker").mkdir()
+    (target / "tracker" / "config.py").write_text("half a copy")
+    wheels = unpacked / "wheels.txt"
+    wheels.write_text(wheels.read_text() + "no-such-thing==1 --hash=sha256:" + "0" * 64 + "\n")
+    sums_anew(unpacked)
+    assert without_network(unpacked / "install", target).returncode != 0
+    assert (target / "tracker" / "ours.py").exists()
+    assert without_network(target / ".venv" / "bin" / "tracker", "--version").stdout == "tracker, version 0.1.0\n"
 
 
 def test_a_damaged_bundle_installs_nothing(unpacked: Path, tmp_path: Path):
