@@ -136,10 +136,10 @@ def judged_duties(actor: Actor, as_of: datetime | None = None, *, cycle_id: int)
     ended = select(InspectionFact.inspection_id).where(
         known(InspectionFact, as_of), InspectionFact.state == InspectionState.CLOSED
     )
-    own = select(Inspection.id).where(visible(actor, Inspection))
-    told = or_(Verdict.inspection_id.in_(ended), Verdict.inspection_id.in_(own))
-    of_year = Verdict.inspection_id.in_(select(Inspection.id).where(Inspection.cycle_id == cycle_id))
-    return select(Verdict.duty_id).where(known(Verdict, as_of), of_year, told)
+    told = select(Inspection.id).where(
+        Inspection.cycle_id == cycle_id, or_(Inspection.id.in_(ended), visible(actor, Inspection))
+    )
+    return select(Verdict.duty_id).where(known(Verdict, as_of), Verdict.inspection_id.in_(told))
 
 
 def _counted(
