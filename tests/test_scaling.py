@@ -136,7 +136,7 @@ def test_a_closed_year_moves_to_another_disk_as_the_page_says_and_can_still_be_s
     with Session(years) as session, writing(session):
         names = {name for name in session.scalars(text(moved)) if not name.startswith("pg_toast")}
         assert names == set(session.scalars(text(of_the_years)))
-        assert len(names) == 3 + 7 + 1 + 3  # tables, and the indexes of entries, payloads and accesses
+        assert {"log_entry_2026", "log_payload_2026", "access_log_2026", "log_payload_2026_pkey"} < names
         write(session, datetime(2026, 12, 1, tzinfo=UTC))
         assert [(report.length, report.broken) for report in verify_log(session)] == [(3, None)]
         session.execute(text("UPDATE log_payload SET body = NULL, sealed_at = now() WHERE id < 20270000000000"))
