@@ -339,7 +339,8 @@ def _order(filters: Filters) -> tuple[InstrumentedAttribute[Any], ...]:
 
 def _narrowed(session: Session, filters: Filters) -> Iterator[ColumnElement[bool]]:
     if filters.chain:
-        yield LogChain.key == filters.chain
+        asked = select(LogChain.id).where(LogChain.key == filters.chain)
+        yield LogEntry.chain_id == asked.correlate(None).scalar_subquery()
     if filters.actor:
         yield LogEntry.actor.in_(_called(session, filters.actor))
     if filters.verb:
@@ -433,7 +434,8 @@ def _access(row: Any) -> Access:  # noqa: ANN401  a row of `page_of_access`
 
 def _access_narrowed(session: Session, filters: Filters) -> Iterator[ColumnElement[bool]]:
     if filters.chain:
-        yield Organization.code == filters.chain
+        unit = select(Organization.id).where(Organization.code == filters.chain)
+        yield AccessLog.unit_id == unit.correlate(None).scalar_subquery()
     if filters.actor:
         yield AccessLog.actor.in_(_called(session, filters.actor))
     if filters.verb:
