@@ -103,6 +103,8 @@ class Queue:
             logger.warning(_WAITING, error)
         except _AWAY as error:
             logger.warning(_WAITING, error)
+        finally:
+            self._huey.storage.close()  # asked once, at the start, in a process that may divide itself afterwards
         return ""
 
     def _prepare(self) -> None:
