@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -46,6 +46,18 @@ class Table:
         """Refuse a table whose rows do not have one cell for each heading."""
         if len(self.widths) != len(self.headings) or any(len(row) != len(self.headings) for row in self.rows):
             raise ValueError(f"the rows of {self.name} do not fit its headings")
+
+    @classmethod
+    def of(
+        cls,
+        words: Callable[[str], str],
+        name: str,
+        columns: Sequence[tuple[str, int]],
+        rows: Iterable[tuple[Cell, ...]],
+    ) -> Table:
+        """Make a table of columns, each a heading and a width; name and headings are put into the paper's language."""
+        headings = tuple(words(heading) for heading, _ in columns)
+        return cls(words(name), headings, tuple(rows), tuple(width for _, width in columns))
 
 
 @dataclass(frozen=True, slots=True)

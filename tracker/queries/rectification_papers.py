@@ -68,7 +68,10 @@ def _ledger(checked: CheckThen, title: str, software_version: str) -> Paper:
     rows = [row for row in rows if row.finding.unit_id in units]
     rows.sort(key=lambda row: (units[row.finding.unit_id], row.finding.number))
     fact = inspections.fact_of(setting.session, checked.inspection, as_of=setting.as_of)
-    blocks: list[Block] = [Paragraph(_summary(setting, fact.title, rows)), _table(setting, rows)]
+    blocks: list[Block] = [
+        Paragraph(_summary(setting, fact.title, rows)),
+        Table.of(setting.words, _n("整改台账"), COLUMNS, (_cells(setting, row) for row in rows)),
+    ]
     root = next((node for node in setting.nodes.values() if node.parent is None), None)
     return Paper(
         title=title,
@@ -95,12 +98,6 @@ def _summary(setting: Setting, title: str, rows: Sequence[Row]) -> str:
         "late": sum(row.overdue for row in rows),
         "again": sum(row.finding.repeats is not None for row in rows),
     }
-
-
-def _table(setting: Setting, rows: Sequence[Row]) -> Table:
-    headings = tuple(setting.words(heading) for heading, _ in COLUMNS)
-    widths = tuple(width for _, width in COLUMNS)
-    return Table(setting.words(_n("整改台账")), headings, tuple(_cells(setting, row) for row in rows), widths)
 
 
 def _cells(setting: Setting, row: Row) -> tuple[Cell, ...]:

@@ -120,14 +120,6 @@ def paper_of(
     )
 
 
-def _table(
-    checked: CheckThen, name: str, columns: Sequence[tuple[str, int]], rows: Sequence[tuple[Cell, ...]]
-) -> Table:
-    words = checked.setting.words
-    headings = tuple(words(heading) for heading, _ in columns)
-    return Table(words(name), headings, tuple(rows), tuple(width for _, width in columns))
-
-
 def _facts(checked: CheckThen) -> list[Block]:
     setting = checked.setting
     fact = inspections.fact_of(setting.session, checked.inspection, as_of=setting.as_of)
@@ -142,7 +134,7 @@ def _facts(checked: CheckThen) -> list[Block]:
         (setting.words(_n("抽查任务数")), str(len(checked.duties))),
         (setting.words(_n("已核查数")), str(judged)),
     ]
-    return [_table(checked, _n("督查情况"), ((_n("项目"), 2), (_n("内容"), 6)), rows)]
+    return [Table.of(checked.setting.words, _n("督查情况"), ((_n("项目"), 2), (_n("内容"), 6)), rows)]
 
 
 def _said(checked: CheckThen, paper: str) -> list[Block]:
@@ -170,7 +162,7 @@ def _counts(checked: CheckThen) -> Table:
         rows.append((name, len(duties), *(given[value] for value in Verdict), found))
     verdicts = [(VERDICT_NAMES[value], 2) for value in Verdict]
     columns = [(_n("单位"), 5), (_n("抽查任务数"), 2), *verdicts, (_n("问题数"), 2)]
-    return _table(checked, _n("各单位核查情况"), columns, rows)
+    return Table.of(checked.setting.words, _n("各单位核查情况"), columns, rows)
 
 
 def _drawn(checked: CheckThen, heading: str) -> list[Block]:
@@ -187,7 +179,7 @@ def _score_sums(checked: CheckThen, scores: Scores, *, sums: bool = True) -> Tab
     if sums:
         columns.append((_n("计算"), 6))
         rows = [(*row, line.working) for row, line in zip(rows, lines, strict=True)]
-    return _table(checked, _n("各层级得分"), columns, rows)
+    return Table.of(checked.setting.words, _n("各层级得分"), columns, rows)
 
 
 def _by_score(checked: CheckThen, scores: Scores) -> list[Table]:
@@ -208,7 +200,7 @@ def _by_score(checked: CheckThen, scores: Scores) -> list[Table]:
         ]
         if rows:
             columns = ((_n("名次"), 1), (_n("单位"), 5), (_n("层级"), 3), (_n("得分"), 2))
-            table = _table(checked, _n("各层级得分"), columns, rows)
+            table = Table.of(checked.setting.words, _n("各层级得分"), columns, rows)
             tables.append(Table(f"{table.name}（{level.name}）", table.headings, table.rows, table.widths))
     return tables
 
@@ -230,7 +222,7 @@ def _item_sums(checked: CheckThen, scores: Scores) -> Table:
                 )
             )
     columns = ((_n("组织"), 28), (_n("事项"), 45), (_n("计算"), 47), (_n("得分"), 12), (_n("改定理由"), 24))
-    return _table(checked, _n("各事项得分"), columns, rows)
+    return Table.of(checked.setting.words, _n("各事项得分"), columns, rows)
 
 
 def _left_out(score: ItemScore) -> str:
@@ -261,7 +253,7 @@ def _verdicts(checked: CheckThen) -> Table:
         (_n("结论"), 14),
         (_n("说明"), 27),
     )
-    return _table(checked, _n("核查结论"), columns, rows)
+    return Table.of(checked.setting.words, _n("核查结论"), columns, rows)
 
 
 def _problems(checked: CheckThen, *, wide: bool = False) -> Table:
@@ -293,7 +285,7 @@ def _problems(checked: CheckThen, *, wide: bool = False) -> Table:
         (_n("整改要求"), 22),
         (_n("期限"), 23),
     ]
-    return _table(checked, _n("问题清单"), [*columns, (_n("重复"), 17)] if wide else columns, rows)
+    return Table.of(checked.setting.words, _n("问题清单"), [*columns, (_n("重复"), 17)] if wide else columns, rows)
 
 
 def _practices(checked: CheckThen) -> Table:
@@ -305,4 +297,4 @@ def _practices(checked: CheckThen) -> Table:
         for one in found
         if one.unit_id in units and one.state is GoodPracticeState.AGREED
     ]
-    return _table(checked, _n("亮点做法"), ((_n("单位"), 3), (_n("名称"), 3), (_n("做法"), 8)), rows)
+    return Table.of(checked.setting.words, _n("亮点做法"), ((_n("单位"), 3), (_n("名称"), 3), (_n("做法"), 8)), rows)

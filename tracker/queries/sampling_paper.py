@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from tracker.domain.errors import WrongState
-from tracker.domain.paper import Block, Cell, Heading, Paper, Paragraph, Signatures, Table
+from tracker.domain.paper import Block, Heading, Paper, Paragraph, Signatures, Table
 from tracker.domain.text import _n
 from tracker.models import Inspection
 from tracker.queries import inspections
@@ -63,21 +62,15 @@ def sampling_record(
     )
 
 
-def _table(
-    checked: CheckThen, name: str, columns: Sequence[tuple[str, int]], rows: Iterable[tuple[Cell, ...]]
-) -> Table:
-    words = checked.setting.words
-    headings = tuple(words(heading) for heading, _ in columns)
-    return Table(words(name), headings, tuple(rows), tuple(width for _, width in columns))
-
-
 def _digests(checked: CheckThen, found: Redrawn) -> Table:
     words, draw = checked.setting.words, found.draw
     rows = [
         (words(_n("总体名单")), draw.population_size, draw.population_sha256),
         (words(_n("抽中名单")), draw.picked_size, draw.picked_sha256),
     ]
-    return _table(checked, _n("名单摘要"), ((_n("名单"), 12), (_n("项数"), 8), (_n("SHA-256"), 62)), rows)
+    return Table.of(
+        checked.setting.words, _n("名单摘要"), ((_n("名单"), 12), (_n("项数"), 8), (_n("SHA-256"), 62)), rows
+    )
 
 
 def _strata(checked: CheckThen, found: Redrawn) -> Table:
@@ -96,21 +89,21 @@ def _strata(checked: CheckThen, found: Redrawn) -> Table:
         for number, one in enumerate(found.sample.strata, start=1)
     ]
     columns = (_n("序号"), 6), (_n("层"), 34), (_n("总数"), 9), (_n("剔除"), 9), (_n("可抽"), 9), (_n("抽取"), 9)
-    return _table(checked, _n("各层抽取情况"), columns, rows)
+    return Table.of(checked.setting.words, _n("各层抽取情况"), columns, rows)
 
 
 def _excluded(checked: CheckThen, found: Redrawn) -> Block:
     if not found.asked.exclusions:
         return Paragraph(checked.setting.words(_n("没有剔除任何任务。")))
     rows = [(one.key, one.reason) for one in found.asked.exclusions]
-    return _table(checked, _n("剔除的任务"), ((_n("任务编号"), 30), (_n("理由"), 40)), rows)
+    return Table.of(checked.setting.words, _n("剔除的任务"), ((_n("任务编号"), 30), (_n("理由"), 40)), rows)
 
 
 def _picked(checked: CheckThen, found: Redrawn) -> Table:
     known = {duty.key: duty for duty in checked.duties}
     rows = [(key, *_told(checked, known.get(key))) for key in found.sample.picked]
     columns = (_n("任务编号"), 34), (_n("组织"), 18), (_n("事项"), 27), (_n("时段"), 9)
-    return _table(checked, _n("抽中的任务"), columns, rows)
+    return Table.of(checked.setting.words, _n("抽中的任务"), columns, rows)
 
 
 def _told(checked: CheckThen, duty: DutyThen | None) -> tuple[str, str, str]:
@@ -128,4 +121,4 @@ def _population(checked: CheckThen, found: Redrawn) -> Block:
         return Paragraph(told % {"n": found.draw.population_size})
     number = {one.values: place for place, one in enumerate(found.sample.strata, start=1)}
     rows = [(one.key, number[one.stratum]) for one in found.sample.population]
-    return _table(checked, _n("抽样总体"), ((_n("任务编号"), 40), (_n("层的序号"), 12)), rows)
+    return Table.of(checked.setting.words, _n("抽样总体"), ((_n("任务编号"), 40), (_n("层的序号"), 12)), rows)
