@@ -172,7 +172,8 @@ def test_what_is_read_is_not_overheard_and_rows_of_one_statement_are_sent_togeth
         assert heard.statements == [("INSERT INTO x VALUES (?)", [(1,), (2,)])]
         with closing(connect(work)) as connection:
             connection.execute("CREATE TABLE x (n INTEGER)")
-        assert len(replay(work, [heard])) == 1
+        with closing(connect(work)) as bare:
+            assert replay(bare, heard) > 0
         assert counted(work)["x"] == 2
     with app.app_context():
         db.session.remove()

@@ -34,6 +34,7 @@ from tracker.queries.organizations import name_of as name_of_place
 from tracker.queries.people import name_of
 
 Ids = Collection[int] | Select[Any]
+_SOME: BindParameter[int] = bindparam("duties", expanding=True)
 
 
 def contents_of(session: Session, duties: Ids, *, as_of: datetime | None = None) -> dict[int, list[EvidenceContent]]:
@@ -41,9 +42,28 @@ def contents_of(session: Session, duties: Ids, *, as_of: datetime | None = None)
 
     Two queries, however many duties there are.
     """
-    serving = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id.in_(duties), known(EvidenceLink, as_of))
-    files = _files_of(session, serving, as_of=as_of)
-    rows = session.execute(
+    if isinstance(duties, Select):
+        stated, filed, given = _stated(duties, as_of), _filed(duties, as_of), {}
+    else:
+        (stated, filed), given = _contents_of_some(as_of), {"duties": list(duties)}
+    files: defaultdict[int, list[FileContent]] = defaultdict(list)
+    for evidence_id, *file in read(session, filed, given):
+        files[evidence_id].append(FileContent(*file))
+    found: defaultdict[int, list[EvidenceContent]] = defaultdict(list)
+    for duty_id, evidence_id, key, act_on, sentence, counts, withdrawn in read(session, stated, given):
+        content = EvidenceContent(key, act_on, sentence, counts, tuple(files.get(evidence_id, ())), withdrawn)
+        found[duty_id].append(content)
+    return dict(found)
+
+
+@lru_cache(maxsize=16)
+def _contents_of_some(as_of: datetime | None) -> tuple[Columns, Columns]:
+    return _stated(_SOME, as_of), _filed(_SOME, as_of)
+
+
+def _stated(duties: Select[Any] | BindParameter[int], as_of: datetime | None) -> Columns:
+    """What the records of duties say, their files left out."""
+    return (
         select(
             EvidenceLink.duty_id,
             Evidence.id,
@@ -58,24 +78,17 @@ def contents_of(session: Session, duties: Ids, *, as_of: datetime | None = None)
         .where(EvidenceLink.duty_id.in_(duties), known(EvidenceLink, as_of), known(EvidenceFact, as_of))
         .order_by(EvidenceLink.duty_id, Evidence.id)
     )
-    found: defaultdict[int, list[EvidenceContent]] = defaultdict(list)
-    for duty_id, evidence_id, key, act_on, sentence, counts, withdrawn in rows:
-        content = EvidenceContent(key, act_on, sentence, counts, tuple(files.get(evidence_id, ())), withdrawn)
-        found[duty_id].append(content)
-    return dict(found)
 
 
-def _files_of(session: Session, records: Select[Any], *, as_of: datetime | None) -> Mapping[int, list[FileContent]]:
-    rows = session.execute(
+def _filed(duties: Select[Any] | BindParameter[int], as_of: datetime | None) -> Columns:
+    """The files of the records of duties."""
+    serving = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id.in_(duties), known(EvidenceLink, as_of))
+    return (
         select(EvidenceFile.evidence_id, EvidenceFile.name, StoredFile.sha256, StoredFile.size)
         .join(StoredFile, StoredFile.id == EvidenceFile.stored_file_id)
-        .where(EvidenceFile.evidence_id.in_(records), known(EvidenceFile, as_of))
+        .where(EvidenceFile.evidence_id.in_(serving), known(EvidenceFile, as_of))
         .order_by(EvidenceFile.id)
     )
-    found: defaultdict[int, list[FileContent]] = defaultdict(list)
-    for evidence_id, name, sha256, size in rows:
-        found[evidence_id].append(FileContent(name, sha256, size))
-    return found
 
 
 def doers_of(session: Session, duties: Ids, *, as_of: datetime | None = None) -> dict[int, dict[int, str]]:
@@ -95,7 +108,7 @@ def doers_of(session: Session, duties: Ids, *, as_of: datetime | None = None) ->
 
 @lru_cache(maxsize=16)
 def _hands_of_some(as_of: datetime | None) -> Select[int, int, str]:
-    return _hands(bindparam("duties", expanding=True), as_of)
+    return _hands(_SOME, as_of)
 
 
 def _hands(duties: Select[Any] | BindParameter[int], as_of: datetime | None) -> Select[int, int, str]:

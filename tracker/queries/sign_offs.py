@@ -50,15 +50,25 @@ def last_of(
     session: Session, duties: Ids, *, action: Action | None = None, as_of: datetime | None = None
 ) -> dict[int, Any]:
     """The last sign-off (of one action, if it is named) of each duty that has one, by the duty's row number."""
+    if isinstance(duties, Select):
+        rows = read(session, _last(duties, action, as_of)).all()
+    else:
+        rows = read(session, _last_of_some(action, as_of), {"duties": list(duties)}).all() if duties else []
+    return {row.duty_id: row for row in rows}
+
+
+@lru_cache(maxsize=16)
+def _last_of_some(action: Action | None, as_of: datetime | None) -> Columns:
+    return _last(bindparam("duties", expanding=True), action, as_of)
+
+
+def _last(duties: Select[Any] | BindParameter[int], action: Action | None, as_of: datetime | None) -> Columns:
     which = [SignOff.duty_id.in_(duties), signed_by(as_of)] + ([SignOff.action == action] if action else [])
     last = select(SignOff.duty_id, func.max(SignOff.number).label("number")).where(*which).group_by(SignOff.duty_id)
     newest = last.subquery()
-    rows = session.execute(
-        select(
-            SignOff.duty_id, SignOff.number, SignOff.action, SignOff.claim, SignOff.reason_sha256, SignOff.digest
-        ).join(newest, and_(newest.c.duty_id == SignOff.duty_id, newest.c.number == SignOff.number))
-    )
-    return {row.duty_id: row for row in rows}
+    return select(
+        SignOff.duty_id, SignOff.number, SignOff.action, SignOff.claim, SignOff.reason_sha256, SignOff.digest
+    ).join(newest, and_(newest.c.duty_id == SignOff.duty_id, newest.c.number == SignOff.number))
 
 
 def claims_of(session: Session, duties: Ids, *, as_of: datetime | None = None) -> dict[int, ClaimContent]:
@@ -69,17 +79,23 @@ def claims_of(session: Session, duties: Ids, *, as_of: datetime | None = None) -
 
 def chains_of(session: Session, organizations: Collection[int], *, today: date) -> dict[int, tuple[Place, ...]]:
     """For each organization (row numbers) the places from itself up to the root, with who holds their seats today."""
-    above = session.execute(
-        select(OrganizationAncestor.descendant_id, Organization.id, Organization.code)
-        .join(Organization, Organization.id == OrganizationAncestor.ancestor_id)
-        .where(OrganizationAncestor.descendant_id.in_(organizations))
-        .order_by(OrganizationAncestor.descendant_id, OrganizationAncestor.distance)
-    ).all()
+    above = read(session, _above(), {"organizations": list(organizations)}).all()
     seats = _seats_held(session, {ancestor for _, ancestor, _ in above}, today=today)
     found: defaultdict[int, list[Place]] = defaultdict(list)
     for organization, ancestor, code in above:
         found[organization].append(Place(code, seats.get(ancestor, ())))
     return {organization: tuple(places) for organization, places in found.items()}
+
+
+@cache
+def _above() -> Select[int, int, str]:
+    """The ancestors of organizations with their codes, from each itself up to the root."""
+    return (
+        select(OrganizationAncestor.descendant_id, Organization.id, Organization.code)
+        .join(Organization, Organization.id == OrganizationAncestor.ancestor_id)
+        .where(OrganizationAncestor.descendant_id.in_(bindparam("organizations", expanding=True)))
+        .order_by(OrganizationAncestor.descendant_id, OrganizationAncestor.distance)
+    )
 
 
 def _signs(today: date | BindParameter[date]) -> ColumnElement[bool]:
@@ -88,13 +104,7 @@ def _signs(today: date | BindParameter[date]) -> ColumnElement[bool]:
 
 
 def _seats_held(session: Session, organizations: Collection[int], *, today: date) -> Mapping[int, tuple[SeatHeld, ...]]:
-    rows = session.execute(
-        select(Seat.organization_id, Seat.key, Seat.post, Person.key)
-        .outerjoin(Appointment, _signs(today))
-        .outerjoin(Person, Person.id == Appointment.person_id)
-        .where(Seat.organization_id.in_(organizations))
-        .order_by(Seat.organization_id, Seat.post, Seat.number)
-    )
+    rows = read(session, _seats_and_holders(), {"organizations": list(organizations), "today": today})
     holders: dict[tuple[int, str, str], set[str]] = {}
     for organization, key, post, person in rows:
         holders.setdefault((organization, key, post), set()).update({person} if person else set())
@@ -102,6 +112,27 @@ def _seats_held(session: Session, organizations: Collection[int], *, today: date
     for (organization, key, post), people in holders.items():
         found[organization] += (SeatHeld(key, post, frozenset(people)),)
     return found
+
+
+@cache
+def _seats_and_holders() -> Select[int, str, str, str | None]:
+    return (
+        select(Seat.organization_id, Seat.key, Seat.post, Person.key)
+        .outerjoin(Appointment, _signs(bindparam("today")))
+        .outerjoin(Person, Person.id == Appointment.person_id)
+        .where(Seat.organization_id.in_(bindparam("organizations", expanding=True)))
+        .order_by(Seat.organization_id, Seat.post, Seat.number)
+    )
+
+
+def seats_keyed(session: Session, keys: Collection[str]) -> dict[str, int]:
+    """The row numbers of seats by their keys."""
+    return dict(read(session, _keyed(), {"keys": list(keys)}).all()) if keys else {}
+
+
+@cache
+def _keyed() -> Select[str, int]:
+    return select(Seat.key, Seat.id).where(Seat.key.in_(bindparam("keys", expanding=True)))
 
 
 # ---------------------------------------------------------------- pages

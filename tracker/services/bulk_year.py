@@ -17,7 +17,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor
-from tracker.domain.canonical import digest
 from tracker.domain.confirmation import Place as PlaceAbove
 from tracker.domain.confirmation import confirming_seat
 from tracker.domain.cycle import PlannedDuty
@@ -301,8 +300,7 @@ def _record(
         evidence=[evidence_rows.content(key, fact, work.files)],
     )
     duty["covered"] = covered
-    duty["shown"] = Shown(State.OPEN, digest(covered))
-    duty["version"] += 1
+    duty["shown"] = Shown(State.OPEN, duty["content_digest"])
 
 
 def _complete(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
@@ -14,6 +15,7 @@ from tracker.domain.canonical import digest
 from tracker.domain.errors import WrongState
 from tracker.domain.text import _n
 from tracker.models import Cycle, CycleState, Duty
+from tracker.queries.columns import read
 from tracker.queries.duties import CLAIM_STANDS, content_of, is_changed
 from tracker.queries.evidence import contents_of
 from tracker.queries.sign_offs import claims_of
@@ -24,18 +26,23 @@ from tracker.services.sign_off_rows import SHOWN, Shown
 def locked(session: Session, duty_ids: Collection[int]) -> list[Duty]:
     """The duties as they are now, locked until the transaction ends, in the order of their keys."""
     session.flush()
-    query = select(Duty).where(Duty.id.in_(duty_ids)).order_by(Duty.key).with_for_update()
-    return list(session.scalars(query.execution_options(populate_existing=True)))
+    return list(session.scalars(_locking(), {"duties": list(duty_ids)}))
+
+
+@cache
+def _locking() -> Select[Duty]:
+    query = select(Duty).where(Duty.id.in_(bindparam("duties", expanding=True))).order_by(Duty.key)
+    return query.with_for_update().execution_options(populate_existing=True)
 
 
 def renew(session: Session, duties: Collection[Duty]) -> None:
     """Renew what duties (locked) say about their content, for all of them together: three queries, not three each."""
     ids = [duty.id for duty in duties]
-    contents, claims = contents_of(session, ids), claims_of(session, ids)
+    claimed = [duty.id for duty in duties if duty.state in CLAIM_STANDS]
+    contents, claims = contents_of(session, ids), claims_of(session, claimed)
     changes = []
     for duty in duties:
-        claim = claims.get(duty.id) if duty.state in CLAIM_STANDS else None
-        content = digest(content_of(duty, contents.get(duty.id, ()), claim))
+        content = digest(content_of(duty, contents.get(duty.id, ()), claims.get(duty.id)))
         changed = is_changed(duty.state, content=content, signed=duty.signed_digest)
         changes.append((duty, replace(Shown.of(duty), content_digest=content, is_changed=changed)))
     show(session, changes)
@@ -64,9 +71,15 @@ def show(session: Session, changes: Iterable[tuple[Duty, Shown]]) -> None:
 
 def closed_years(session: Session, duties: Iterable[Duty]) -> dict[int, int]:
     """The closed ones among the years of duties, by row number; none is closed before this is committed."""
-    years = select(Cycle.id, Cycle.year, Cycle.state).where(Cycle.id.in_({duty.cycle_id for duty in duties}))
-    found = session.execute(years.with_for_update(read=True))
+    found = read(session, _years(), {"cycles": list({duty.cycle_id for duty in duties})})
     return {number: year for number, year, state in found if state is CycleState.CLOSED}
+
+
+@cache
+def _years() -> Select[int, int, CycleState]:
+    """Years, locked so that none is closed meanwhile."""
+    years = select(Cycle.id, Cycle.year, Cycle.state).where(Cycle.id.in_(bindparam("cycles", expanding=True)))
+    return years.with_for_update(read=True)
 
 
 def refuse_closed(duties: Iterable[Duty], closed: Mapping[int, int]) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Insert, Select, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -34,10 +35,12 @@ from tracker.models import (
 )
 from tracker.policy import Act, can, require
 from tracker.queries.checklists import checklist_of
+from tracker.queries.columns import read
 from tracker.queries.duties import UNSIGNED
 from tracker.queries.evidence import bytes_held
 from tracker.queries.history import SHANGHAI, known
 from tracker.services import log
+from tracker.services.bulk import insert_rows, table_of
 from tracker.services.duties import check_open, check_year_open, locked, renew
 from tracker.services.evidence_rows import (
     Entry,
@@ -79,22 +82,64 @@ def record(
     period, a sentence that is empty or too long, a count that the checklist does not know; TooLarge for files beyond
     the allowance; WrongState for a closed year.
     """
-    served = _preparable(session, duties, actor)
+    served = locked(session, {duty.id for duty in duties})
+    entered = enter(
+        session,
+        served,
+        first=duties[0] if duties else None,
+        act_on=act_on,
+        sentence=sentence,
+        counts=counts,
+        files=files,
+        actor=actor,
+        now=now,
+        allowance=allowance,
+    )
+    renew(session, served)
+    log.record_all(session, [entered.told], actor=actor, now=now)
+    return entered.evidence
+
+
+@dataclass(frozen=True)
+class Entered:
+    """A record that was just written, and what the log has to tell of it."""
+
+    evidence: Evidence
+    told: log.Told
+
+
+def enter(
+    session: Session,
+    served: Sequence[Duty],
+    *,
+    first: Duty | None,
+    act_on: date,
+    sentence: str,
+    counts: Mapping[str, int],
+    files: Sequence[Accepted],
+    actor: Actor,
+    now: datetime,
+    allowance: Allowance | None,
+) -> Entered:
+    """Write a record as `record` does, for duties that are locked.
+
+    What they show about their content, and the log, is left to the caller, who may have more to write there.
+    """
+    _check_preparable(session, served, actor)
     cycle = served[0].cycle
     entry = _checked(act_on, sentence, counts, cycle=cycle, today=_day(now))
     _check_periods(served, entry.act_on)
-    organization = next(d for d in served if d.id == duties[0].id).organization
+    organization = next(duty for duty in served if first and duty.id == first.id).organization
     check_room(session, organization, files, allowance=allowance)
     evidence = _numbered(session, organization, cycle, actor=actor, now=now)
     evidence.entered_as = _appointment(actor, served[0])
     session.add(evidence)
     session.flush()
     _state(session, evidence, entry, actor=actor, now=now)
-    _attach(session, evidence, files, actor=actor, now=now)
+    _put(session, evidence, stored_files(session, files, now=now), files, actor=actor, now=now)
     _serve(session, evidence, served, actor=actor, now=now)
-    renew(session, served)
-    _log(session, evidence, served, "record", actor=actor, now=now, after=told(entry, files, _keys(served)))
-    return evidence
+    after = told(entry, files, _keys(served))
+    return Entered(evidence, _told(session, evidence, served, "record", actor=actor, after=after))
 
 
 def record_at(
@@ -195,7 +240,9 @@ def link(session: Session, evidence: Evidence, duties: Sequence[Duty], *, actor:
     if evidence.withdrawn:
         raise WrongState(_n("这份佐证已经作废，不能再用；请另选或重新填写。"))
     there = set(session.scalars(_served_ids(evidence)))
-    added = [duty for duty in _preparable(session, duties, actor) if duty.id not in there]
+    found = locked(session, {duty.id for duty in duties})
+    _check_preparable(session, found, actor)
+    added = [duty for duty in found if duty.id not in there]
     if not added:
         return
     if any(duty.cycle_id != evidence.cycle_id for duty in added):
@@ -284,17 +331,15 @@ def _day(now: datetime) -> date:
     return now.astimezone(SHANGHAI).date()
 
 
-def _preparable(session: Session, duties: Sequence[Duty], actor: Actor) -> list[Duty]:
-    """The duties, locked, if the actor may prepare every one of them and they may be worked on together."""
+def _check_preparable(session: Session, duties: Sequence[Duty], actor: Actor) -> None:
+    """Refuse duties (locked) unless the actor may prepare every one of them and they may be worked on together."""
     if not duties:
         raise Invalid(_n("请至少选择一项任务。"), field="duties")
-    found = locked(session, {duty.id for duty in duties})
-    for duty in found:
+    for duty in duties:
         require(session, actor, Act.PREPARE, duty)
-    if len({duty.cycle_id for duty in found}) > 1:
+    if len({duty.cycle_id for duty in duties}) > 1:
         raise Invalid(_n("一份佐证只能用于同一年度的任务。"), field="duties")
-    check_open(session, found)
-    return found
+    check_open(session, duties)
 
 
 def _opened(session: Session, evidence: Evidence, actor: Actor) -> list[Duty]:
@@ -367,7 +412,7 @@ def _appointment(actor: Actor, duty: Duty) -> str:
 
 
 def _state(session: Session, evidence: Evidence, entry: Entry, *, actor: Actor, now: datetime) -> None:
-    session.add(EvidenceFact(**fact_row(evidence.id, entry, person_id=actor.person_id, now=now)))
+    insert_rows(session, EvidenceFact, [fact_row(evidence.id, entry, person_id=actor.person_id, now=now)])
 
 
 def _attach(
@@ -380,34 +425,55 @@ def _attach(
             select(EvidenceFile.stored_file_id).where(EvidenceFile.evidence_id == evidence.id, known(EvidenceFile))
         )
     )
-    new = {file.sha256: file for file in files if rows[file.sha256].id not in there}
-    for file in new.values():
-        row = file_row(evidence.id, rows[file.sha256].id, file, person_id=actor.person_id, now=now)
-        session.add(EvidenceFile(**row))
-    session.flush()
+    return _put(session, evidence, rows, [f for f in files if rows[f.sha256] not in there], actor=actor, now=now)
+
+
+def _put(
+    session: Session,
+    evidence: Evidence,
+    stored: Mapping[str, int],
+    files: Sequence[Accepted],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> list[Accepted]:
+    """Put files (their row numbers by digest in `stored`) to a record that has none of them; a file twice is once."""
+    new = {file.sha256: file for file in files}
+    person = actor.person_id
+    rows = [file_row(evidence.id, stored[sha256], file, person_id=person, now=now) for sha256, file in new.items()]
+    insert_rows(session, EvidenceFile, rows)
     return list(new.values())
 
 
-def stored_files(session: Session, files: Iterable[Accepted], *, now: datetime) -> dict[str, StoredFile]:
-    """One row for each digest, added where there is none. Raises Invalid for bytes that were sealed."""
+def stored_files(session: Session, files: Iterable[Accepted], *, now: datetime) -> dict[str, int]:
+    """The number of one row for each digest, added where there is none. Raises Invalid for bytes that were sealed."""
     wanted = {file.sha256: file for file in files}
-    rows = [stored_row(file, now=now) for file in wanted.values()]
-    if rows:  # somebody else may hand in the same bytes at this moment: whoever comes second uses the first one's row
-        ordered = sorted(rows, key=lambda row: str(row["sha256"]))
-        if session.get_bind().dialect.name == "postgresql":
-            session.execute(postgresql.insert(StoredFile).on_conflict_do_nothing(), ordered)
-        else:
-            session.execute(sqlite.insert(StoredFile).on_conflict_do_nothing(), ordered)
-    found = {row.sha256: row for row in session.scalars(select(StoredFile).where(StoredFile.sha256.in_(wanted)))}
-    if any(row.sealed_at for row in found.values()):
+    if not wanted:
+        return {}
+    # somebody else may hand in the same bytes at this moment: whoever comes second uses the first one's row
+    rows = [stored_row(wanted[sha256], now=now) for sha256 in sorted(wanted)]
+    session.connection().execute(_unless_there(session.get_bind().dialect.name), rows)
+    found = read(session, _stored(), {"digests": list(wanted)}).all()
+    if any(sealed_at for _, _, sealed_at in found):
         raise Invalid(_n("其中有文件已按规定封存，不能再次上传。"), field="files")
-    return found
+    return {sha256: number for sha256, number, _ in found}
+
+
+@cache
+def _unless_there(dialect: str) -> Insert:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table_of(StoredFile)).on_conflict_do_nothing()
+
+
+@cache
+def _stored() -> Select[str, int, datetime | None]:
+    rows = select(StoredFile.sha256, StoredFile.id, StoredFile.sealed_at)
+    return rows.where(StoredFile.sha256.in_(bindparam("digests", expanding=True)))
 
 
 def _serve(session: Session, evidence: Evidence, duties: Iterable[Duty], *, actor: Actor, now: datetime) -> None:
-    for duty in duties:
-        session.add(EvidenceLink(**link_row(evidence.id, duty.id, person_id=actor.person_id, now=now)))
-    session.flush()
+    rows = [link_row(evidence.id, duty.id, person_id=actor.person_id, now=now) for duty in duties]
+    insert_rows(session, EvidenceLink, rows)
 
 
 def _fact(session: Session, evidence: Evidence) -> EvidenceFact:
@@ -434,20 +500,24 @@ def _log(
     before: object = None,
     after: object = None,
 ) -> None:
-    """One entry in the chain of each unit concerned: the record's and those of the duties it serves."""
-    organizations = {evidence.organization, *(duty.organization for duty in duties)}
-    log.record(
-        session,
-        actor=actor,
-        now=now,
-        verb=verb,
-        kind="evidence",
-        key=evidence.key,
-        chains={log.chain_of(organization) for organization in organizations},
-        before=before,
-        after=after,
-        appointment=_appointment_in(actor, evidence, duties),
-    )
+    told = _told(session, evidence, duties, verb, actor=actor, before=before, after=after)
+    log.record_all(session, [told], actor=actor, now=now)
+
+
+def _told(
+    session: Session,
+    evidence: Evidence,
+    duties: Iterable[Duty],
+    verb: str,
+    *,
+    actor: Actor,
+    before: object = None,
+    after: object = None,
+) -> log.Told:
+    """What the log tells in the chain of each unit concerned: the record's and those of the duties it serves."""
+    chains = log.chains_of(session, {evidence.organization_id, *(duty.organization_id for duty in duties)})
+    by = _appointment_in(actor, evidence, duties)
+    return log.Told(verb, "evidence", evidence.key, tuple(chains.values()), before, after, by)
 
 
 def _appointment_in(actor: Actor, evidence: Evidence, duties: Iterable[Duty]) -> str | None:

@@ -212,7 +212,7 @@ def _fact_of(session: Session, plan: Plan, inspection: Inspection, *, actor: Act
         period_ends_on=plan.period_ends_on,
         items=sorted(plan.items),
         sample=plan.sample,
-        notice_file_id=notice.id if notice else None,
+        notice_file_id=notice,
         notice_name=plan.notice.name if plan.notice else None,
         self_check_due_on=plan.self_check_due_on,
         ranked=False,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.orm.util import identity_key
@@ -16,6 +17,7 @@ from tracker.domain.actor import Actor
 from tracker.domain.canonical import canonical_json, digest
 from tracker.domain.log import entry_digest
 from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization
+from tracker.queries.columns import read
 from tracker.queries.history import SHANGHAI
 from tracker.queries.log import HEADS, SYSTEM
 from tracker.services.bulk import insert_by_year, insert_rows, numbers_by_year, update_rows
@@ -53,9 +55,14 @@ def chain_of(organization: Organization) -> str:
 
 def chains_of(session: Session, organizations: Collection[int]) -> dict[int, str]:
     """The chains of several organizations by their row numbers: one query."""
+    return dict(read(session, _chains(), {"organizations": list(organizations)}).all())
+
+
+@cache
+def _chains() -> Select[int, str]:
     unit = aliased(Organization)
     chains = select(Organization.id, unit.code).join(unit, unit.id == Organization.unit_id)
-    return dict(session.execute(chains.where(Organization.id.in_(organizations))).all())
+    return chains.where(Organization.id.in_(bindparam("organizations", expanding=True)))
 
 
 def record(
@@ -141,13 +148,18 @@ def _tails(session: Session, keys: Collection[str]) -> dict[str, Tail]:
     """The ends of chains, locked in the order of their keys; made where there are none, before anything is locked."""
     if len(keys) > 1:
         _ensure(session, keys)
-    query = select(LogChain.id, LogChain.key, LogChain.length, LogChain.head).where(LogChain.key.in_(keys))
-    locking = query.order_by(LogChain.key).with_for_update()
-    rows = session.execute(locking).all()
+    rows = read(session, _ends(), {"keys": list(keys)}).all()
     if len(rows) < len(keys):
         _ensure(session, keys)
-        rows = session.execute(locking).all()
+        rows = read(session, _ends(), {"keys": list(keys)}).all()
     return {key: Tail(number, key, length, head) for number, key, length, head in rows}
+
+
+@cache
+def _ends() -> Select[int, str, int, str | None]:
+    query = select(LogChain.id, LogChain.key, LogChain.length, LogChain.head)
+    chosen = query.where(LogChain.key.in_(bindparam("keys", expanding=True)))
+    return chosen.order_by(LogChain.key).with_for_update()
 
 
 def _ensure(session: Session, keys: Collection[str]) -> None:

@@ -32,16 +32,15 @@ from tracker.models import (
     Evidence,
     Organization,
     OrganizationAncestor,
-    Seat,
     SignOff,
     SignOffDoer,
 )
-from tracker.queries.assignments import items_of_year
+from tracker.queries.assignments import items_named
 from tracker.queries.checklists import checklist_of
 from tracker.queries.duties import CLAIM_STANDS, UNSIGNED, content_of
 from tracker.queries.evidence import contents_of, doers_of
 from tracker.queries.history import SHANGHAI
-from tracker.queries.sign_offs import chains_of, claims_of, last_of
+from tracker.queries.sign_offs import chains_of, claims_of, last_of, seats_keyed
 from tracker.services import evidence as records
 from tracker.services import log
 from tracker.services.bulk import insert_rows, row_numbers
@@ -172,11 +171,13 @@ def tick(
     Raises whatever `evidence.record` and `submit` raise. Of two people who tick the same duty at once, the second one
     is told (WrongState), although adding to a submitted duty is possible otherwise.
     """
-    for duty in locked(session, {duty.id for duty in duties}):
+    served = locked(session, {duty.id for duty in duties})
+    for duty in served:
         next_state(duty.state, Action.SUBMIT, Part.HOLDER, changed=duty.is_changed, reason=reason)
-    written = records.record(
+    written = records.enter(
         session,
-        duties=duties,
+        served,
+        first=duties[0],
         act_on=act_on,
         sentence=sentence,
         counts=counts,
@@ -185,16 +186,31 @@ def tick(
         now=now,
         allowance=allowance,
     )
-    submit_all(session, duties, actor=actor, now=now, reason=reason)
-    return written
+    _submit(session, served, closed={}, actor=actor, now=now, reason=reason, told=[written.told])
+    return written.evidence
 
 
 def submit_all(session: Session, duties: Sequence[Duty], *, actor: Actor, now: datetime, reason: str = "") -> None:
     """Hand in several duties at once: all of them or none. Raises whatever `submit` raises."""
+    found = locked(session, {duty.id for duty in duties})
+    _submit(session, found, closed=closed_years(session, found), actor=actor, now=now, reason=reason)
+
+
+def _submit(
+    session: Session,
+    duties: Sequence[Duty],
+    *,
+    closed: Mapping[int, int],
+    actor: Actor,
+    now: datetime,
+    reason: str,
+    told: Sequence[log.Told] = (),
+) -> None:
+    """Hand in duties that are locked; `closed` are their closed years, `told` is what the log has to tell before."""
     cases = _cases(session, duties, now=now)
-    closed = closed_years(session, (case.duty for case in cases))
     asked = _Asked(Action.SUBMIT, reason=reason)
-    _sign(session, [_ruled(session, case, asked, actor=actor, closed=closed) for case in cases], actor=actor, now=now)
+    ruled = [_ruled(session, case, asked, actor=actor, closed=closed) for case in cases]
+    _sign(session, ruled, actor=actor, now=now, told=told)
 
 
 def confirm_many(
@@ -231,7 +247,8 @@ def reroute(
     ids = list(session.scalars(signed.order_by(Duty.key)))
     moved: dict[str, dict[str, str | None]] = {}
     for start in range(0, len(ids), CHUNK):
-        _reroute(session, _cases(session, ids[start : start + CHUNK], now=now), moved)
+        duties = locked(session, ids[start : start + CHUNK])
+        _reroute(session, _cases(session, duties, now=now), moved)
     for chain, changes in sorted(moved.items()):
         log.record(
             session,
@@ -248,8 +265,7 @@ def reroute(
 
 def _reroute(session: Session, cases: Sequence[_Case], moved: dict[str, dict[str, str | None]]) -> None:
     wanted = {case.duty.id: case.confirming_seat() for case in cases}
-    keys = {key for key in wanted.values() if key}
-    numbers = dict(session.execute(select(Seat.key, Seat.id).where(Seat.key.in_(keys))).all())
+    numbers = seats_keyed(session, {key for key in wanted.values() if key})
     for duty in (case.duty for case in cases):
         key = wanted[duty.id]
         if duty.waiting_seat_id != (numbers[key] if key else None):
@@ -270,8 +286,8 @@ def _many(
 ) -> list[Outcome]:
     """Do to each what fits it. Rules speak before anything is written, so that one refusal leaves the others whole."""
     outcomes, allowed = [], []
-    cases = _cases(session, duties, now=now)
-    closed = closed_years(session, (case.duty for case in cases))
+    found = locked(session, {duty.id for duty in duties})
+    cases, closed = _cases(session, found, now=now), closed_years(session, found)
     for case in cases:
         asked = _Asked(actions[case.duty.state is State.CLAIMED], reason=reason, seen=(seen or {}).get(case.duty.key))
         try:
@@ -295,39 +311,37 @@ def _one(
     kind: ClaimKind | None = None,
     seen: str | None = None,
 ) -> None:
-    [case] = _cases(session, [duty], now=now)
-    closed = closed_years(session, [case.duty])
+    found = locked(session, [duty.id])
+    [case], closed = _cases(session, found, now=now), closed_years(session, found)
     ruled = _ruled(session, case, _Asked(action, reason=reason, kind=kind, seen=seen), actor=actor, closed=closed)
     _sign(session, [ruled], actor=actor, now=now)
 
 
-def _cases(session: Session, duties: Sequence[Duty] | Sequence[int], *, now: datetime) -> list[_Case]:
-    """The duties, locked, with what their sign-offs depend on: a fixed number of queries, however many they are."""
-    found = locked(session, {duty if isinstance(duty, int) else duty.id for duty in duties})
-    ids = [duty.id for duty in found]
-    if not ids:
+def _cases(session: Session, duties: Sequence[Duty], *, now: datetime) -> list[_Case]:
+    """Duties that are locked with what their sign-offs depend on: a fixed number of queries, however many they are."""
+    if not duties:
         return []
-    cycles = {number: duty.cycle for number, duty in {duty.cycle_id: duty for duty in found}.items()}
-    items = {number: items_of_year(session, cycle) for number, cycle in cycles.items()}
-    checklists = {number: checklist_of(cycle.checklist_version) for number, cycle in cycles.items()}
-    contents, claims, doers = contents_of(session, ids), claims_of(session, ids), doers_of(session, ids)
+    ids, claimed = [duty.id for duty in duties], [duty.id for duty in duties if duty.state in CLAIM_STANDS]
+    versions = {number: duty.cycle.checklist_version for number, duty in {d.cycle_id: d for d in duties}.items()}
+    items = items_named(session, ((d.cycle_id, versions[d.cycle_id].sha256, d.item_id) for d in duties))
+    contents, claims, doers = contents_of(session, ids), claims_of(session, claimed), doers_of(session, ids)
     last = {number: Last(row.number, row.digest) for number, row in last_of(session, ids).items()}
     today = now.astimezone(SHANGHAI).date()
-    chains = chains_of(session, {duty.organization_id for duty in found}, today=today)
+    chains = chains_of(session, {duty.organization_id for duty in duties}, today=today)
     seats: dict[tuple[int, str | None, frozenset[str]], str | None] = {}
     return [
         _Case(
             duty=duty,
-            item=items[duty.cycle_id][duty.item_id],
-            checklist=checklists[duty.cycle_id],
+            item=items[duty.cycle_id, duty.item_id],
+            checklist=checklist_of(versions[duty.cycle_id]),
             evidence=contents.get(duty.id, []),
-            claim=claims.get(duty.id) if duty.state in CLAIM_STANDS else None,
+            claim=claims.get(duty.id),
             doers=doers.get(duty.id, {}),
             chain=chains.get(duty.organization_id, ()),
             last=last.get(duty.id),
             found=seats,
         )
-        for duty in found
+        for duty in duties
     ]
 
 
@@ -381,27 +395,37 @@ def _ruled(
     return case, signing
 
 
-def _sign(session: Session, ruled: Sequence[tuple[_Case, Signing]], *, actor: Actor, now: datetime) -> None:
-    """Write what the rules allowed: rows, what the duties show, and the log, all of them in bulk."""
+def _sign(
+    session: Session,
+    ruled: Sequence[tuple[_Case, Signing]],
+    *,
+    actor: Actor,
+    now: datetime,
+    told: Sequence[log.Told] = (),
+) -> None:
+    """Write what the rules allowed: rows, what the duties show, and the log, all of them in bulk.
+
+    `told` is what the log has to tell before.
+    """
     today = now.astimezone(SHANGHAI).date()
     waiting = _waiting_seats(session, ruled, actor)
     chains = log.chains_of(session, {case.duty.organization_id for case, _ in ruled})
     numbers = row_numbers(session, SignOff, len(ruled))
     rows: list[dict[str, Any]] = []
     doers: list[dict[str, Any]] = []
-    told, changes = [], []
+    signed, changes = [], []
     for number, (case, allowed) in zip(numbers, ruled, strict=True):
         seat = waiting.get(case.duty.id)
         signing = replace(allowed, waiting_seat_id=seat) if seat else allowed
         before, row = Shown.of(case.duty), sign_off_row(number, signing, now=now)
         rows.append(row)
         doers += doer_rows(number, signing)
-        told.append(told_of(chains[case.duty.organization_id], signing, row, before=before.state))
+        signed.append(told_of(chains[case.duty.organization_id], signing, row, before=before.state))
         changes.append((case.duty, shown_after(before, signing, row, now=now, today=today)))
     insert_rows(session, SignOff, rows)
     insert_rows(session, SignOffDoer, doers)
     show(session, changes)
-    log.record_all(session, told, actor=actor, now=now)
+    log.record_all(session, [*told, *signed], actor=actor, now=now)
 
 
 def _waiting_seats(session: Session, ruled: Sequence[tuple[_Case, Signing]], actor: Actor) -> dict[int, int]:
@@ -411,9 +435,7 @@ def _waiting_seats(session: Session, ruled: Sequence[tuple[_Case, Signing]], act
         for case, signing in ruled
         if signing.action in BY_HOLDER and (key := case.confirming_seat(actor.person_key)) is not None
     }
-    if not keys:
-        return {}
-    numbers = dict(session.execute(select(Seat.key, Seat.id).where(Seat.key.in_(set(keys.values())))).all())
+    numbers = seats_keyed(session, set(keys.values()))
     return {duty: numbers[key] for duty, key in keys.items()}
 
 

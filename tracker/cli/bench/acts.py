@@ -25,8 +25,8 @@ from tracker.domain.evidence import asked_counts
 from tracker.models import Cycle, Duty
 from tracker.queries import bench as acted
 from tracker.queries import seed as seeded
-from tracker.queries.actors import actor_of_person
-from tracker.queries.assignments import items_of_year
+from tracker.queries.actors import actor_numbered, actor_of_person
+from tracker.queries.assignments import item_of
 from tracker.queries.checklists import checklist_of
 from tracker.queries.history import SHANGHAI
 from tracker.services import cycles, sign_offs
@@ -73,16 +73,16 @@ def signing(ground: Ground, *, ticks: int) -> Iterator[Row]:
 def signed(ground: Ground, work: Path, floor: Path, *, ticks: int) -> Signed:
     """Do both acts on one copy, and write the same rows to the other one, in turn."""
     app = ground.application(work)
-    with app.app_context():
+    with app.app_context(), closing(connect(floor)) as bare:
         session, engine = db.session(), db.engine
         duties = _open_duties(session, ticks)
         ours, raw = [], []
         for number, duty_id in enumerate(duties):
             taken, heard = _tick(engine, duty_id, number)
             ours.append(taken)
-            raw += replay(floor, [heard])
+            raw.append(replay(bare, heard))
         confirm, heard, confirmed = _confirm(engine, duties)
-        raw_confirm = replay(floor, [heard])[0]
+        raw_confirm = replay(bare, heard)
         db.session.remove()
         engine.dispose()
     return Signed(ours, raw, confirm, raw_confirm, confirmed)
@@ -110,6 +110,8 @@ def _base(cycle: Cycle) -> str:
 
 def _tick(engine: Engine, duty_id: int, number: int) -> tuple[float, Overheard]:
     """Tick one duty as its holder, with a file that was taken in; the seconds from the request's first query on."""
+    duty = db.session().get_one(Duty, duty_id)
+    holder = acted.holder_of(db.session(), duty.seat_id, today=_today()).id
     db.session.remove()
     name = digest(f"bench tick {number}".encode())
     file = Accepted(name, 250_000, "纪要.jpg", "image/jpeg", {"kind": "jpeg", "scan": "not_scanned"}, False)
@@ -117,9 +119,8 @@ def _tick(engine: Engine, duty_id: int, number: int) -> tuple[float, Overheard]:
         start = time.perf_counter()
         with transaction() as session:
             duty = session.get_one(Duty, duty_id)
-            holder = acted.holder_of(session, duty.seat_id, today=_today())
             checklist = checklist_of(duty.cycle.checklist_version)
-            item = items_of_year(session, duty.cycle)[duty.item_id]
+            item = item_of(session, duty)
             sign_offs.tick(
                 session,
                 duties=[duty],
@@ -127,7 +128,7 @@ def _tick(engine: Engine, duty_id: int, number: int) -> tuple[float, Overheard]:
                 sentence=SENTENCE,
                 counts={kind.id: 0 if kind.at_most else 12 for kind in asked_counts(item, checklist)},
                 files=[file],
-                actor=actor_of_person(session, holder, today=_today()),
+                actor=actor_numbered(session, holder, today=_today()),
                 now=datetime.now(UTC),
             )
         taken = time.perf_counter() - start
@@ -202,7 +203,8 @@ def opened(ground: Ground, work: Path, floor: Path) -> tuple[float, float, int, 
         cycle = source.execute("SELECT * FROM cycle WHERE year = ?", (year,)).fetchall()
         of_year = "SELECT * FROM duty WHERE cycle_id = (SELECT id FROM cycle WHERE year = ?)"
         rows = source.execute(of_year, (year,)).fetchall()
-    raw = replay(floor, [Overheard([_insert("cycle", cycle), _insert("duty", rows)])])[0]
+    with closing(connect(floor)) as bare:
+        raw = replay(bare, Overheard([_insert("cycle", cycle), _insert("duty", rows)]))
     return ours, raw, duties, (memory.get(1, memory.get(0, memory[3])), memory[3])
 
 
