@@ -104,13 +104,6 @@ def counted_of_kind(
     return [tuple(row) for row in read(session, query)]
 
 
-def states_of_kind(session: Session, kind: str, filters: Filters, *, closed: bool) -> Iterable[tuple[str, int]]:
-    """Duties in view by the state that is shown."""
-    query = select(DutyCount.state, func.sum(DutyCount.number)).group_by(DutyCount.state)
-    rows = read(session, query.where(*conditions_of_counts(kind, filters, closed=closed)))
-    return [(row[0], row[1]) for row in rows]
-
-
 def units_with(kind: str, filters: Filters, *, closed: bool) -> ColumnElement[bool]:
     """The units that have anything in view."""
     conditions = conditions_of_counts(kind, filters, closed=closed)

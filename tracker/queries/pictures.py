@@ -20,23 +20,25 @@ from tracker.models import Cycle, Duty, DutyCount, Finding, FindingFact, Inspect
 from tracker.policy import visible
 from tracker.queries.board import Filters, column_expression, conditions_of, is_closed, judged_duties, shown_state_of
 from tracker.queries.board_as_of import Placed, placed
-from tracker.queries.board_counts import counted_of_kind, kind_for, states_of_kind
+from tracker.queries.board_counts import counted_of_kind, kind_for
 from tracker.queries.columns import read
 from tracker.queries.history import SHANGHAI
 
 Row = int | str
 Months = dict[tuple[Row, int], Cell]
+Standing = tuple[str, str, int, int]  # the state that is shown, the column, how many duties, how many of them judged
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What the pictures of a board are made of: where its duties stand, and when they are due.
+    """What the pictures of a board are made of: where its duties stand, and when they are due; `total` counts them all.
 
     `months` has one mapping for each attribute that was asked for: counts by its value and the month in which a duty is
     due, by its number in the year; 0 is all the time before that year, 13 all behind it.
     """
 
     flow: Flow
+    total: Cell
     months: Sequence[Months]
 
 
@@ -49,16 +51,25 @@ def counted(
 ) -> Counted:
     """The duties in view by state, and for each attribute in `by` (unit, organization, item) by month.
 
-    The months are those of one page of units, if the filters name it; the flow is that of all pages.
+    The months are those of one page of units, if the filters name it; flow and total are those of all pages.
     """
     everywhere = replace(filters, units=())
     if as_of is None:
-        states, dated = _states(session, actor, everywhere), _dated(session, actor, filters, by)
+        standing, dated = _standing(session, actor, everywhere), _dated(session, actor, filters, by)
     else:
         found = placed(session, actor, everywhere, as_of=as_of)
-        states = _states_then(found, set(session.scalars(judged_duties(actor, as_of, cycle_id=filters.cycle_id))))
+        judged = set(session.scalars(judged_duties(actor, as_of, cycle_id=filters.cycle_id)))
+        standing = [(one.duty.shown, one.column, 1, int(one.duty.id in judged)) for one in found]
         dated = _dated_then((one for one in found if not filters.units or one.duty.unit_id in filters.units), by)
-    return Counted(flow_of(states), _months(dated, year_of(session, filters), len(by)))
+    flow = flow_of((state, number, of_them) for state, _, number, of_them in standing)
+    return Counted(flow, _total(standing), _months(dated, year_of(session, filters), len(by)))
+
+
+def _total(standing: Iterable[Standing]) -> Cell:
+    counts: Counter[Column] = Counter()
+    for _state, column, number, _judged in standing:
+        counts[Column(column)] += number
+    return Cell(dict(counts))
 
 
 def year_of(session: Session, filters: Filters) -> int:
@@ -106,22 +117,19 @@ def _dated_then(found: Iterable[Placed], by: Sequence[InstrumentedAttribute[Any]
         yield (*(getattr(duty, each.key) for each in by), duty.due_on.year, duty.due_on.month, one.column, 1)
 
 
-def _states(session: Session, actor: Actor, filters: Filters) -> Iterable[tuple[str, int, int]]:
-    state = shown_state_of().label("shown_state")
-    kind = kind_for(session, actor, filters, ())
+def _standing(session: Session, actor: Actor, filters: Filters) -> Sequence[Standing]:
+    """The duties in view by the state that is shown and by column: one question for what the flow and the total say."""
+    closed, kind = is_closed(session, filters.cycle_id), kind_for(session, actor, filters, ())
     if kind:
-        closed = is_closed(session, filters.cycle_id)
-        numbers = states_of_kind(session, kind, filters, closed=closed)
+        numbers = counted_of_kind(session, kind, filters, (), closed=closed, also=(DutyCount.state.expression,))
         judged_ones = select(func.count()).where(*conditions_of(session, actor, replace(filters, judged=True)))
         of_them = session.scalar(judged_ones) or 0
-        return [(shown, number, 0 if place else of_them) for place, (shown, number) in enumerate(numbers)]
+        return [(*row[:3], 0 if place else of_them) for place, row in enumerate(numbers)]
+    by = shown_state_of().label("shown_state"), column_expression(filters.today, closed=closed).label("stands_in")
     judged = func.sum(case((Duty.id.in_(judged_duties(actor, cycle_id=filters.cycle_id)), 1), else_=0))
-    query = select(state, func.count(), judged).where(*conditions_of(session, actor, filters)).group_by(state)
-    return [(row[0], row[1], row[2]) for row in read(session, query)]
-
-
-def _states_then(found: Iterable[Placed], judged: Collection[int]) -> Iterable[tuple[str, int, int]]:
-    return [(one.duty.shown, 1, int(one.duty.id in judged)) for one in found]
+    query: Select[*tuple[Any, ...]] = select(*by, func.count(), judged)
+    rows = read(session, query.where(*conditions_of(session, actor, filters)).group_by(*by))
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 def lives(

@@ -178,8 +178,8 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
         else _titles(cycle)
     )
     headings = [(key, name) for key, name in names.items() if any(heading == key for _, heading in cells)]
-    sums = _sums(cells) | {"page_total": page.total, "following": page.following}
     drawn = _drawn(page, cells, units, headings) if by == "dimension" else {}
+    sums = _sums(cells) | {"page_total": _total(view, drawn) if page.paged else None, "following": page.following}
     return render_template(
         template,
         view=view,
@@ -195,11 +195,11 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
 
 @dataclass(frozen=True)
 class Page:
-    """The units of one page and their cells; `total` is that of all units where there are more pages than one."""
+    """The units of one page and their cells; `paged` says that there are more pages than one."""
 
     units: list[tuple[int, str, str]]
     cells: Mapping[tuple[int, str], Cell]
-    total: Cell | None
+    paged: bool
     following: str
     filters: board.Filters
 
@@ -214,9 +214,17 @@ def _page(view: View, by: InstrumentedAttribute[Any]) -> Page:
     filters = replace(view.filters, units=tuple(number for number, _, _ in units)) if paged else view.filters
     cells = read.matrix(*asks, filters, by=by, **then) if units else {}
     seen = {unit for unit, _ in cells}
-    total = read.totals(*asks, view.filters, **then) if paged else None
     following = view.link(after_unit=units[-1][1]) if more else ""
-    return Page([unit for unit in units if unit[0] in seen], cells, total, following, filters)
+    return Page([unit for unit in units if unit[0] in seen], cells, paged, following, filters)
+
+
+def _total(view: View, drawn: Mapping[str, Any]) -> Cell:
+    """The duties of all pages, as the pictures counted them, where some are drawn."""
+    read, then = reads()
+    total: Cell = (
+        drawn["pictures"]["total"] if drawn else read.totals(db.session(), current_actor(), view.filters, **then)
+    )
+    return total
 
 
 def _drawn(

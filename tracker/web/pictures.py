@@ -34,11 +34,11 @@ class Drawing:
 
 
 def of_board(filters: board.Filters, units: Sequence[Place]) -> dict[str, Any]:
-    """For the board: where the duties in view stand, and a strip of months for each unit."""
+    """For the board: where the duties in view stand, how many they are, and a strip of months for each unit."""
     counted = _counted(filters, Duty.unit_id)
     title = _("逐月办理情况（按截止日期）")
     strip = _strip("months", title, _("单位"), counted.months[0], units, "unit", filters)
-    return {"flow": counted.flow, "months": strip}
+    return {"flow": counted.flow, "total": counted.total, "months": strip}
 
 
 def of_unit(filters: board.Filters, nodes: Sequence[Place], items: Mapping[str, str]) -> dict[str, Any]:
