@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from functools import cached_property
 
 from tracker.domain.duty import State, Timeliness, timeliness_of
 from tracker.domain.text import _n
@@ -67,23 +68,23 @@ class Cell:
 
     def __getitem__(self, column: Column | str) -> int:
         """The number in one column."""
-        return self.counts.get(Column(column), 0)
+        return self.counts.get(column if isinstance(column, Column) else Column(column), 0)
 
     def __add__(self, other: Cell) -> Cell:
         """Two cells taken together."""
         return Cell({column: self[column] + other[column] for column in Column if self[column] + other[column]})
 
-    @property
+    @cached_property
     def total(self) -> int:
         """All duties of the cell."""
         return sum(self.counts.values())
 
-    @property
+    @cached_property
     def fallen_due(self) -> int:
         """Duties that were done, or whose day has passed: what shares are taken of."""
         return sum(self[column] for column in FALLEN_DUE)
 
-    @property
+    @cached_property
     def done(self) -> int:
         """Duties that were handed in, whenever."""
         return sum(self[column] for column in DONE)
