@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.domain.desk import GAP_DAYS, LATE, Risk, Signs, rank, risks_of
+from tracker.domain.desk import GAP_DAYS, HOLD, LATE, Risk, Signs, is_fresh, rank, risks_of
 from tracker.domain.duty import State, Timeliness
 
 CALM = Signs(returned=0, timeliness=Timeliness.IN_TIME, gap=0, records=1, state=State.CONFIRMED)
@@ -22,7 +23,7 @@ BAD = {
 
 def signs(*risks: Risk) -> Signs:
     values = {name: value for risk in risks for name, value in BAD[risk].items()}
-    return Signs(**{**CALM.__dict__, **values})
+    return CALM._replace(**values)
 
 
 def test_what_is_returned_comes_before_late_before_a_gap_before_nothing_at_all() -> None:
@@ -44,12 +45,12 @@ def test_the_same_first_risk_is_decided_by_the_next() -> None:
 
 
 def test_a_day_less_than_a_week_is_no_gap() -> None:
-    assert risks_of(Signs(**{**CALM.__dict__, "gap": GAP_DAYS - 1})) == ()
+    assert risks_of(CALM._replace(gap=GAP_DAYS - 1)) == ()
 
 
 @pytest.mark.parametrize("state", [State.CLAIMED, State.NOT_APPLICABLE, State.EXCUSED])
 def test_a_claim_needs_no_evidence(state: State) -> None:
-    assert risks_of(Signs(**{**CALM.__dict__, "records": 0, "state": state})) == ()
+    assert risks_of(CALM._replace(records=0, state=state)) == ()
 
 
 @given(
@@ -67,3 +68,11 @@ def test_who_stands_in_front_of_a_calm_duty_says_why(found: Signs) -> None:
     assert (rank(why) < rank(())) == bool(why)
     assert (found.timeliness in LATE) == any(one.risk is Risk.LATE for one in why)
     assert all(one.number > 0 for one in why if "%(n)s" in one.sentence)
+
+
+def test_a_hold_is_renewed_once_half_of_it_is_over() -> None:
+    until, second = datetime(2026, 5, 20, 2, tzinfo=UTC), timedelta(seconds=1)
+    assert is_fresh(until, now=until - HOLD)
+    assert is_fresh(until, now=until - HOLD / 2 - second)
+    assert not is_fresh(until, now=until - HOLD / 2)
+    assert not is_fresh(until, now=until + second)

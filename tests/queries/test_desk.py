@@ -8,9 +8,9 @@ import pytest
 from tests.city import NOW, TODAY
 from tests.services.test_inspections import planned
 from tests.work import CHECKLIST, duty, file, queries_of
-from tracker.domain.desk import Risk
+from tracker.domain.desk import HOLD, READING, Risk
 from tracker.domain.score import Verdict
-from tracker.queries.desk import queue_of, score_of, standings_of
+from tracker.queries.desk import judged, lies_open, queue_of, standings_of
 from tracker.services import desk, evidence, inspections, sign_offs
 
 SEAT = "D1-B1.P4-1"
@@ -51,6 +51,10 @@ def check(session, city, year):
 
 def queue(session, city, check, *, who="Ines", **options):
     return queue_of(session, check, actor=city.actor(who), today=TODAY, now=NOW, **options)
+
+
+def score_of(session, check, one, item):
+    return judged(session, check, one, item)[1]
 
 
 def test_the_queue_begins_with_what_is_risky_and_says_why(session, city, check, year):
@@ -149,3 +153,67 @@ def test_points_that_an_inspector_gave_lapse_with_the_last_verdict_they_were_abo
     inspections.judge(session, check, fine, value=Verdict.NOT_APPLICABLE, **given)
 
     assert score_of(session, check, fine, item).value is None
+
+
+# -- what need not be written ------------------------------------------------------------------------------------------
+
+
+def lies(session, city, check, one, *, who="Ines", after=timedelta(0)):
+    return lies_open(session, check, one, actor=city.actor(who), now=NOW + after)
+
+
+def test_what_one_has_open_lies_open_until_half_of_the_hold_is_over(session, city, check, year):
+    _, nothing, *_ = year
+    assert not lies(session, city, check, nothing)
+    desk.hold(session, check, nothing, actor=city.actor("Ines"), now=NOW)
+    assert lies(session, city, check, nothing)
+    assert lies(session, city, check, nothing, after=HOLD / 2 - timedelta(seconds=1))
+    assert not lies(session, city, check, nothing, after=HOLD / 2)
+    assert not lies(session, city, check, nothing, who="Ivan")
+
+
+def test_what_is_let_go_or_judged_lies_open_no_more(session, city, check, year):
+    _, nothing, *_ = year
+    ines = city.actor("Ines")
+    desk.hold(session, check, nothing, actor=ines, now=NOW)
+    desk.renew(session, check, keep=[], drop=[nothing.key], actor=ines, now=NOW)
+    assert not lies(session, city, check, nothing)
+    desk.hold(session, check, nothing, actor=ines, now=NOW)
+    desk.judge(session, check, nothing, value=Verdict.NOT_APPLICABLE, seen=0, actor=ines, now=NOW)
+    assert not lies(session, city, check, nothing)
+
+
+def test_another_check_of_the_same_duty_is_held_by_itself(session, city, check, year):
+    _, nothing, *_ = year
+    other = planned(session, city, period_ends_on=date(2026, 12, 31), picked=year)
+    desk.hold(session, check, nothing, actor=city.actor("Ines"), now=NOW)
+    assert not lies(session, city, other, nothing)
+
+
+def test_what_lies_open_is_noted_as_read_with_every_record_behind_it(session, city, check, year):
+    fine, ines, soon = year[0], city.actor("Ines"), timedelta(seconds=20)
+    desk.hold(session, check, fine, actor=ines, now=NOW)
+    assert not lies(session, city, check, fine)
+    desk.note_reading(session, fine, actor=ines, now=NOW)
+    assert lies(session, city, check, fine)
+    tick_more(session, city, fine)
+    assert not lies(session, city, check, fine, after=soon)
+    desk.note_reading(session, fine, actor=ines, now=NOW + soon)
+    assert lies(session, city, check, fine, after=soon)
+
+
+def tick_more(session, city, one):
+    """One record more behind a duty that was handed in."""
+    more = {"act_on": date(2026, 5, 19), "sentence": "补充照片", "counts": {}, "files": [file("more.pdf")]}
+    evidence.record(session, duties=[one], **more, actor=city.actor("Asha"), now=NOW)
+
+
+def test_at_a_closed_check_nothing_is_held_and_reading_is_noted(session, city, check, year):
+    fine, ines = year[0], city.actor("Ines")
+    for one in year:
+        desk.judge(session, check, one, value=Verdict.NOT_APPLICABLE, seen=0, actor=ines, now=NOW)
+    inspections.close(session, check, actor=ines, now=NOW)
+    assert not lies(session, city, check, fine)
+    desk.note_reading(session, fine, actor=ines, now=NOW)
+    assert lies(session, city, check, fine)
+    assert not lies(session, city, check, fine, after=READING)

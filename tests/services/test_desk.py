@@ -11,15 +11,25 @@ from sqlalchemy.orm import Session
 from tests.city import NOW, City
 from tests.services.test_concurrency import PROCESSES, shared_url  # noqa: F401  a fixture
 from tests.services.test_inspections import planned
-from tests.work import duty
+from tests.work import duty, file
 from tracker.db import engine_options, prepare, writing
-from tracker.domain.desk import HOLD
+from tracker.domain.desk import HOLD, READING
 from tracker.domain.errors import Conflict, Invalid, NotAllowed, RuleError, WrongState
 from tracker.domain.score import Verdict
-from tracker.models import DeskHold, Duty, FrequentReason, Inspection, InspectionDuty, LogEntry, Organization, Seat
+from tracker.models import (
+    AccessLog,
+    DeskHold,
+    Duty,
+    FrequentReason,
+    Inspection,
+    InspectionDuty,
+    LogEntry,
+    Organization,
+    Seat,
+)
 from tracker.models import Verdict as VerdictRow
 from tracker.queries.desk import reasons_dropped, reasons_in_use
-from tracker.services import desk, inspections
+from tracker.services import desk, evidence, inspections
 
 SOON = NOW + timedelta(minutes=1)
 LAPSED = NOW + HOLD + timedelta(seconds=1)
@@ -136,6 +146,16 @@ def test_after_closing_the_refusal_says_so(session, city, check, meetings):
     with pytest.raises(WrongState, match="已经结束"):
         desk.hold(session, check, meetings[0], actor=city.actor("Ines"), now=SOON)
     assert [row.value for row in verdicts(session)] == [Verdict.MET, Verdict.MET]
+
+
+def test_a_page_that_is_loaded_again_is_no_new_reading(session, city, meetings):
+    asha, one = city.actor("Asha"), meetings[0]
+    said = {"act_on": date(2026, 3, 20), "sentence": "召开会议", "counts": {}, "files": [file()]}
+    record = evidence.record(session, duties=[one], **said, actor=asha, now=NOW)
+    for who, after in (("Ines", 0), ("Ines", 1), ("Ivan", 1), ("Ines", READING.seconds)):
+        desk.note_reading(session, one, actor=city.actor(who), now=NOW + timedelta(seconds=after))
+    noted = session.execute(select(AccessLog.actor, AccessLog.object_key).order_by(AccessLog.at, AccessLog.id)).all()
+    assert noted == [("ines", record.key), ("ivan", record.key), ("ines", record.key)]
 
 
 def test_a_reason_is_edited_by_a_new_row_and_dropped_by_none(session, city):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import pytest
 import time_machine
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -190,6 +190,43 @@ def test_opening_hands_out_the_duty_and_writes_who_read_its_evidence(
     assert session.scalars(select(DeskHold.duty_id)).one()
     hints = ines.get(f"/inspections/1/desk/{key}/hints", headers=JSON).json["html"]
     assert "提示" in hints  # 61 days from the act to the upload
+
+
+def held_until(session: Session) -> datetime:
+    session.rollback()
+    return session.scalars(select(DeskHold.until)).one()
+
+
+def test_a_duty_that_one_has_open_is_shown_again_without_writing(
+    ines: FlaskClient, client_of: ClientOf, session: Session, clock: time_machine.Coordinates
+) -> None:
+    def changed() -> int:
+        """A number that changes whenever somebody else writes into the database."""
+        session.rollback()
+        return session.execute(text("PRAGMA data_version")).scalar_one()
+
+    key = queue(ines)[0]
+    until, before = held_until(session), changed()
+    clock.shift(60)
+    assert f'data-duty="{key}"' in ines.get("/inspections/1/desk").text
+    assert f'data-duty="{key}"' in ines.get(f"/inspections/1/desk?duty={key}").text
+    assert post(ines, f"/inspections/1/desk/{key}/open", headers=JSON).status_code == 200
+    assert (held_until(session), changed()) == (until, before)
+    clock.shift(60)  # and then it is renewed: half of the three minutes is over
+    assert f'data-duty="{key}"' in ines.get("/inspections/1/desk").text
+    assert held_until(session) > until + timedelta(seconds=115)
+    assert changed() != before
+    clock.shift(100)
+    assert post(client_of("Ivan"), f"/inspections/1/desk/{key}/open", headers=JSON).status_code == 409
+
+
+def test_a_duty_that_was_let_go_is_taken_by_whoever_comes_first(
+    ines: FlaskClient, client_of: ClientOf, clock: time_machine.Coordinates
+) -> None:
+    ivan, key = client_of("Ivan"), queue(ines)[0]
+    clock.shift(181)
+    assert f'data-duty="{key}"' in ivan.get("/inspections/1/desk").text
+    assert "Ivan正在核查这项任务" in ines.get(f"/inspections/1/desk?duty={key}").text
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------

@@ -6,17 +6,20 @@ with the graver risk stands in front; the same risks leave them in official orde
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from tracker.domain.duty import State, Timeliness
 from tracker.domain.text import _n
 
 GAP_DAYS = 7  # from the day of an act to the day of the upload: nobody wonders about less
 HOLD = timedelta(minutes=3)  # a desk that is open asks again every 45 seconds; one that was closed soon lets go
+READING = HOLD  # within which a duty that is opened again by the same person is noted as read once
 REASON_LIMIT = 200
+ALIKE = 4096  # signs that are remembered with their risks: a queue has hundreds of lines, and most are like another
 LATE = frozenset({Timeliness.OVERDUE, Timeliness.MISSED, Timeliness.RECORDED_LATE, Timeliness.MADE_UP})
 _CLAIMED = frozenset({State.CLAIMED, State.NOT_APPLICABLE, State.EXCUSED})
 
@@ -37,8 +40,7 @@ class Risk(StrEnum):
     NO_EVIDENCE = "no_evidence"
 
 
-@dataclass(frozen=True)
-class Signs:
+class Signs(NamedTuple):
     """What is known of a duty before anybody looks into it. `gap` is in days, from act to upload, the longest."""
 
     returned: int
@@ -48,8 +50,7 @@ class Signs:
     state: State
 
 
-@dataclass(frozen=True)
-class Why:
+class Why(NamedTuple):
     """One risk of a duty: a gettext key with its values."""
 
     risk: Risk
@@ -57,6 +58,12 @@ class Why:
     number: int = 0
 
 
+def is_fresh(until: datetime, *, now: datetime) -> bool:
+    """Whether a hold lasts so long still that it need not be renewed where the duty is opened again."""
+    return until - now > HOLD / 2
+
+
+@lru_cache(maxsize=ALIKE)
 def risks_of(signs: Signs) -> tuple[Why, ...]:
     """The risks of a duty, the gravest first."""
     found = []
@@ -71,7 +78,8 @@ def risks_of(signs: Signs) -> tuple[Why, ...]:
     return tuple(found)
 
 
-def rank(why: Sequence[Why]) -> tuple[bool, ...]:
+@lru_cache(maxsize=ALIKE)
+def rank(why: tuple[Why, ...]) -> tuple[bool, ...]:
     """What duties are sorted by, before their official order."""
     there = {one.risk for one in why}
     return tuple(risk not in there for risk in Risk)

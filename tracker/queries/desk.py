@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from tracker.domain.actor import Actor
 from tracker.domain.checklist import Item
-from tracker.domain.desk import Signs, Why, rank, risks_of
+from tracker.domain.desk import READING, Signs, Why, is_fresh, rank, risks_of
 from tracker.domain.duty import Action, State
+from tracker.domain.inspection import InspectionState
 from tracker.domain.score import ItemScore, recorded_score
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.models import (
+    AccessLog,
     CycleState,
     DeskHold,
     Duty,
@@ -32,6 +34,8 @@ from tracker.models import (
     FrequentReason,
     Inspection,
     InspectionDuty,
+    InspectionFact,
+    InspectionUnit,
     Organization,
     Overrule,
     Person,
@@ -41,10 +45,12 @@ from tracker.models import (
 from tracker.queries.columns import Columns, read
 from tracker.queries.duties import timeliness_now
 from tracker.queries.history import SHANGHAI, known
+from tracker.queries.inspections import counts_of
+
+OPENED = "evidence.open"  # as the access log calls it
 
 
-@dataclass(frozen=True)
-class Queued:
+class Queued(NamedTuple):
     """One duty of the queue: why it stands where it stands, its verdict, and who else has it open at the moment."""
 
     key: str
@@ -53,7 +59,6 @@ class Queued:
     period: str
     occurrence: int
     state: State
-    is_changed: bool
     why: tuple[Why, ...]
     verdict: VerdictValue | None
     judge: str | None
@@ -70,6 +75,43 @@ class Standing:
     held_by: str | None
 
 
+@dataclass(frozen=True)
+class Head:
+    """What stands above the queue: which check this is, and how far it has come."""
+
+    title: str
+    starts_on: date
+    sampled: int
+    judged: int
+
+
+def head_of(session: Session, inspection: Inspection) -> Head:
+    """The head of the desk of a check."""
+    return Head(*read(session, _head(), {"check": inspection.id}).one())
+
+
+@cache
+def _head() -> Columns:
+    facts = InspectionFact.inspection_id == bindparam("check"), known(InspectionFact)
+    counts = (column.scalar_subquery() for column in counts_of())
+    return select(InspectionFact.title, InspectionFact.starts_on, *counts).where(*facts)
+
+
+def units_at(session: Session, inspection: Inspection) -> list[tuple[str, str]]:
+    """The units of a check in their official order: their codes and names."""
+    return [(code, name) for code, name in read(session, _units(), {"check": inspection.id})]
+
+
+@cache
+def _units() -> Select[str, str]:
+    return (
+        select(Organization.code, Organization.name)
+        .join(InspectionUnit, InspectionUnit.organization_id == Organization.id)
+        .where(InspectionUnit.inspection_id == bindparam("check"), known(InspectionUnit))
+        .order_by(Organization.place)
+    )
+
+
 def queue_of(
     session: Session, inspection: Inspection, *, actor: Actor, today: date, now: datetime, unit: str | None = None
 ) -> list[Queued]:
@@ -79,58 +121,42 @@ def queue_of(
         query = query.where(Duty.unit_id.in_(select(Organization.id).where(Organization.code == unit)))
     rows = read(session, query, asked).all()
     returned, records = _returned(session, inspection), _records(session, inspection)
-    closed = inspection.cycle.state is CycleState.CLOSED
-    lines = [
-        Queued(
-            key=row.key,
-            item_id=row.item_id,
-            organization=row.organization,
-            period=row.period,
-            occurrence=row.occurrence,
-            state=row.state,
-            is_changed=row.is_changed,
-            why=risks_of(_signs(row, returned.get(row.id, 0), records.get(row.id, []), today=today, closed=closed)),
-            verdict=row.verdict,
-            judge=row.judge,
-            held_by=row.held_by,
+    closed, lines = inspection.cycle.state is CycleState.CLOSED, []
+    for number, starts_on, due_on, act_on, submitted_on, key, item_id, place, period, occurrence, state, *more in rows:
+        timeliness = timeliness_now(
+            state=state,
+            starts_on=starts_on,
+            due_on=due_on,
+            act_on=act_on,
+            submitted_on=submitted_on,
+            today=today,
+            closed=closed,
         )
-        for row in rows
-    ]
+        gaps = records.get(number, ())
+        why = risks_of(Signs(returned.get(number, 0), timeliness, max(gaps, default=0), len(gaps), state))
+        lines.append(Queued(key, item_id, place, period, occurrence, state, why, *more))
     return sorted(lines, key=lambda line: rank(line.why))  # a stable sort: the official order stays below
 
 
 @cache
 def _queued() -> Columns:
-    """The sample in official order with what a line of the queue says."""
-    query = _sampled().add_columns(
+    """The sample in official order: what a line of the queue is worked out from, and what it says."""
+    query = _sampled(
         Duty.id,
-        Duty.item_id,
-        Organization.name.label("organization"),
-        Duty.period,
-        Duty.occurrence,
-        Duty.state,
-        Duty.is_changed,
         Duty.starts_on,
         Duty.due_on,
         Duty.act_on,
         Duty.first_submitted_on,
+        Duty.key,
+        Duty.item_id,
+        Organization.name,
+        Duty.period,
+        Duty.occurrence,
+        Duty.state,
     )
     return query.join(Organization, Organization.id == Duty.organization_id).order_by(
         Organization.place, Duty.level, Duty.item_id, Duty.period_starts_on, Duty.key
     )
-
-
-def _signs(row: Any, returned: int, gaps: list[int], *, today: date, closed: bool) -> Signs:  # noqa: ANN401  a row
-    timeliness = timeliness_now(
-        state=row.state,
-        starts_on=row.starts_on,
-        due_on=row.due_on,
-        act_on=row.act_on,
-        submitted_on=row.first_submitted_on,
-        today=today,
-        closed=closed,
-    )
-    return Signs(returned, timeliness, max(gaps, default=0), len(gaps), row.state)
 
 
 def _values(inspection: Inspection, actor: Actor, now: datetime) -> dict[str, Any]:
@@ -138,11 +164,11 @@ def _values(inspection: Inspection, actor: Actor, now: datetime) -> dict[str, An
     return {"check": inspection.id, "person": actor.person_id, "now": now}
 
 
-def _sampled() -> Columns:
-    """The duties of the sample with the verdict in force, and who else has them open."""
+def _sampled(*columns: ColumnElement[Any] | InstrumentedAttribute[Any]) -> Columns:
+    """These columns of the duties of the sample, the verdict in force and by whom, and who else has them open."""
     judge, holder = aliased(Person), aliased(Person)
     return (
-        select(Duty.key, Verdict.value.label("verdict"), judge.name.label("judge"), holder.name.label("held_by"))
+        select(*columns, Verdict.value, judge.name, holder.name)
         .join(InspectionDuty, InspectionDuty.duty_id == Duty.id)
         .outerjoin(
             Verdict,
@@ -184,7 +210,7 @@ def _returns() -> Select[int, int]:
 def _records(session: Session, inspection: Inspection) -> Mapping[int, list[int]]:
     """The records behind the duties of the sample: days from the act to the first upload, or to the entry."""
     found: defaultdict[int, list[int]] = defaultdict(list)
-    for duty_id, act_on, at in read(session, _uploads(), {"check": inspection.id}):
+    for duty_id, act_on, at in read(session, _uploads(), {"check": inspection.id}).all():
         found[duty_id].append((at.astimezone(SHANGHAI).date() - act_on).days)
     return found
 
@@ -216,7 +242,7 @@ def standings_of(session: Session, inspection: Inspection, *, actor: Actor, now:
 @cache
 def _touched() -> Columns:
     """The duties of the sample to which somebody did something."""
-    return _sampled().where(or_(Verdict.id.is_not(None), DeskHold.id.is_not(None))).order_by(Duty.key)
+    return _sampled(Duty.key).where(or_(Verdict.id.is_not(None), DeskHold.id.is_not(None))).order_by(Duty.key)
 
 
 def holder_of(session: Session, inspection: Inspection, duty: Duty, *, actor: Actor, now: datetime) -> DeskHold | None:
@@ -229,61 +255,110 @@ def _hold_of_another() -> Select[DeskHold]:
     return select(DeskHold).where(DeskHold.duty_id == bindparam("duty"), _held_by_another())
 
 
-def records_behind(session: Session, duty: Duty) -> list[tuple[str, int]]:
-    """The records that serve a duty, withdrawn ones among them: their keys, and the row numbers of their units."""
-    return [(key, unit_id) for key, unit_id in read(session, _records_of(), {"duty": duty.id})]
+def lies_open(session: Session, inspection: Inspection, duty: Duty, *, actor: Actor, now: datetime) -> bool:
+    """Whether opening a duty changes nothing: this person has it for a good while still, and is noted as its reader.
+
+    In a check that is not open nobody has anything for themselves.
+    """
+    until, is_unread = read(session, _lying_open(), _values(inspection, actor, now) | _reading(duty, actor, now)).one()
+    is_held = until is not None and is_fresh(until, now=now)
+    return not is_unread and (is_held or inspection.state is not InspectionState.OPEN)
 
 
 @cache
-def _records_of() -> Select[str, int]:
+def _lying_open() -> Select[datetime | None, bool]:
+    """Until when a person has a duty open, and whether there is anything behind it to be noted as read."""
+    mine = DeskHold.inspection_id == bindparam("check"), DeskHold.person_id == bindparam("person")
+    until = select(DeskHold.until).where(*mine, DeskHold.duty_id == bindparam("duty"))
+    return select(until.scalar_subquery(), _unread().exists())
+
+
+def records_unread(session: Session, duty: Duty, *, actor: Actor, now: datetime) -> list[tuple[str, int]]:
+    """The records that serve a duty, withdrawn ones among them: their keys, and the row numbers of their units.
+
+    Those are left out that this person was noted as reading a moment ago: to load a page again is no new reading.
+    """
+    return [(key, unit_id) for key, unit_id in read(session, _unread(), _reading(duty, actor, now))]
+
+
+def _reading(duty: Duty, actor: Actor, now: datetime) -> dict[str, Any]:
+    return {"duty": duty.id, "reader": actor.person_key, "since": now - READING}
+
+
+@cache
+def _unread() -> Select[str, int]:
     serving = select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == bindparam("duty"), known(EvidenceLink))
-    return select(Evidence.key, Evidence.unit_id).where(Evidence.id.in_(serving)).order_by(Evidence.id)
-
-
-def score_of(session: Session, inspection: Inspection, duty: Duty, item: Item) -> ItemScore:
-    """The score of the duty's item in its organization, as far as it is judged."""
-    asked = {"check": inspection.id, "place": duty.organization_id, "item": duty.item_id}
-    values = read(session, _values_given(), asked).scalars().all()
-    tenths = read(session, _overruled(), asked).scalar()
-    return recorded_score(item.points, values, overruled=None if tenths is None else Fraction(tenths, 10))
-
-
-@cache
-def _values_given() -> Select[VerdictValue]:
-    """The verdicts on an item of an organization."""
-    return (
-        select(Verdict.value)
-        .join(Duty, Duty.id == Verdict.duty_id)
-        .where(
-            Verdict.inspection_id == bindparam("check"),
-            known(Verdict),
-            Duty.organization_id == bindparam("place"),
-            Duty.item_id == bindparam("item"),
-        )
+    noted = select(AccessLog.id).where(
+        AccessLog.object_key == Evidence.key,
+        AccessLog.at > bindparam("since"),
+        AccessLog.actor == bindparam("reader"),
+        AccessLog.verb == OPENED,
     )
+    query = select(Evidence.key, Evidence.unit_id).where(Evidence.id.in_(serving), ~noted.exists())
+    return query.order_by(Evidence.id)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict on a duty: the one in force, or one that a later one took the place of."""
+
+    value: VerdictValue
+    note: str | None
+    judge: str
+    recorded_at: datetime
+    superseded_at: datetime | None
+
+
+def judged(session: Session, inspection: Inspection, duty: Duty, item: Item) -> tuple[list[Judged], ItemScore]:
+    """All verdicts on a duty, the one in force first, and the score of its item in its organization: one query."""
+    asked = {"check": inspection.id, "place": duty.organization_id, "item": duty.item_id}
+    rows = read(session, _verdicts_on_item(), asked).all()
+    given = [row.value for row in rows if row.superseded_at is None]
+    tenths = rows[0].tenths if rows else None
+    score = recorded_score(item.points, given, overruled=None if tenths is None else Fraction(tenths, 10))
+    return [Judged(*row[2:]) for row in rows if row.duty_id == duty.id], score
 
 
 @cache
-def _overruled() -> Select[int | None]:
-    """The points that an inspector gave the item instead."""
-    return select(Overrule.tenths).where(
+def _verdicts_on_item() -> Columns:
+    """The verdicts on an item of an organization, and the points that an inspector gave it instead."""
+    overruled = select(Overrule.tenths).where(
         Overrule.inspection_id == bindparam("check"),
         Overrule.organization_id == bindparam("place"),
         Overrule.item_id == bindparam("item"),
         known(Overrule),
     )
+    return (
+        select(
+            Verdict.duty_id,
+            overruled.scalar_subquery().label("tenths"),
+            Verdict.value,
+            Verdict.note,
+            Person.name,
+            Verdict.recorded_at,
+            Verdict.superseded_at,
+        )
+        .join(Duty, Duty.id == Verdict.duty_id)
+        .join(Person, Person.id == Verdict.person_id)
+        .where(
+            Verdict.inspection_id == bindparam("check"),
+            Duty.organization_id == bindparam("place"),
+            Duty.item_id == bindparam("item"),
+        )
+        .order_by(Verdict.id.desc())
+    )
 
 
-def findings_about(session: Session, inspection: Inspection, duty: Duty) -> list[tuple[Finding, FindingFact]]:
-    """The findings of the check that name the duty."""
-    rows = session.execute(_findings_about(), {"check": inspection.id, "duty": duty.id})
-    return [(finding, fact) for finding, fact in rows]
+def findings_about(session: Session, inspection: Inspection, duty: Duty) -> list[tuple[str, str]]:
+    """The findings of the check that name the duty: their keys, and what they say."""
+    rows = read(session, _findings_about(), {"check": inspection.id, "duty": duty.id})
+    return [(key, problem) for key, problem in rows]
 
 
 @cache
-def _findings_about() -> Select[Finding, FindingFact]:
+def _findings_about() -> Select[str, str]:
     return (
-        select(Finding, FindingFact)
+        select(Finding.key, FindingFact.problem)
         .join(FindingFact, and_(FindingFact.finding_id == Finding.id, known(FindingFact)))
         .where(Finding.inspection_id == bindparam("check"), Finding.duty_id == bindparam("duty"))
         .order_by(Finding.number)

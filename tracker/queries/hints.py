@@ -33,7 +33,6 @@ from tracker.models import (
     EvidenceLink,
     FileTrait,
     Inspection,
-    InspectionFact,
     Organization,
     StoredFile,
 )
@@ -47,29 +46,27 @@ PLACES = 60  # other records with the same or nearly the same files
 
 
 def hints_on(
-    session: Session,
-    actor: Actor,
-    inspection: Inspection,
-    duty: Duty,
-    *,
-    fact: InspectionFact | None = None,
-    as_of: datetime | None = None,
+    session: Session, actor: Actor, inspection: Inspection, duty: Duty, *, as_of: datetime | None = None
 ) -> list[Hint]:
-    """What could be worth a look at a sampled duty; nothing for anybody but the team of the open check.
+    """What could be worth a look at a sampled duty; nothing for anybody but the team of the open check."""
+    if not can(session, actor, Act.INSPECT, inspection) or not is_sampled(session, inspection, duty):
+        return []
+    return hints_about(session, actor, duty, fact_of(session, inspection, as_of=as_of).starts_on, as_of=as_of)
 
-    `fact` is what the check is, if it is there already.
+
+def hints_about(
+    session: Session, actor: Actor, duty: Duty, check_on: date, *, as_of: datetime | None = None
+) -> list[Hint]:
+    """The same for whoever is known to be in the team of the open check: the first day of that check is `check_on`.
 
     The same number of queries, however many files there are. Files whose traits are not worked out yet count for what
     needs none.
     """
-    if not can(session, actor, Act.INSPECT, inspection) or not is_sampled(session, inspection, duty):
-        return []
-    files = _files_behind(session, duty, as_of=as_of)
-    check_on = (fact or fact_of(session, inspection, as_of=as_of)).starts_on
+    files, acts = _behind(session, duty, as_of=as_of)
     hints = [
         *alike(files, _elsewhere(session, actor, duty, files, as_of=as_of)),
         *camera_days(files, duty.period_starts_on, duty.period_ends_on),
-        *far_acts(_acts_behind(session, duty, as_of=as_of)),
+        *far_acts(acts),
         *thin_documents(files),
     ]
     sudden = _burst(session, duty, files, check_on, as_of=as_of)
@@ -80,60 +77,47 @@ def _serving(duty_id: int | BindParameter[int], as_of: datetime | None) -> Any: 
     return select(EvidenceLink.evidence_id).where(EvidenceLink.duty_id == duty_id, known(EvidenceLink, as_of))
 
 
-def _files_behind(session: Session, duty: Duty, *, as_of: datetime | None) -> list[FileSeen]:
-    rows = read(session, _files(as_of), {"duty": duty.id})
-    return [
-        FileSeen(file, record, name, act_on, _day(at), picture, taken_on, characters)
-        for file, record, name, act_on, at, picture, taken_on, characters in rows
-    ]
+def _behind(
+    session: Session, duty: Duty, *, as_of: datetime | None
+) -> tuple[list[FileSeen], list[tuple[str, date, date]]]:
+    """The files behind a duty, and the records: key, day of the act, day of the first upload, or of the entry."""
+    files: list[FileSeen] = []
+    acts: dict[str, tuple[str, date, date]] = {}
+    for record, act_on, entered_at, at, is_sealed, *seen in read(session, _records(as_of), {"duty": duty.id}).all():
+        day = _day(at or entered_at)
+        acts[record] = min(acts.get(record, (record, act_on, day)), (record, act_on, day))
+        if at is not None and not is_sealed:
+            file, name, *traits = seen
+            files.append(FileSeen(file, record, name, act_on, day, *traits))
+    return files, list(acts.values())
 
 
 @lru_cache(maxsize=16)
-def _files(as_of: datetime | None) -> Columns:
-    """What `FileSeen` says of the files behind a duty."""
+def _records(as_of: datetime | None) -> Columns:
+    """The records behind a duty, each with what `FileSeen` says of each of its files."""
     return (
         select(
-            StoredFile.id,
             Evidence.key,
-            EvidenceFile.name,
             EvidenceFact.act_on,
+            Evidence.entered_at,
             EvidenceFile.recorded_at,
+            StoredFile.sealed_at.is_not(None),
+            StoredFile.id,
+            EvidenceFile.name,
             FileTrait.picture,
             FileTrait.taken_on,
             FileTrait.characters,
         )
-        .join(EvidenceFile, EvidenceFile.stored_file_id == StoredFile.id)
-        .join(Evidence, Evidence.id == EvidenceFile.evidence_id)
-        .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
-        .outerjoin(FileTrait, FileTrait.stored_file_id == StoredFile.id)
-        .where(
-            Evidence.id.in_(_serving(bindparam("duty"), as_of)),
-            known(EvidenceFile, as_of),
-            known(EvidenceFact, as_of),
-            EvidenceFact.withdrawn.is_(False),
-            StoredFile.sealed_at.is_(None),
-        )
-        .order_by(EvidenceFile.id)
-    )
-
-
-def _acts_behind(session: Session, duty: Duty, *, as_of: datetime | None) -> list[tuple[str, date, date]]:
-    """The records behind a duty: key, day of the act, day of the first upload, or of the entry without files."""
-    return [(key, act_on, _day(at)) for key, act_on, at in read(session, _acts(as_of), {"duty": duty.id})]
-
-
-@lru_cache(maxsize=16)
-def _acts(as_of: datetime | None) -> Columns:
-    """The same as moments."""
-    first = func.min(EvidenceFile.recorded_at)
-    serving = Evidence.id.in_(_serving(bindparam("duty"), as_of))
-    return (
-        select(Evidence.key, EvidenceFact.act_on, func.coalesce(first, Evidence.entered_at).label("at"))
         .join(EvidenceFact, EvidenceFact.evidence_id == Evidence.id)
         .outerjoin(EvidenceFile, and_(EvidenceFile.evidence_id == Evidence.id, known(EvidenceFile, as_of)))
-        .where(serving, known(EvidenceFact, as_of), EvidenceFact.withdrawn.is_(False))
-        .group_by(Evidence.id, Evidence.key, EvidenceFact.act_on, Evidence.entered_at)
-        .order_by(Evidence.id)
+        .outerjoin(StoredFile, StoredFile.id == EvidenceFile.stored_file_id)
+        .outerjoin(FileTrait, FileTrait.stored_file_id == EvidenceFile.stored_file_id)
+        .where(
+            Evidence.id.in_(_serving(bindparam("duty"), as_of)),
+            known(EvidenceFact, as_of),
+            EvidenceFact.withdrawn.is_(False),
+        )
+        .order_by(Evidence.id, EvidenceFile.id)
     )
 
 

@@ -413,10 +413,17 @@ def progress_of(session: Session, inspection: Inspection, *, as_of: datetime | N
 
 @lru_cache(maxsize=16)
 def _progress(as_of: datetime | None) -> Select[int, int]:
-    check: BindParameter[int] = bindparam("check")
-    sampled = select(func.count()).where(InspectionDuty.inspection_id == check, known(InspectionDuty, as_of))
-    judged = select(func.count()).where(Verdict.inspection_id == check, known(Verdict, as_of))
+    sampled, judged = counts_of(as_of)
     return select(sampled.scalar_subquery(), judged.scalar_subquery())
+
+
+def counts_of(as_of: datetime | None = None) -> tuple[Select[int], Select[int]]:
+    """What `progress_of` counts in a `check` that is left open."""
+    check: BindParameter[int] = bindparam("check")
+    return (
+        select(func.count()).where(InspectionDuty.inspection_id == check, known(InspectionDuty, as_of)),
+        select(func.count()).where(Verdict.inspection_id == check, known(Verdict, as_of)),
+    )
 
 
 def organizations_in(session: Session, units: list[int]) -> list[Organization]:

@@ -17,7 +17,7 @@ from tracker.domain.score import Verdict as VerdictValue
 from tracker.domain.text import _n
 from tracker.models import DeskHold, Duty, FrequentReason, Inspection, Verdict
 from tracker.policy import Act, require
-from tracker.queries.desk import holder_of, records_behind
+from tracker.queries.desk import OPENED, holder_of, records_unread
 from tracker.queries.history import SHANGHAI, known
 from tracker.queries.inspections import is_sampled, verdicts_on
 from tracker.services import inspections, log
@@ -57,10 +57,8 @@ def renew(
 
 def note_reading(session: Session, duty: Duty, *, actor: Actor, now: datetime) -> None:
     """Write into the access log, which units can read, that the records behind a duty were handed out to be read."""
-    for key, unit_id in records_behind(session, duty):
-        log.record_access(
-            session, actor=actor, now=now, verb="evidence.open", kind="evidence", key=key, unit_id=unit_id
-        )
+    for key, unit_id in records_unread(session, duty, actor=actor, now=now):
+        log.record_access(session, actor=actor, now=now, verb=OPENED, kind="evidence", key=key, unit_id=unit_id)
 
 
 def judge(

@@ -6,6 +6,7 @@ verdicts as they are given, and `pulse` tells it what others did.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -17,6 +18,7 @@ from wtforms.validators import AnyOf, InputRequired, Length
 from wtforms.widgets import HiddenInput
 
 from tracker.db import db, transaction
+from tracker.domain.checklist import Item
 from tracker.domain.desk import REASON_LIMIT
 from tracker.domain.errors import NotFound, RuleError
 from tracker.domain.inspection import InspectionState
@@ -32,7 +34,7 @@ from tracker.queries.assignments import item_of, items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.duties import timeliness_of_duty
 from tracker.queries.evidence import records_of
-from tracker.queries.hints import hints_on
+from tracker.queries.hints import hints_about, hints_on
 from tracker.queries.history import SHANGHAI
 from tracker.queries.sign_offs import history_of
 from tracker.services import desk
@@ -86,7 +88,7 @@ def show(inspection: Inspection) -> ResponseReturnValue:
     """The desk with one duty on it: the one that is asked for, or the first without a verdict that nobody has open."""
     queue = _queue(inspection)
     wanted = request.args.get("duty")
-    duty, refusal = _take(inspection, [wanted] if wanted else _free(queue))
+    duty, refusal = _take(inspection, [wanted] if wanted else _free(queue), queue)
     return _desk(inspection, duty, queue, VerdictForm(formdata=None), refusal)
 
 
@@ -96,11 +98,11 @@ def _free(queue: list[queries.Queued]) -> list[str]:
     return free[:TRIES] or [line.key for line in queue[:1]]
 
 
-def _take(inspection: Inspection, keys: list[str]) -> tuple[Duty | None, str | None]:
+def _take(inspection: Inspection, keys: list[str], queue: list[queries.Queued]) -> tuple[Duty | None, str | None]:
     """The first of these duties that can be had, or the last with the sentence that says why it cannot."""
-    duty, refusal = None, None
+    duty, refusal, queued = None, None, {line.key for line in queue}
     for key in keys:
-        duty = _sampled(inspection, key)
+        duty = load(Duty, key) if key in queued else _sampled(inspection, key)
         refusal = _hold(inspection, duty)
         if refusal is None:
             return duty, None
@@ -125,45 +127,58 @@ def _sampled(inspection: Inspection, key: str) -> Duty:
 
 def _hold(inspection: Inspection, duty: Duty) -> str | None:
     """Have a duty open to be read, and to be judged while the check is open; the sentence that says why not, if not."""
-    is_open = inspection.state is InspectionState.OPEN
     try:
-        with transaction() as session:
-            actor, now = current_actor(), clock.now()
-            if is_open:
-                desk.hold(session, inspection, duty, actor=actor, now=now)
-            desk.note_reading(session, duty, actor=actor, now=now)
+        _have_open(inspection, duty)
     except RuleError as error:
         return sentence_of(error)
     return None
 
 
+def _have_open(inspection: Inspection, duty: Duty) -> None:
+    """The same, raising what says why not. Where all is as it is to be, nothing is written, and nobody waits for it."""
+    if queries.lies_open(db.session(), inspection, duty, actor=current_actor(), now=clock.now()):
+        return
+    is_open = inspection.state is InspectionState.OPEN
+    with transaction() as session:
+        actor, now = current_actor(), clock.now()
+        if is_open:
+            desk.hold(session, inspection, duty, actor=actor, now=now)
+        desk.note_reading(session, duty, actor=actor, now=now)
+
+
 def _desk(
     inspection: Inspection, duty: Duty | None, queue: list[queries.Queued], form: VerdictForm, refusal: str | None
 ) -> ResponseReturnValue:
-    session, actor = db.session(), current_actor()
-    sampled, judged = checks.progress_of(session, inspection)
-    fact = checks.fact_of(session, inspection)
+    session = db.session()
+    head = queries.head_of(session, inspection)
+    parts: dict[str, Any] = {"duty": None, "may_judge": False}
+    if duty:
+        parts = _parts(inspection, duty, form, refusal)
+        parts["hints"] = hints_about(session, current_actor(), duty, head.starts_on) if parts["may_judge"] else []
     around = {
         "inspection": inspection,
-        "duty": None,
-        "fact": fact,
+        "head": head,
         "queue": queue,
-        "items": items_of_year(session, inspection.cycle),
-        "units": checks.units_of(session, inspection),
+        "items": _items_in(queue, inspection),
+        "units": queries.units_at(session, inspection),
         "unit": request.args.get("unit", ""),
-        "sampled": sampled,
-        "judged": judged,
         "verdict_names": VERDICT_NAMES,
-        "may_judge": False,
-        "hints": hints_on(session, actor, inspection, duty, fact=fact) if duty else [],
     }
-    return page("desk/show.html", form, **around | (_parts(inspection, duty, form, refusal) if duty else {}))
+    return page("desk/show.html", form, **around | parts)
+
+
+def _items_in(queue: list[queries.Queued], inspection: Inspection) -> Mapping[str, Item]:
+    """The items that the queue names; own ones are read only where one of them does not stand in the list."""
+    listed = checklist_of(inspection.cycle.checklist_version).item
+    if all(line.item_id in listed for line in queue):
+        return listed
+    return items_of_year(db.session(), inspection.cycle)
 
 
 def _parts(inspection: Inspection, duty: Duty, form: VerdictForm, refusal: str | None) -> dict[str, Any]:
     """What the middle and the right of the desk are made of."""
     session, item = db.session(), item_of(db.session(), duty)
-    verdicts = checks.verdicts_on(session, inspection, duty)
+    verdicts, score = queries.judged(session, inspection, duty, item)
     return {
         "inspection": inspection,
         "duty": duty,
@@ -174,7 +189,7 @@ def _parts(inspection: Inspection, duty: Duty, form: VerdictForm, refusal: str |
         "timeliness": timeliness_of_duty(duty, today=clock.today()),
         "verdicts": verdicts,
         "findings": queries.findings_about(session, inspection, duty),
-        "score": queries.score_of(session, inspection, duty, item),
+        "score": score,
         "reasons": queries.reasons_in_use(session),
         "note": form.note.data if form.errors else (verdicts[0].note if verdicts else ""),
         "refusal": refusal,
@@ -191,10 +206,7 @@ def _parts(inspection: Inspection, duty: Duty, form: VerdictForm, refusal: str |
 def open_(inspection: Inspection, key: str) -> ResponseReturnValue:
     """Have a duty open, and hand out its parts; 409 says who else has it open."""
     duty = _sampled(inspection, key)
-    with transaction() as session:
-        if inspection.state is InspectionState.OPEN:
-            desk.hold(session, inspection, duty, actor=current_actor(), now=clock.now())
-        desk.note_reading(session, duty, actor=current_actor(), now=clock.now())
+    _have_open(inspection, duty)
     return {"html": render_template("desk/_parts.html", **_parts(inspection, duty, VerdictForm(formdata=None), None))}
 
 
@@ -254,7 +266,7 @@ def _refused(inspection: Inspection, duty: Duty, form: VerdictForm) -> ResponseR
     if not checks.is_sampled(db.session(), inspection, duty):
         sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
         return render_template("errors/refusal.html", status=form.status, sentence=sentence), form.status
-    _, refusal = _take(inspection, [duty.key])
+    _, refusal = _take(inspection, [duty.key], [])
     return _desk(inspection, duty, _queue(inspection), form, refusal)
 
 
