@@ -152,6 +152,17 @@ def test_the_recorded_heads_are_those_of_all_chains(busy):
     assert faults(busy) == {}
 
 
+def test_the_recorded_head_of_one_chain_is_the_last_one_that_names_it(busy):
+    record_heads(busy, actor=operator(), now=NOW)
+    record(busy, actor=operator(), now=NOW, verb="note", kind="duty", key="K", chains=["D3"])
+    record_heads(busy, actor=operator(), now=NOW + timedelta(days=1))
+    everything = last_heads(busy)
+    assert everything["D3"][0] == 1
+    for chain in ("D1", "D3", SYSTEM):
+        assert last_heads(busy, {chain}) == {chain: everything[chain]}
+    assert last_heads(busy, {"D2", "D3", "nowhere"}) == {chain: everything[chain] for chain in ("D2", "D3")}
+
+
 def test_progress_is_told_in_entries(busy):
     told = []
     verify_log(busy, progress=lambda done, whole: told.append((done, whole)))

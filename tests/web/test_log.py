@@ -125,18 +125,37 @@ def test_a_date_that_is_none_is_said_beside_its_field(entries, client_of):
     assert 'id="since-error"' in text_of(answer)
 
 
+def keys_on_all_pages(client, address):
+    """The keys in a list, from its first page to its last."""
+    path, _, query = address.partition("?")
+    seen, pages = [], 0
+    while query:
+        page = text_of(client.get(f"{path}?{query}"))
+        seen += [part[:4] for part in page.split('<span class="code">')[1:] if part.startswith("K")]
+        query = page.partition('href="?')[2].partition('"')[0].replace("&amp;", "&") if "下一页" in page else ""
+        pages += 1
+    return seen, pages
+
+
 def test_the_pages_follow_one_another_without_gap_or_repetition(session, city, client_of):
     with writing(session):
         for number in range(120):
             log.record(
                 session, actor=operator(), now=NOW, verb="note", kind="evidence", key=f"K{number:03}", chains=["D1"]
             )
-    ada, seen, query = client_of("Ada"), [], "target=K"
-    while query:
-        page = text_of(ada.get(f"/log?{query}"))
-        seen += [part[:4] for part in page.split('<span class="code">')[1:] if part.startswith("K")]
-        query = page.partition('href="?')[2].partition('"')[0].replace("&amp;", "&") if "下一页" in page else ""
-    assert seen == [f"K{number:03}" for number in reversed(range(120))]
+    seen, pages = keys_on_all_pages(client_of("Ada"), "/log?target=K")
+    assert (seen, pages) == ([f"K{number:03}" for number in reversed(range(120))], 3)
+
+
+@pytest.mark.parametrize("period", ["since=2026-05-20", "until=2026-05-20", "since=2026-05-20&until=2026-05-20"])
+def test_pages_of_a_period_go_by_the_moment_and_split_no_moment(session, city, client_of, period):
+    moments = {f"K{number:03}": NOW - timedelta(seconds=number // 40) for number in range(120)}
+    with writing(session):
+        for key, moment in moments.items():
+            log.record(session, actor=operator(), now=moment, verb="note", kind="evidence", key=key, chains=["D1"])
+    seen, pages = keys_on_all_pages(client_of("Ada"), f"/log?target=K&{period}")
+    assert seen == sorted(moments, key=lambda key: (moments[key], key), reverse=True)
+    assert pages == 3
 
 
 def test_the_pages_of_the_access_log_keep_one_moment_together(session, city, client_of):
@@ -153,11 +172,7 @@ def test_the_pages_of_the_access_log_keep_one_moment_together(session, city, cli
                 key=f"K{number:03}",
                 unit_id=unit,
             )
-    dong, seen, query = client_of("Dong"), [], "target=K"
-    while query:
-        page = text_of(dong.get(f"/log/access?{query}"))
-        seen += [part[:4] for part in page.split('<span class="code">')[1:] if part.startswith("K")]
-        query = page.partition('href="?')[2].partition('"')[0].replace("&amp;", "&") if "下一页" in page else ""
+    seen, _ = keys_on_all_pages(client_of("Dong"), "/log/access?target=K")
     assert seen == [f"K{number:03}" for number in reversed(range(120))]
 
 
