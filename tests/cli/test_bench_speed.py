@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -278,10 +279,12 @@ def test_a_run_is_printed_kept_compared_and_made_into_pages(ground: Ground, tmp_
     again = runner.invoke(bench, [*asked[:4], *asked[-2:], "--against", str(kept)])
     assert re.search(r"check the log : .*\d\.\d{3} +\d\.\d{3}", again.stdout)
     assert "not now" in again.stdout
-    written = runner.invoke(bench, ["page", str(kept), "--out", str(tmp_path / "docs")])
+    written = runner.invoke(bench, ["page", str(kept), str(kept), "--out", str(tmp_path / "docs")])
     assert written.exit_code == 0
     for language in LANGUAGES:
-        assert told["machine"]["date"] in (tmp_path / "docs" / language.file).read_text("utf-8")
+        page = (tmp_path / "docs" / language.file).read_text("utf-8")
+        assert page.count(told["machine"]["date"]) == page.count(language.head) == 2
+        assert language.growth not in page
 
 
 def test_a_province_needs_its_database(tmp_path: Path, ground: Ground) -> None:
@@ -338,6 +341,7 @@ def test_95_of_100_lie_below_the_p95() -> None:
 
 def test_every_row_is_in_words_on_the_chinese_page(measured: Callable[[str], list[Row]], tmp_path: Path) -> None:
     rows = [row for name in NAMES for row in measured(name)]
+    rows += [replace(rows[0], name=f"my duties, p95 : {of}") for of in ("of a city", "of a tenth of a city year")]
     file = tmp_path / "run.json"
     told = {
         "date": "",
@@ -350,11 +354,12 @@ def test_every_row_is_in_words_on_the_chinese_page(measured: Callable[[str], lis
         "load": 0,
     }
     file.write_text(as_json(rows, {**told, "load": 0, "scale": "tiny", "years": 1}), "utf-8")
-    write_pages(tmp_path, *read_run(file))
+    write_pages(tmp_path, [read_run(file)])
     table = [line for line in StringIO((tmp_path / "performance.zh-CN.md").read_text("utf-8")) if line.startswith("| ")]
     for line in table[1:]:
         name = line.split(" | ")[0]
         assert re.search("[\u4e00-\u9fff]", name.partition("：")[0]), line
+    assert LANGUAGES[1].growth in (tmp_path / "performance.zh-CN.md").read_text("utf-8")
 
 
 def test_the_duty_that_is_looked_at_was_confirmed(ground: Ground) -> None:

@@ -120,7 +120,7 @@ class Course:
 
 
 @click.command()
-@click.argument("run", type=click.Path(dir_okay=False, exists=True, path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -128,15 +128,15 @@ class Course:
     show_default="docs",
     help="The folder of the pages.",
 )
-def page(run: Path, out: Path) -> None:
-    """Write the pages on performance (performance.md in each language) from the JSON of a RUN."""
+def page(runs: tuple[Path, ...], out: Path) -> None:
+    """Write the pages on performance (performance.md in each language) from the JSON of RUNS, a table for each."""
     try:
-        told, rows = read_run(run)
+        measured = [read_run(run) for run in runs]
     except BenchError as error:
         click.echo(f"bench: {error}", err=True)
         sys.exit(ENVIRONMENT)
-    write_pages(out, told, rows)
-    click.echo(f"{len(LANGUAGES)} pages, {len(rows)} rows")
+    write_pages(out, measured)
+    click.echo(f"{len(LANGUAGES)} pages, {sum(len(rows) for _, rows in measured)} rows")
 
 
 @contextmanager
