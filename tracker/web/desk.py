@@ -64,7 +64,9 @@ class VerdictForm(Form):
         _l("核查结论"), validators=[AnyOf([value.value for value in VerdictValue], message=_l("请选择核查结论。"))]
     )
     note = TextAreaField(_l("说明"), validators=[Length(max=NOTE_LIMIT)])
-    seen = IntegerField(widget=HiddenInput(), validators=[InputRequired(message=_l("请刷新页面后再核查。"))])
+    seen = IntegerField(  # its label is never shown but with an error; without one, WTForms would translate the name
+        _l("核查记录"), widget=HiddenInput(), validators=[InputRequired(message=_l("请刷新页面后再核查。"))]
+    )
 
 
 class ReasonForm(Form):
