@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracker.domain.actor import Actor, AppointmentKind
@@ -68,6 +69,16 @@ class City:
             city.give_role(who, role)
         session.flush()
         return city
+
+    @classmethod
+    def standing(cls, session: Session) -> City:
+        """The city as it stands in a database."""
+        return cls(
+            session,
+            {row.code: row for row in session.scalars(select(Organization).order_by(Organization.id))},
+            {row.name: row for row in session.scalars(select(Person).order_by(Person.id))},
+            {row.key: row for row in session.scalars(select(Seat).order_by(Seat.id))},
+        )
 
     def organization(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.orm import Session
 
 from tests.city import NOW, City
 from tests.work import ACT, PRESENT, cycle_of, duty, file
@@ -28,8 +30,37 @@ PEOPLE = ("Rong", "Dong", "Lin", "Chen", "Asha", "Bela", "Du", "Cao", "Omar", "I
 STRANGER = Actor(None, "stranger", "")
 
 
+@pytest.fixture(scope="module")
+def grounds() -> Iterator[dict[Engine, Connection]]:
+    """Of each database a connection in whose transaction all of it was written once: nobody commits it."""
+    made: dict[Engine, Connection] = {}
+    yield made
+    for connection in made.values():
+        connection.close()
+
+
 @pytest.fixture
-def filled(session, city: City) -> City:
+def session(engine: Engine, grounds: dict[Engine, Connection]) -> Iterator[Session]:
+    """A session over it whose changes are undone after the test."""
+    if engine not in grounds:
+        grounds[engine] = engine.connect()
+        grounds[engine].begin()
+        with Session(grounds[engine], join_transaction_mode="create_savepoint") as session:
+            fill(session, City.standing(session))
+            session.commit()
+    outer = grounds[engine].begin_nested()
+    with Session(grounds[engine], join_transaction_mode="create_savepoint") as session:
+        yield session
+    outer.rollback()
+
+
+@pytest.fixture
+def filled(city: City) -> City:
+    """The city with what `fill` wrote."""
+    return city
+
+
+def fill(session: Session, city: City) -> None:
     """Ticked duties in three branches and one level up, a check of Ines's on two items of D1, and what was logged."""
     for seat, who in (("D1-B1.P4-1", "Asha"), ("D1-B2.P4-1", "Bela"), ("D2-B1.P4-1", "Omar")):
         for item, period in (("L3-02", "M05"), ("L3-04", "H1")):
@@ -74,8 +105,6 @@ def filled(session, city: City) -> City:
             key="x",
             unit_id=city.organizations[code].id,
         )
-    session.flush()
-    return city
 
 
 def seen(city: City, who: str, model) -> set[str]:

@@ -12,12 +12,14 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -27,7 +29,7 @@ from tracker.app import create_app
 from tracker.config import CHECKOUT, load_settings
 from tracker.db import engine_options, prepare
 from tracker.domain.actor import operator
-from tracker.models import Account, Base, Organization, Person, Seat
+from tracker.models import Account, Base
 from tracker.services.accounts import ensure_account
 from tracker.services.checklists import publish
 from tracker.services.cycles import open_cycle
@@ -65,6 +67,24 @@ def fill(url: str) -> None:
     engine.dispose()
 
 
+class Compiled(BytecodeCache):
+    """Templates compiled once for all applications of a run: compiling one takes longer than rendering it."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType | None] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give the code if the template has not changed since."""
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep the code."""
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+COMPILED = Compiled()
+
+
 @pytest.fixture
 def clock() -> Iterator[time_machine.Coordinates]:
     """The time in which a test of a page plays: it begins at `NOW` and can be moved."""
@@ -78,6 +98,7 @@ def app(filled_database: Path, tmp_path: Path, clock: time_machine.Coordinates) 
     shutil.copy(filled_database, tmp_path / "tracker.sqlite3")
     made = create_app(load_settings(data_dir=tmp_path, password_salt=SALT, secret_key="a key for the tests"))
     made.testing = True
+    made.jinja_env.bytecode_cache = COMPILED
     yield made
     with made.app_context():
         made.extensions["sqlalchemy"].engine.dispose()
@@ -95,11 +116,7 @@ def session(app: Flask) -> Iterator[Session]:
 @pytest.fixture
 def city(session: Session) -> City:
     """The small city as it stands in the application's database."""
-    found = City(session)
-    found.organizations = {o.code: o for o in session.scalars(select(Organization))}
-    found.people = {p.name: p for p in session.scalars(select(Person))}
-    found.seats = {s.key: s for s in session.scalars(select(Seat))}
-    return found
+    return City.standing(session)
 
 
 @pytest.fixture

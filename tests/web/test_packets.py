@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import shutil
 import time
 import zipfile
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pikepdf
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -23,7 +25,8 @@ from tests.packets import Recipe, make_packet, redraw, tampered
 from tests.prepared import lend
 from tests.web.conftest import ClientOf, post
 from tests.web.samples import build
-from tracker.db import writing
+from tracker.config import load_settings
+from tracker.db import engine_options, prepare, writing
 from tracker.models import AccessLog, Inspection, InspectionMember, Job, JobState, LogEntry, Organization
 from tracker.reporting.fonts import FontSet
 from tracker.tasks.results import result_path
@@ -34,11 +37,25 @@ from tracker.web.jobs import doing
 PAGE = "/packets/verify"
 
 
+@pytest.fixture(scope="module")
+def with_checks(filled_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with two checks: number 1 of D1 by Ines, number 2 of D2 by Ivan; each has a duty with a picture."""
+    made = load_settings(data_dir=tmp_path_factory.mktemp("with-checks"))
+    shutil.copy(filled_database, made.data_dir / "tracker.sqlite3")
+    engine = create_engine(made.database, **engine_options(made.database))
+    prepare(engine)
+    with time_machine.travel(NOW, tick=True), Session(engine) as session, writing(session):
+        build(session, City.standing(session), made.store_dir)
+    engine.dispose()
+    return made.data_dir
+
+
 @pytest.fixture
-def checked(app: Flask, session: Session, city: City) -> None:
-    """Two checks: number 1 of D1 by Ines, number 2 of D2 by Ivan; each has a duty with a picture."""
-    with writing(session):
-        build(session, city, app.config["TRACKER"].store_dir)
+def checked(app: Flask, with_checks: Path) -> None:
+    """The application over a copy of that folder."""
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()
+    shutil.copytree(with_checks, app.config["TRACKER"].data_dir, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="module")

@@ -227,10 +227,7 @@ def site(filled_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     engine = create_engine(f"sqlite:///{pristine}", **engine_options("sqlite"))
     prepare(engine)
     with time_machine.travel(NOW, tick=True), Session(engine, expire_on_commit=False) as session:
-        city = City(session)
-        city.organizations = {o.code: o for o in session.scalars(select(Organization))}
-        city.people = {p.name: p for p in session.scalars(select(Person))}
-        city.seats = {s.key: s for s in session.scalars(select(Seat))}
+        city = City.standing(session)
         samples = build(session, city, folder / "evidence")
         session.commit()
         session.connection().exec_driver_sql("PRAGMA query_only=ON")
