@@ -16,7 +16,7 @@ from typing import Any
 from flask import Flask, Response, before_render_template, g, request
 from jinja2 import Template
 
-from tracker.app import create_app
+from tracker.app import create_app, leave_loaded_alone
 from tracker.cli.bench.measure import BenchError
 
 PAGES = "BENCH_PAGES"  # the variable with the file that names the pages
@@ -47,6 +47,7 @@ def application() -> Flask:
                 setattr(g, name, value)
             return Response(page.template.render(page.values), mimetype="text/html")
 
+    leave_loaded_alone()  # as the program's own server does
     return plain
 
 
