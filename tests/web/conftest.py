@@ -12,14 +12,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -34,6 +32,8 @@ from tracker.services.accounts import ensure_account
 from tracker.services.checklists import publish
 from tracker.services.cycles import open_cycle
 from tracker.services.password_hash import Hasher
+from tracker.tasks.queue import Queue
+from tracker.web.measuring import Measures
 
 PASSWORD = "Qinghe-2026!"
 SALT = "salt of the tests"
@@ -67,24 +67,6 @@ def fill(url: str) -> None:
     engine.dispose()
 
 
-class Compiled(BytecodeCache):
-    """Templates compiled once for all applications of a run: compiling one takes longer than rendering it."""
-
-    def __init__(self) -> None:
-        self._codes: dict[tuple[str, str], CodeType | None] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Give the code if the template has not changed since."""
-        bucket.code = self._codes.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep the code."""
-        self._codes[bucket.key, bucket.checksum] = bucket.code
-
-
-COMPILED = Compiled()
-
-
 @pytest.fixture
 def clock() -> Iterator[time_machine.Coordinates]:
     """The time in which a test of a page plays: it begins at `NOW` and can be moved."""
@@ -92,16 +74,29 @@ def clock() -> Iterator[time_machine.Coordinates]:
         yield traveller
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The application: its routes, templates and statements are compiled once for all tests."""
+    folder = tmp_path_factory.mktemp("data")
+    return create_app(load_settings(data_dir=folder, password_salt=SALT, secret_key="a key for the tests"))
+
+
 @pytest.fixture
-def app(filled_database: Path, tmp_path: Path, clock: time_machine.Coordinates) -> Iterator[Flask]:
-    """The application over a copy of the filled database; its data folder is `tmp_path`."""
-    shutil.copy(filled_database, tmp_path / "tracker.sqlite3")
-    made = create_app(load_settings(data_dir=tmp_path, password_salt=SALT, secret_key="a key for the tests"))
-    made.testing = True
-    made.jinja_env.bytecode_cache = COMPILED
-    yield made
-    with made.app_context():
-        made.extensions["sqlalchemy"].engine.dispose()
+def app(made_once: Flask, filled_database: Path, clock: time_machine.Coordinates) -> Iterator[Flask]:
+    """The application as if it had just been made, over a data folder with nothing but a copy of the database."""
+    kept, settings = dict(made_once.config), made_once.config["TRACKER"]
+    shutil.rmtree(settings.data_dir)
+    settings.data_dir.mkdir()
+    shutil.copy(filled_database, settings.data_dir / "tracker.sqlite3")
+    made_once.extensions |= {"tracker_queue": Queue(settings), "tracker_measures": Measures()}
+    for limiter in made_once.extensions["limiter"]:
+        limiter.reset()
+    made_once.testing = True
+    yield made_once
+    with made_once.app_context():
+        made_once.extensions["sqlalchemy"].engine.dispose()
+    made_once.config.clear()
+    made_once.config.update(kept)
 
 
 @pytest.fixture

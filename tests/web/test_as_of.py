@@ -21,11 +21,12 @@ from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 from werkzeug.routing import IntegerConverter
 
-from tests.city import at
+from tests.city import NOW, at
 from tests.web.conftest import SALT, ClientOf, fill, post, sign_in, token_of
 from tests.web.past_days import DAYS, FIRST, OWED, pass_day, text_of
 from tracker.app import create_app
 from tracker.config import load_settings
+from tracker.db import engine_options, prepare
 from tracker.domain.errors import RuleError
 from tracker.models import Evidence, Finding, Inspection, Job, LogEntry, LookBackDraw, Verdict
 from tracker.queries.history import end_of_day
@@ -182,12 +183,25 @@ def test_every_page_of_a_past_day_says_what_it_said_at_the_end_of_that_day(
 # ---------------------------------------------------------------- one thing at a time
 
 
+@pytest.fixture(scope="module")
+def three_days(filled_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database after three days of the story."""
+    path = shutil.copy(filled_database, tmp_path_factory.mktemp("three-days") / "tracker.sqlite3")
+    engine = create_engine(f"sqlite:///{path}", **engine_options("sqlite"))
+    prepare(engine)
+    with time_machine.travel(NOW, tick=True):
+        for number in range(3):
+            pass_day(engine, random.Random(7), number, more=0)
+    engine.dispose()
+    return path
+
+
 @pytest.fixture
-def later(session: Session, clock: time_machine.Coordinates) -> date:
+def later(app: Flask, three_days: Path, clock: time_machine.Coordinates) -> date:
     """Three days of the story have passed; the present is a month after they began. The first of them."""
-    for number in range(3):
-        pass_day(session.get_bind(), random.Random(7), number, more=0)
-    session.rollback()
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()
+    shutil.copy(three_days, app.config["TRACKER"].data_dir / "tracker.sqlite3")
     clock.move_to(at(FIRST + timedelta(days=30), 9))
     return FIRST
 

@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from tests.city import NOW
 from tests.web.conftest import post
-from tracker.config import load_settings
 from tracker.db import writing
 from tracker.models import Account, Duty, Evidence, Role, Seal, SealState, StoredFile
 from tracker.services import evidence
@@ -24,8 +23,8 @@ def text_of(answer):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return BlobStore(load_settings(data_dir=tmp_path).store_dir)
+def store(app):
+    return BlobStore(app.config["TRACKER"].store_dir)
 
 
 @pytest.fixture
