@@ -421,12 +421,25 @@ def _may_prepare(_: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401 
     return any(sitting.organization_id == organization_id for sitting in actor.sittings)
 
 
-def _may_confirm(_: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  a duty, or a good practice
+def _may_confirm(session: Session, actor: Actor, thing: Any) -> bool:  # noqa: ANN401  a duty, or a good practice
     if isinstance(thing, GoodPractice):  # whoever signs for the unit itself
         return any(sitting.may_sign and sitting.organization_id == thing.unit_id for sitting in actor.sittings)
     duty: Duty = thing
-    sitting = actor.sitting_in(duty.waiting_seat_id) if duty.waiting_seat_id else None
+    if duty.waiting_seat_id is None:
+        return _might_confirm(session, actor, duty)
+    sitting = actor.sitting_in(duty.waiting_seat_id)
     return sitting is not None and sitting.may_sign
+
+
+def _might_confirm(session: Session, actor: Actor, duty: Duty) -> bool:
+    """Whether the person signs, in another seat, at or above the place of a duty that waits for nobody, or no longer.
+
+    For whom it would wait hangs on the checklist and on who had a hand in it: the service finds that out, and tells
+    the right one that it is not the time and everybody else that it is not theirs.
+    """
+    seats = {s.organization_id for s in actor.sittings if s.may_sign and s.seat_id != duty.seat_id}
+    above = select(OrganizationAncestor.ancestor_id).where(OrganizationAncestor.descendant_id == duty.organization_id)
+    return bool(seats & set(session.scalars(above)))
 
 
 @cache

@@ -7,6 +7,8 @@ from sqlalchemy import select
 
 from tests.web.conftest import post
 from tests.web.test_duties import MEETING, THEME, duty_of, text, tick, upload
+from tracker.db import writing
+from tracker.domain.actor import AppointmentKind
 from tracker.domain.duty import State
 from tracker.models import SignOff
 from tracker.queries.assignments import items_of_year
@@ -116,3 +118,42 @@ def test_a_claim_is_refused_or_accepted(client_of, session):
     post(asha, f"/duties/{MEETING}/claim", {"claim": "excused", "reason": "防汛"})
     assert post(chen, f"/duties/{MEETING}/accept").status_code == 302
     assert duty_of(session, MEETING).state is State.EXCUSED
+
+
+STALE = ("confirm", "return", "accept", "refuse", "reopen")
+
+
+def hand_in(asha, act):
+    """Hand the meeting in, or claim that there was none, so that `act` can be done to it."""
+    if act in {"accept", "refuse"}:
+        post(asha, f"/duties/{MEETING}/claim", {"claim": "excused", "reason": "防汛"})
+    else:
+        tick(asha)
+
+
+@pytest.mark.parametrize("act", STALE)
+def test_an_act_on_what_was_taken_back_meanwhile_is_told_so(client_of, session, act):
+    asha, chen, dong = (client_of(who) for who in ("Asha", "Chen", "Dong"))
+    hand_in(asha, act)
+    seen = {"seen": duty_of(session, MEETING).content_digest, "reason": "x"}
+    if act in {"accept", "refuse"}:
+        post(chen, f"/duties/{MEETING}/refuse", {"reason": "应办"})
+    else:
+        assert post(asha, f"/duties/{MEETING}/withdraw").status_code == 302
+    answer = post(chen, f"/duties/{MEETING}/{act}", seen)
+    assert answer.status_code == 409
+    assert "没有办理这件事的权限" not in text(answer)
+    assert "待提交" in text(answer)
+    for other in (asha, dong):
+        assert post(other, f"/duties/{MEETING}/{act}", seen).status_code == 403
+    assert duty_of(session, MEETING).state is State.OPEN
+
+
+def test_an_act_on_what_somebody_else_in_the_seat_sent_back_is_told_so(client_of, session, city, two_submitted):
+    with writing(session):
+        city.appoint("Bela", "D1-M.P3-1", kind=AppointmentKind.ACTING)
+    bela, chen = client_of("Bela"), client_of("Chen")
+    assert post(bela, f"/duties/{MEETING}/return", {"reason": "缺签到"}).status_code == 302
+    assert post(bela, f"/duties/{THEME}/confirm").status_code == 302
+    for key in (MEETING, THEME):
+        assert post(chen, f"/duties/{key}/confirm").status_code == 409

@@ -360,13 +360,14 @@ def _ruled(
 ) -> tuple[_Case, Signing]:
     """Let every rule speak about one action on one duty, and return what is to be written. Nothing is written yet."""
     duty, action, why = case.duty, asked.action, checked_reason(asked.reason)
-    if asked.seen is not None and asked.seen != duty.content_digest:
-        raise Conflict(_n("您打开页面之后，这项任务的内容有改动；请看过现在的内容再办理。"))
     sitting = _sitting(case, action, actor)
+    has_part = _has_part(duty, action, actor, sitting)
+    if has_part and asked.seen is not None and asked.seen != duty.content_digest:
+        raise Conflict(_n("您打开页面之后，这项任务的内容有改动；请看过现在的内容再办理。"))
     target = next_state(
         duty.state,
         action,
-        TRANSITIONS[action].part if _has_part(duty, action, actor, sitting) else _another(TRANSITIONS[action].part),
+        TRANSITIONS[action].part if has_part else _another(TRANSITIONS[action].part),
         changed=duty.is_changed,
         claim=asked.kind or (ClaimKind(case.claim.kind) if case.claim else None),
         reason=why,
