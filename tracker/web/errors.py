@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, g, render_template, request
+from flask import Flask, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from tracker.db import db
 from tracker.domain.errors import Conflict, Invalid, NotAllowed, NotFound, RuleError, TooLarge, Unavailable, WrongState
 from tracker.domain.text import _n
+from tracker.web.addresses import page_here
 
 STATUS: dict[type[RuleError], int] = {
     NotAllowed: 403,
@@ -84,6 +85,13 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     return _page(status, gettext(SENTENCES.get(status, SENTENCES[400])))
 
 
+def _not_to_be_opened(error: MethodNotAllowed) -> ResponseReturnValue:
+    """Whoever opens the address of an act (again, after a refusal) is led to the page of what it is done to."""
+    if request.method in {"GET", "HEAD"} and request.accept_mimetypes.best != "application/json":
+        return redirect(page_here().address)
+    return _http_error(error)
+
+
 def _database_error(error: DBAPIError) -> ResponseReturnValue:
     """A database in trouble is not asked again for the page that says so; what was typed is still in the browser."""
     logger.error("the database failed", exc_info=error)
@@ -123,4 +131,5 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(RuleError, _rule_error)
     app.register_error_handler(CSRFError, _csrf_error)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(MethodNotAllowed, _not_to_be_opened)
     app.register_error_handler(DBAPIError, _database_error)

@@ -21,6 +21,7 @@ from tracker.domain.score import VERDICT_NAMES, Verdict, exact, shown
 from tracker.domain.text import _n
 from tracker.queries.history import SHANGHAI
 from tracker.web.access import current_actor
+from tracker.web.addresses import page_here
 from tracker.web.forms import Confirmation
 from tracker.web.log_words import verb_name
 
@@ -146,9 +147,12 @@ def static_url(name: str) -> str:
 
 def is_current(endpoint: str) -> bool:
     """Whether the page belongs to the same part of the site as this endpoint."""
-    part = PART_OF.get(request.blueprint or "", request.blueprint or "")
+    if request.endpoint is None:
+        return False
+    here = page_here()
+    part = PART_OF.get(here.blueprint, here.blueprint)
     return part == endpoint.partition(".")[0] and (
-        endpoint == request.endpoint or not any(e.endpoint == request.endpoint for e in NAVIGATION)
+        endpoint == here.endpoint or not any(e.endpoint == here.endpoint for e in NAVIGATION)
     )
 
 
@@ -178,6 +182,7 @@ def init_app(app: Flask) -> None:
         actor=current_actor,
         static_url=static_url,
         is_current=is_current,
+        page_here=page_here,
         state_name=lambda state: _name_of(STATE_NAMES, State(state)),
         state_sign=lambda state: STATE_SIGNS[State(state)],
         timeliness_name=lambda value: _name_of(TIMELINESS_NAMES, Timeliness(value)),
