@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import urlsplit
 
 from flask import Flask, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -14,6 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from tracker.db import db
 from tracker.domain.errors import Conflict, Invalid, NotAllowed, NotFound, RuleError, TooLarge, Unavailable, WrongState
 from tracker.domain.text import _n
+from tracker.web.access import current_actor
 from tracker.web.addresses import page_here
 
 STATUS: dict[type[RuleError], int] = {
@@ -68,10 +70,10 @@ def sentence_of(error: RuleError) -> str:
     return str(gettext(error.message, **values))
 
 
-def _page(status: int, sentence: str) -> ResponseReturnValue:
+def _page(status: int, sentence: str, **more: str) -> ResponseReturnValue:
     if request.accept_mimetypes.best == "application/json":
         return {"error": sentence, "request": g.get("request_id", "")}, status
-    return render_template("errors/refusal.html", status=status, sentence=sentence), status
+    return render_template("errors/refusal.html", status=status, sentence=sentence, **more), status
 
 
 def _rule_error(error: RuleError) -> ResponseReturnValue:
@@ -123,7 +125,18 @@ def _trouble(error: DBAPIError) -> tuple[int, str] | None:
 
 
 def _csrf_error(_: CSRFError) -> ResponseReturnValue:
-    return _page(400, gettext("页面停留时间过长，安全校验已失效。请返回上一页刷新后重新提交，填写的内容仍在。"))
+    """The page was open for too long, or its session has ended: what was typed is put back by `keep.js`."""
+    if current_actor().person_id is None:
+        sentence = gettext("登录已失效，这次没有提交。请重新登录，再从原来的页面提交。")
+        before = page_before() or request.path
+        return _page(401, sentence, sign_in_for="/" if before.startswith("/auth/") else before)
+    return _page(400, gettext("页面停留时间过长，安全校验已失效，这次没有提交。请返回上一页，刷新后再提交。"))
+
+
+def page_before() -> str:
+    """The path of the page of ours that the request came from; empty where the browser does not say it."""
+    page = urlsplit(request.referrer or "")
+    return page.path if page.netloc == request.host else ""
 
 
 def init_app(app: Flask) -> None:
