@@ -16,7 +16,6 @@ from dataclasses import replace
 from functools import cache, wraps
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, flash, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -53,6 +52,7 @@ from tracker.services import accounts
 from tracker.services.password_hash import Hasher
 from tracker.web import clock
 from tracker.web.access import current_actor, request_id
+from tracker.web.errors import page_before
 
 IDLE = 30 * 60
 LONGEST = 12 * 3600
@@ -345,8 +345,7 @@ def fresh(view: Callable[..., ResponseReturnValue]) -> Callable[..., ResponseRet
 def _here() -> str:
     if request.method == "GET":
         return request.full_path.rstrip("?")
-    page = urlsplit(request.referrer or "")
-    return page.path if page.netloc == request.host and page.path else "/"
+    return page_before() or "/"
 
 
 def _forget_in_browser(response: Response) -> Response:
