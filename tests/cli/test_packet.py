@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from sqlalchemy import select
 from tests.tasks.packet_scene import install
 from tracker.app import create_app
 from tracker.cli.packet import packet
-from tracker.config import load_settings
+from tracker.config import CHECKOUT, load_settings
 from tracker.db import db
 from tracker.models import AccessLog, Organization
 from tracker.reporting.fonts import FontSet
@@ -79,6 +81,17 @@ def test_a_changed_packet_is_told_with_exit_code_one(app, made, tmp_path):
     assert result.output.startswith("核验不通过")
 
 
+def test_a_packet_is_checked_where_nothing_is_installed_and_nothing_is_left_behind(made, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRACKER_")}
+    environment |= {"PYTHONPATH": str(CHECKOUT), "TRACKER_DATA_DIR": str(folder / "data")}
+    command = [sys.executable, "-c", "from tracker.cli import main; main()", "packet", "verify", made]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.partition("：")[0], done.stderr) == (0, "核验通过", "")
+    assert list(folder.iterdir()) == []
+
+
 def test_the_checker_is_written_as_one_file(app, made, tmp_path):
     checker = tmp_path / "verify_packet.py"
     assert run(app, "verifier", "--out", str(checker)).exit_code == 0
@@ -99,7 +112,8 @@ def test_a_key_to_try_out_signs_a_packet(app, tmp_path):
     signing, path = create_app(settings), tmp_path / "quarter.pdf"
 
     assert "signed (B-B)" in run(signing, "quarter", "D1", "2026Q2", "--as-of", DAY, "--out", str(path)).output
-    assert run(signing, "verify", str(path)).exit_code == 0
+    verified = run(signing, "verify", "--trusted", given["TRACKER_TRUSTED_CERTIFICATES"], str(path))
+    assert (verified.exit_code, "签名有效" in verified.output) == (0, True)
 
 
 @pytest.mark.parametrize(

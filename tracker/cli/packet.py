@@ -141,13 +141,23 @@ def _tell(made: Made) -> None:
     click.echo(f"{made.number}: {made.pages} pages, {signature}, manifest {made.manifest_sha256}")
 
 
-@packet.command()
+@packet.command(with_appcontext=False)  # as `verifier` and `keys demo`: no installation is asked for, none is begun
 @click.argument("files", nargs=-1, required=True, type=pdf)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--trusted",
+    envvar="TRACKER_TRUSTED_CERTIFICATES",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The root certificates (PEM) that may vouch for a signature.",
+)
 @language
-def verify(files: tuple[Path, ...], language: str, *, as_json: bool) -> None:
-    """Check the packet in FILES (all volumes of one), signature included. Exit code 1 where anything is wrong."""
-    result = verify_packet(files, trusted=_settings().trusted_certificates, now=datetime.now(UTC))
+def verify(files: tuple[Path, ...], trusted: Path | None, language: str, *, as_json: bool) -> None:
+    """Check the packet in FILES (all volumes of one), signature included. Exit code 1 where anything is wrong.
+
+    It needs the files alone: no installation, no database.
+    """
+    result = verify_packet(files, trusted=trusted, now=datetime.now(UTC))
     translate: Callable[[str], str] = translator(language)
     if as_json:
         click.echo(json.dumps(result.as_json(translate), ensure_ascii=False, indent=2))
@@ -158,7 +168,7 @@ def verify(files: tuple[Path, ...], language: str, *, as_json: bool) -> None:
         sys.exit(FINDINGS)
 
 
-@packet.command()
+@packet.command(with_appcontext=False)
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
 def verifier(out: Path) -> None:
     """Write the checker as one Python file, which needs nothing but Python. Every packet carries the same."""
@@ -166,7 +176,7 @@ def verifier(out: Path) -> None:
     click.echo(f"{out}: python3 -I {out.name} FILE.pdf")
 
 
-@keys.command("demo")
+@keys.command("demo", with_appcontext=False)
 @click.option(
     "--out",
     "folder",
