@@ -16,6 +16,7 @@ from tests.reporting.sample_reports import AS_OF
 from tests.reporting.test_render import HOSTILE, in_plain_letters
 from tracker.config import CHECKOUT
 from tracker.domain.packet_parts import PartValues, ReportPart
+from tracker.domain.report import Counts, SummaryLine
 from tracker.reporting.compose import Composer
 from tracker.reporting.fonts import FontSet
 from tracker.reporting.press import Press
@@ -189,6 +190,13 @@ def test_a_check_that_is_not_closed_never_reads_like_a_finished_one(press: Press
     assert "未发现需要整改的问题" not in text
     cover = read(press, replace(sample_parts.front(), is_open=True, judged=22, sampled=65)).pages[0].text
     assert said in "".join(cover.split())
+
+
+def test_a_check_with_shortfalls_and_no_finding_does_not_say_that_nothing_was_found(press: Press) -> None:
+    line = SummaryLine(name="党支部", counts=Counts(met=4, missing=1))
+    text = read(press, ReportPart(report=replace(sample_reports.empty(), by_level=(line,)))).squeezed
+    assert "本次检查未登记需要整改的问题。" in text
+    assert "未发现需要整改的问题" not in text
 
 
 def test_a_bare_report_prints(press: Press) -> None:

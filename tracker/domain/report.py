@@ -290,6 +290,11 @@ class InspectionReport:
     remarks: tuple[Section, ...] = ()
     pictures: tuple[Picture, ...] = ()
 
+    @property
+    def has_shortfalls(self) -> bool:
+        """Whether anything was judged partly met or missing: then nobody may read that nothing was found."""
+        return any(line.counts.partly or line.counts.missing for line in self.by_level)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChecklistLine:
