@@ -59,6 +59,21 @@ def test_a_unit_of_somebody_else_is_not_found(client_of: ClientOf) -> None:
     assert client_of("Dong").get("/board/units/D2").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/board", "/board/items"])
+@pytest.mark.parametrize(("who", "in_part"), [("Asha", True), ("Chen", True), ("Dong", False), ("Rong", False)])
+def test_whoever_sees_a_part_of_a_unit_is_told_so_and_led_nowhere(
+    client_of: ClientOf, path: str, who: str, in_part: bool
+) -> None:
+    client = client_of(who)
+    page = client.get(path).text
+
+    assert "清河市林业局" in page
+    assert ("不是所在单位的全部任务" in page) is in_part
+    links = set(re.findall(r'href="(/board/units/[^"?]+)', page))
+    assert bool(links) is not in_part
+    assert {client.get(link).status_code for link in links} <= {200}
+
+
 def test_the_units_go_on_behind_the_first_page(client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
     client, whole = client_of("Rong"), _tally(client_of("Rong").get("/board").text)
     monkeypatch.setattr(board.units_of_page, "__kwdefaults__", {"after": "", "size": 1})

@@ -271,3 +271,14 @@ def seen_by_inspecting(session: Session, actor: Actor, units: Collection[int]) -
         )
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def opened_by(session: Session, actor: Actor, units: Collection[int]) -> frozenset[int]:
+    """Those of these units (row numbers) whose own pages this person may open; of the others a part is seen.
+
+    Whoever sits at units or at the top only sees whole units, or those that a check visits.
+    """
+    if all(sitting.at_unit for sitting in actor.sittings):
+        return frozenset(units)
+    query = select(Organization.id).where(Organization.id.in_(units), visible(actor, Organization))
+    return frozenset(session.scalars(query))

@@ -185,6 +185,7 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
     )
     headings = [(key, name) for key, name in names.items() if any(heading == key for _, heading in cells)]
     drawn = _drawn(page, cells, units, headings) if by == "dimension" else {}
+    opened = board.opened_by(db.session(), current_actor(), {unit for unit, _, _ in units})
     sums = _sums(cells) | {"page_total": _total(view, drawn) if page.paged else None, "following": page.following}
     return render_template(
         template,
@@ -192,6 +193,8 @@ def _matrix(template: str, *, by: str) -> ResponseReturnValue:
         cells=cells,
         units=units,
         by_inspecting=board.seen_by_inspecting(db.session(), current_actor(), {unit for unit, _ in cells}),
+        opened=opened,
+        in_part=any(unit not in opened for unit, _, _ in units),
         headings=headings,
         by=by,
         **sums,
