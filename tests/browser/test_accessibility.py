@@ -24,7 +24,8 @@ TOO_WIDE = """() => {
 
 def faults_of(page: Page) -> list[str]:
     """The grave faults that axe finds on a page."""
-    page.evaluate(AXE)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{page.url} at {page.viewport_size['width']}: {fault['id']} {[node['target'] for node in fault['nodes']][:4]}"

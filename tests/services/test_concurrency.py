@@ -51,6 +51,13 @@ def shared_url(request, tmp_path):
         _on_server(drop, "DROP DATABASE shared")
 
 
+def several():
+    """What makes processes that are forked from one in which everything is imported and nothing is open."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 def _on_server(server, statement):
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -109,7 +116,7 @@ def _compete(url, people, number, barrier, wins):
 
 def test_one_of_four_processes_wins_each_step_and_nothing_is_lost(shared_url):
     url, people = shared_url
-    context = multiprocessing.get_context("spawn")
+    context = several()
     barrier, wins = context.Barrier(PROCESSES), context.Queue()
     workers = [
         context.Process(target=_compete, args=(url, people, number, barrier, wins)) for number in range(PROCESSES)

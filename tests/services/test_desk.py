@@ -1,6 +1,5 @@
 """The desk: one duty is judged by one person at a time, on what they saw; frequent reasons are kept, never lost."""
 
-import multiprocessing
 from collections import Counter
 from datetime import date, timedelta
 
@@ -9,7 +8,7 @@ from sqlalchemy import create_engine, func, select
 from sqlalchemy.orm import Session
 
 from tests.city import NOW, City
-from tests.services.test_concurrency import PROCESSES, shared_url  # noqa: F401  a fixture
+from tests.services.test_concurrency import PROCESSES, several, shared_url  # noqa: F401  a fixture
 from tests.services.test_inspections import planned
 from tests.work import duty, file
 from tracker.db import engine_options, prepare, writing
@@ -108,7 +107,7 @@ def test_ones_own_verdict_from_another_tab_is_not_passed_over_either(session, ci
     judge(session, city, check, meetings[0])
     with pytest.raises(Conflict, match="您已于"):
         judge(session, city, check, meetings[0], now=SOON)
-    judge(session, city, check, meetings[0], Verdict.NOT_APPLICABLE, seen=1, now=SOON)
+    judge(session, city, check, meetings[0], Verdict.NOT_APPLICABLE, seen=1, now=SOON, note="没有支委会")
 
 
 def test_more_verdicts_than_there_are_is_not_what_anybody_saw(session, city, check, meetings):
@@ -265,7 +264,7 @@ def test_four_processes_share_a_queue_and_judge_no_duty_twice(shared_url):  # no
         planned(session, city, team=team, period_ends_on=date(2026, 12, 31), picked=everything)
         actors = [city.actor(who) for who in team]
     engine.dispose()
-    context = multiprocessing.get_context("spawn")
+    context = several()
     barrier, results = context.Barrier(PROCESSES), context.Queue()
     workers = [
         context.Process(target=_judge_the_queue, args=(url, actor, number, barrier, results))
