@@ -186,18 +186,18 @@ def test_a_file_under_the_wrong_extension_is_refused(code, ending, store, look):
 
 
 def test_the_sentence_for_a_wrong_extension_says_what_to_do(store, hand_in):
-    with refused(store, "《记录.jpg》的内容不是JPEG 图片，与扩展名不符；请用原来的软件打开并另存"):
+    with refused(store, "《记录.jpg》的内容不是“JPEG 图片”，与扩展名不符；请用原来的软件打开并另存"):
         hand_in(PDF, "记录.jpg")
 
 
 HOSTILE = {
-    "a web page as text": (b"<!DOCTYPE html><html><script>alert(1)</script>", "a.txt", "不是纯文本"),
-    "a program as photo": (b"MZ" + bytes(5000), "a.jpg", "不是JPEG"),
+    "a web page as text": (b"<!DOCTYPE html><html><script>alert(1)</script>", "a.txt", "不是“纯文本”"),
+    "a program as photo": (b"MZ" + bytes(5000), "a.jpg", "不是“JPEG"),
     "text with zeros": ("会议记录\0".encode() * 9, "a.txt", "不是"),
     "random bytes as text": (bytes(range(128, 256)) * 9, "a.txt", "不是"),
     "a zip behind a photo": (JPEG + zipped({"x.exe": "MZ"}), "a.jpg", "夹带"),
     "a zip behind a pdf": (PDF + zipped({"x.exe": "MZ"}), "a.pdf", "夹带"),
-    "a document behind something": (b"#!/bin/sh\n" + DOCX, "a.docx", "不是Word"),
+    "a document behind something": (b"#!/bin/sh\n" + DOCX, "a.docx", "不是“Word"),
     "half a photo": (JPEG[: len(JPEG) // 2], "a.jpg", "不完整"),
     "half a png": (samples.sample_png(3)[:1500], "a.png", "不完整"),
     "half a webp": (samples.sample_webp(3)[:300], "a.webp", "不完整"),
@@ -209,7 +209,7 @@ HOSTILE = {
     "macros in a docx": (
         zipped({**parts_of(DOCX), "word/vbaProject.bin": b"macro"}),
         "a.docx",
-        "《a.docx》含宏，请另存为不含宏的Word 文档后再上传。",
+        "《a.docx》含宏，请另存为不含宏的 Word 文档后再上传。",
     ),
     "a docm under another name": (
         zipped(
@@ -224,18 +224,18 @@ HOSTILE = {
         "a.docx",
         "含宏",
     ),
-    "a zip as document": (zipped({"readme.txt": "hello"}), "a.docx", "不是Word"),
+    "a zip as document": (zipped({"readme.txt": "hello"}), "a.docx", "不是“Word"),
     "a document without its main part": (
         zipped({name: part for name, part in parts_of(DOCX).items() if name != "word/document.xml"}),
         "a.docx",
-        "不是Word",
+        "不是“Word",
     ),
     "entities in xml": (
         zipped({**parts_of(DOCX), "[Content_Types].xml": b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'}),
         "a.docx",
         "不完整",
     ),
-    "an ofd without document": (zipped({"OFD.xml": parts_of(EVERY_KIND["ofd"]())["OFD.xml"]}), "a.ofd", "不是OFD"),
+    "an ofd without document": (zipped({"OFD.xml": parts_of(EVERY_KIND["ofd"]())["OFD.xml"]}), "a.ofd", "不是“OFD"),
 }
 
 

@@ -31,6 +31,14 @@ def upload(data=None, name="现场.jpg"):
     return (io.BytesIO(data or photo()), name)
 
 
+@pytest.fixture
+def clerk(client_of, city, session):
+    """Omar, who prepares for Asha's seat as well."""
+    city.appoint("Omar", "D1-B1.P4-1", kind=AppointmentKind.CLERK)
+    session.commit()
+    return client_of("Omar")
+
+
 def duty_of(session, key):
     session.rollback()
     return session.scalars(select(Duty).where(Duty.key == key)).one()
@@ -84,6 +92,89 @@ def test_an_earlier_record_is_used_instead(client_of, session):
     assert key in text(client.get(f"/duties/{THEME}/tick"))
     assert post(client, f"/duties/{THEME}/use", {"evidence": key}).status_code == 302
     assert duty_of(session, THEME).state is State.SUBMITTED
+
+
+def test_the_button_and_the_message_say_that_an_earlier_record_is_handed_in(client_of, session):
+    client = client_of("Asha")
+    tick(client)
+    key = session.scalar(select(Evidence.key))
+    page = text(client.get(f"/duties/{THEME}/tick"))
+    assert "用这份并提交" in page
+    assert 'aria-label="用佐证' not in page
+    post(client, f"/duties/{THEME}/use", {"evidence": key})
+    told = text(client.get(f"/duties/{THEME}"))
+    assert f"已引用佐证 {key} 并提交。下一步由" in told
+    assert re.search("下一步由[^。]*Chen[^。]*确认。", told)
+
+
+def test_whoever_only_prepares_is_told_that_nothing_was_handed_in(client_of, clerk, session):
+    tick(client_of("Asha"))
+    key = session.scalar(select(Evidence.key))
+    page = text(clerk.get(f"/duties/{THEME}/tick"))
+    assert "引用这份" in page
+    assert "用这份并提交" not in page
+    post(clerk, f"/duties/{THEME}/use", {"evidence": key})
+    assert f"已引用佐证 {key}，还没有提交" in text(clerk.get(f"/duties/{THEME}"))
+    assert duty_of(session, THEME).state is State.OPEN
+
+
+def test_a_record_used_for_what_is_signed_is_not_handed_in(client_of, session):
+    client = client_of("Asha")
+    tick(client)
+    tick(client, THEME)
+    [first, _second] = session.scalars(select(Evidence.key).order_by(Evidence.id))
+    assert "引用这份" in text(client.get(f"/duties/{THEME}/tick"))
+    post(client, f"/duties/{THEME}/use", {"evidence": first})
+    assert f"已引用佐证 {first}；这项任务已经签认过，需要重新提交。" in text(client.get(f"/duties/{THEME}"))
+
+
+def test_what_a_clerk_prepared_is_seen_by_whoever_signs(client_of, clerk, session):
+    asha, link = client_of("Asha"), rf'href="/duties/{MEETING}">已有佐证，待提交'
+    assert not re.search(link, text(asha.get("/")))
+    tick(clerk)
+    key = session.scalar(select(Evidence.key))
+    home = text(asha.get("/"))
+    assert re.search(link, home)
+    assert re.search(rf'href="/duties/{MEETING}" aria-label="核对并提交：', home)
+    assert f'href="/duties/{MEETING}/tick"' not in home
+    listed = text(clerk.get("/"))
+    assert re.search(link, listed)
+    assert f'href="/duties/{MEETING}/tick"' in listed
+    form = text(asha.get(f"/duties/{MEETING}/tick"))
+    notice = form[form.index("这项任务已经有佐证") : form.index('enctype="multipart/form-data"')]
+    assert all(said in notice for said in (f'href="/evidence/{key}"', "Omar", f'action="/duties/{MEETING}/submit"'))
+    assert f'action="/duties/{MEETING}/submit"' not in text(clerk.get(f"/duties/{MEETING}/tick"))
+    assert post(asha, f"/duties/{MEETING}/submit").status_code == 302
+    assert not re.search(link, text(asha.get("/")))
+
+
+def test_what_was_taken_back_or_returned_says_that_its_record_is_still_there(client_of, session):
+    asha, link = client_of("Asha"), rf'href="/duties/{MEETING}">已有佐证，待提交'
+    tick(asha)
+    post(asha, f"/duties/{MEETING}/withdraw")
+    assert re.search(link, text(asha.get("/")))
+    post(asha, f"/duties/{MEETING}/submit")
+    post(client_of("Chen"), f"/duties/{MEETING}/return", {"reason": "缺签到"})
+    assert re.search(link, text(asha.get("/")))
+    post(asha, f"/evidence/{session.scalar(select(Evidence.key))}/withdraw", {"reason": "传错"})
+    assert not re.search(link, text(asha.get("/")))
+    assert "这项任务已经有佐证" not in text(asha.get(f"/duties/{MEETING}/tick"))
+
+
+def test_the_form_names_the_days_that_the_page_of_the_duty_names(client_of, session):
+    asha = client_of("Asha")
+    apart = Duty.ends_on != Duty.period_ends_on, Duty.seat_id == duty_of(session, MEETING).seat_id
+    duty = session.scalars(select(Duty).where(*apart).order_by(Duty.key)).first()
+    assert f"<dd>{duty.starts_on} — {duty.ends_on}</dd>" in text(asha.get(f"/duties/{duty.key}"))
+    assert f"办理时段 {duty.starts_on} 至 {duty.ends_on}" in text(asha.get(f"/duties/{duty.key}/tick"))
+
+
+def test_the_form_of_a_duty_that_was_handed_in_late_calls_it_overdue_no_longer(client_of, session):
+    key, asha = "2026.D1-B1.P4-1.L3-02.M04.1", client_of("Asha")
+    head = re.compile("<h1>.*?<form", re.DOTALL)
+    assert "已逾期" in head.search(text(asha.get(f"/duties/{key}/tick")))[0]
+    tick(asha, key)
+    assert "已逾期" not in head.search(text(asha.get(f"/duties/{key}/tick")))[0]
 
 
 def test_a_record_that_lacks_something_is_not_used_and_the_page_says_what(client_of, session):
@@ -222,9 +313,46 @@ def test_a_clerk_saves_and_does_not_submit(client_of, city, session):
 
 
 def test_asha_saves_for_later(client_of, session):
-    tick(client_of("Asha"), save="1")
+    asha = client_of("Asha")
+    assert tick(asha, save="1").location == f"/duties/{MEETING}"
     assert duty_of(session, MEETING).state is State.OPEN
     assert session.scalar(select(func.count()).select_from(EvidenceFact)) == 1
+    page = text(asha.get(f"/duties/{MEETING}"))
+    assert f"佐证编号 {session.scalar(select(Evidence.key))}，还没有提交" in page
+    assert "要由岗位任职人员办理" not in page
+    assert "一并保存" not in page
+    assert f'action="/duties/{MEETING}/submit"' in page
+
+
+def test_asha_saves_for_later_what_serves_a_second_duty(client_of):
+    asha = client_of("Asha")
+    tick(asha, save="1", also=[THEME])
+    assert "一并保存的另外 1 项任务也还没有提交。" in text(asha.get(f"/duties/{MEETING}"))
+
+
+def test_asha_saves_what_she_adds_and_is_told_to_hand_it_in_again(client_of):
+    asha = client_of("Asha")
+    tick(asha)
+    tick(asha, save="1")
+    assert "这项任务已经签认过，需要重新提交。" in text(asha.get(f"/duties/{MEETING}"))
+
+
+def test_a_day_before_the_period_is_refused_by_what_was_chosen(client_of, session):
+    asha, early = client_of("Asha"), {"act_on": "2026-04-30"}
+    assert "不勾选" not in text(tick(asha, **early))
+    assert "或不勾选这一项" in text(tick(asha, "2026.D1-B1.P4-1.L3-02.M04.1", also=[THEME], **early))
+
+
+def test_the_button_below_a_reason_is_not_named_like_the_one_above_it(client_of):
+    asha, chen = client_of("Asha"), client_of("Chen")
+    tick(asha)
+    page = text(chen.get(f"/duties/{MEETING}"))
+    assert (len(re.findall(r">\s*退回\s*<", page)), len(re.findall(r">\s*确定退回\s*<", page))) == (1, 1)
+    post(chen, f"/duties/{MEETING}/confirm")
+    tick(asha, save="1")
+    page = text(asha.get(f"/duties/{MEETING}"))
+    assert len(re.findall(r">\s*重新提交（写明改动）\s*<", page)) == 1
+    assert "改动了什么" in page
 
 
 def test_whoever_comes_second_is_told_what_happened(client_of, session):

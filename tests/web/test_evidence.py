@@ -2,13 +2,17 @@
 
 import hashlib
 import io
+import re
 
 import pytest
 from PIL import Image
 from sqlalchemy import select
 
+from tests.city import NOW
 from tests.web.conftest import post
-from tests.web.test_duties import MEETING, duty_of, photo, text, tick, upload
+from tests.web.test_duties import MEETING, THEME, duty_of, photo, text, tick, upload
+from tracker.db import writing
+from tracker.domain.duty import State
 from tracker.models import AccessLog, Evidence, EvidenceFact, EvidenceFile, StoredFile
 
 
@@ -85,6 +89,40 @@ def test_a_record_is_corrected_and_withdrawn(client_of, session, record):
     assert session.scalars(select(EvidenceFact.sentence)).all() == ["召开五月支委会", "更正后", "更正后"]
 
 
+def before(page):
+    """The part of the page of a record that says what was there before."""
+    found = re.search(r"<summary>以前的内容</summary>.*?</details>", page, re.DOTALL)
+    return found[0] if found else ""
+
+
+def test_what_was_corrected_and_taken_off_is_read_on_the_page_of_the_record(client_of, record, address):
+    asha, chen = client_of("Asha"), client_of("Chen")
+    assert before(text(chen.get(f"/evidence/{record}"))) == ""
+    said = {"act_on": "2026-05-15", "sentence": "更正后", "count-expected": "13", "count-present": "10"}
+    post(asha, f"/evidence/{record}/correct", said)
+    post(asha, f"{address}/off")
+    post(asha, f"/evidence/{record}/withdraw", {"reason": "传错"})
+    part = before(text(chen.get(f"/evidence/{record}")))
+    said_before = ("召开五月支委会", "办理日期 2026-05-18", "应到人数 12", "实到人数 11", "Asha", "取下 2026-05-20")
+    assert [word for word in said_before if word not in part] == []
+    assert "更正后" not in part
+    assert f'href="{address}"' in part
+    assert fetch(chen, address).status_code == 200
+    assert fetch(client_of("Bela"), address).status_code == 404
+
+
+def test_a_sealed_sentence_is_not_read_among_what_was_there_before(client_of, session, record):
+    asha = client_of("Asha")
+    said = {"act_on": "2026-05-15", "sentence": "更正后", "count-expected": "12", "count-present": "10"}
+    post(asha, f"/evidence/{record}/correct", said)
+    with writing(session):
+        for fact in session.scalars(select(EvidenceFact)):
+            fact.sentence, fact.sealed_at = None, NOW
+    page = text(asha.get(f"/evidence/{record}"))
+    assert "文字已封存" in before(page)
+    assert "召开五月支委会" not in page
+
+
 def test_a_record_under_a_signature_is_not_corrected(client_of, record):
     asha = client_of("Asha")
     post(asha, f"/duties/{MEETING}/submit")
@@ -92,6 +130,78 @@ def test_a_record_under_a_signature_is_not_corrected(client_of, record):
     answer = post(asha, f"/evidence/{record}/correct", said)
     assert answer.status_code == 409
     assert "更正后" in text(answer)
+
+
+@pytest.fixture
+def of_two(client_of, session):
+    """A record that serves two duties that were handed in."""
+    tick(client_of("Asha"), also=[THEME])
+    return session.scalar(select(Evidence.key))
+
+
+def test_what_stands_in_the_way_of_a_correction_is_named_with_links(client_of, of_two):
+    asha = client_of("Asha")
+    for url in (f"/evidence/{of_two}", f"/evidence/{of_two}/correct", f"/evidence/{of_two}/withdraw"):
+        page = text(asha.get(url))
+        part = re.search(r"须先撤回下面 2 项任务.*?</ul>", page, re.DOTALL)[0]
+        assert all(f'href="/duties/{key}"' in part for key in (MEETING, THEME))
+    post(asha, f"/duties/{MEETING}/withdraw")
+    told = text(asha.get(f"/duties/{MEETING}"))
+    assert f"佐证 {of_two} 还用于另外 1 项已经签认的任务" in told
+    assert "可以修改后重新提交" not in told
+    answer = post(asha, f"/evidence/{of_two}/correct", {"act_on": "2026-05-15", "sentence": "更正后"})
+    assert answer.status_code == 409
+    assert THEME not in re.search(r'class="problems".*?</div>', text(answer), re.DOTALL)[0]
+    assert "须先撤回下面 1 项任务" in text(answer)
+    post(asha, f"/duties/{THEME}/withdraw")
+    assert "已撤回，可以修改后重新提交。" in text(asha.get(f"/duties/{THEME}"))
+    assert "须先撤回" not in text(asha.get(f"/evidence/{of_two}"))
+
+
+def added(client, record):
+    """The page of a record after a file was added to it."""
+    post(client, f"/evidence/{record}/files", {"files": [upload(photo("green"), "第二张.jpg")]})
+    return text(client.get(f"/evidence/{record}"))
+
+
+def again(session, *keys, **said):
+    """What the form says that hands duties in anew."""
+    seen = {f"seen-{key}": duty_of(session, key).content_digest for key in keys}
+    return {"duty": list(keys), **seen, **said}
+
+
+def test_whoever_adds_a_file_is_told_what_waits_again_and_hands_it_in_at_once(client_of, session, of_two):
+    asha, chen = client_of("Asha"), client_of("Chen")
+    post(chen, f"/duties/{THEME}/confirm")
+    page = added(asha, of_two)
+    assert "已补充 1 个文件。2 项已经签认的任务现在显示" in page
+    assert "一并重新提交这 2 项" in page
+    assert "一并重新提交" not in text(chen.get(f"/evidence/{of_two}"))
+    unsaid = post(asha, f"/evidence/{of_two}/submit", again(session, MEETING, THEME))
+    assert unsaid.status_code == 400
+    assert "请写明改动了什么" in text(unsaid)
+    assert duty_of(session, MEETING).is_changed
+    done = post(asha, f"/evidence/{of_two}/submit", again(session, MEETING, THEME, reason="补照片"))
+    assert done.status_code == 302
+    assert "已重新提交 2 项任务。下一步由" in text(asha.get(f"/evidence/{of_two}"))
+    assert [duty_of(session, key).is_changed for key in (MEETING, THEME)] == [False, False]
+    assert duty_of(session, THEME).state is State.SUBMITTED
+
+
+def test_a_file_added_to_what_nobody_signed_asks_for_nothing_more(client_of, record):
+    assert "需要重新提交" not in added(client_of("Asha"), record)
+
+
+def test_nothing_is_handed_in_anew_that_was_not_shown(client_of, session, of_two):
+    asha, chen = client_of("Asha"), client_of("Chen")
+    added(asha, of_two)
+    shown, other = again(session, MEETING, reason="补照片"), "2026.D1-B1.P4-1.L3-10.M05.1"
+    assert post(asha, f"/evidence/{of_two}/submit", {"reason": "补照片"}).status_code == 409
+    assert post(asha, f"/evidence/{of_two}/submit", shown | {"duty": [MEETING, other]}).status_code == 409
+    post(asha, f"/evidence/{of_two}/files", {"files": [upload(photo("blue"), "第三张.jpg")]})
+    assert post(asha, f"/evidence/{of_two}/submit", shown).status_code == 409
+    assert post(chen, f"/evidence/{of_two}/submit", shown).status_code == 403
+    assert duty_of(session, MEETING).is_changed
 
 
 def test_a_file_is_added_and_taken_off(client_of, session, record, address):

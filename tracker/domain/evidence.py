@@ -33,11 +33,16 @@ def check_act(act_on: date, *, today: date) -> None:
         raise Invalid(_n("办理日期 %(day)s 还没有到；请填写实际办理的日期。"), field="act_on", day=act_on.isoformat())
 
 
-def check_period(act_on: date, *, starts_on: date, title: str) -> None:
-    """Refuse an act that lies before the period it is meant for. Raises Invalid on `act_on`."""
+def check_period(act_on: date, *, starts_on: date, title: str, chosen: bool = False) -> None:
+    """Refuse an act that lies before the period it is meant for. Raises Invalid on `act_on`.
+
+    `chosen`: the duty was ticked beside another one, so that it can be left out.
+    """
     if act_on < starts_on:
         raise Invalid(
-            _n("办理日期 %(day)s 早于“%(title)s”的周期（自 %(start)s 起）；请核对日期，或不勾选这一项。"),
+            _n("办理日期 %(day)s 早于“%(title)s”的周期（自 %(start)s 起）；请核对日期，或不勾选这一项。")
+            if chosen
+            else _n("办理日期 %(day)s 早于“%(title)s”的周期（自 %(start)s 起）；请核对日期。"),
             field="act_on",
             day=act_on.isoformat(),
             title=title,

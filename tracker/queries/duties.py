@@ -41,7 +41,7 @@ from tracker.policy import visible
 from tracker.queries.assignments import items_named, items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.columns import read
-from tracker.queries.evidence import contents_of
+from tracker.queries.evidence import contents_of, is_prepared
 from tracker.queries.history import SHANGHAI, known
 
 UNSIGNED = frozenset({State.OPEN, State.RETURNED})  # states in which no signature stands
@@ -86,7 +86,7 @@ class Line:
     """One duty of a list: what is asked, of which seat, from when and until when.
 
     `sent_back` is the last reason for which it was given back, while it waits to be handed in (None: there is none, or
-    it is sealed).
+    it is sealed). `is_prepared`: a record serves it already, so that it may only have to be handed in.
     """
 
     key: str
@@ -102,6 +102,7 @@ class Line:
     happened_on: date | None
     happening: str | None
     sent_back: str | None
+    is_prepared: bool
 
     @property
     def waits_again(self) -> bool:
@@ -246,6 +247,7 @@ def _lines(ranked: Any) -> Select[Any]:  # noqa: ANN401  a subquery
         Duty.happened_on,
         Duty.happening,
         _sent_back().label("sent_back"),
+        is_prepared().label("is_prepared"),
         ranked.c.section,
         ranked.c.rank,
         ranked.c.handed_in,
@@ -288,6 +290,7 @@ def _listed(rows: Sequence[Any], items: Mapping[tuple[int, str], Item], limit: i
             row.happened_on,
             row.happening,
             row.sent_back,
+            bool(row.is_prepared),
         )
         for row in rows[:limit]
     )

@@ -93,4 +93,6 @@ def _served(duty: Duty, organization: str, then: DutyThen) -> Served:
         due_on=then.due_on,
         state=then.state,
         is_changed=then.is_changed,
+        seat_id=duty.seat_id,
+        content_digest=then.content_digest,
     )

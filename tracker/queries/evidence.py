@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, case, func, or_, select, true, union
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from tracker.domain.actor import Actor
+from tracker.domain.duty import Standing, State
 from tracker.domain.media import KINDS, Preview
 from tracker.domain.sign_off import EvidenceContent, FileContent
 from tracker.models import (
@@ -207,6 +209,14 @@ def records_of(session: Session, duty_id: int, *, as_of: datetime | None = None)
     return _with_files(session, read(session, _serving(as_of), {"duty": duty_id}).all(), as_of=as_of)
 
 
+def is_prepared() -> ColumnElement[bool]:
+    """Whether a record that is not withdrawn serves a duty that waits to be handed in, as a column of its row."""
+    waits = Duty.state.in_((State.OPEN, State.RETURNED))
+    serving = select(EvidenceLink.id).join(Evidence, Evidence.id == EvidenceLink.evidence_id)
+    valid = serving.where(EvidenceLink.duty_id == Duty.id, known(EvidenceLink), Evidence.withdrawn.is_(False), waits)
+    return valid.correlate(Duty).exists()
+
+
 def evidence_named(session: Session, key: str, *, actor: Actor) -> Evidence | None:
     """The record of that key, if a person may see it."""
     return session.scalar(select(Evidence).where(Evidence.key == key, visible(actor, Evidence)))
@@ -216,6 +226,62 @@ def record_of(session: Session, evidence: Evidence, *, as_of: datetime | None = 
     """One record, as known at a time."""
     rows = session.execute(_records(as_of).where(Evidence.id == evidence.id)).all()
     return _with_files(session, rows, as_of=as_of)[0]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a record said before. `sentence` is None once it is sealed."""
+
+    act_on: date
+    sentence: str | None
+    counts: Mapping[str, int]
+    stated_by: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Before:
+    """What was part of a record and is no longer: what it said, and the files that were taken off."""
+
+    statements: tuple[Statement, ...]
+    files: tuple[Attached, ...]
+
+
+def before_of(session: Session, evidence: Evidence, *, as_of: datetime | None = None) -> Before:
+    """What a record said and held before, by then, oldest first. Two queries.
+
+    To withdraw a record says nothing new: that it did is not among its statements.
+    """
+    rows = read(session, _said(as_of), {"record": evidence.id}).all()
+    statements = tuple(
+        Statement(old.act_on, old.sentence, old.counts, old.stated_by, old.recorded_at, new.recorded_at)
+        for old, new in pairwise(rows)
+        if _differ(old, new)
+    )
+    files = _attached(session, [evidence.id], as_of=as_of).get(evidence.id, [])
+    return Before(statements, tuple(file for file in files if file.taken_off is not None))
+
+
+def _differ(old: Any, new: Any) -> bool:  # noqa: ANN401  rows of `_said`
+    return (old.act_on, old.sentence_sha256, old.counts) != (new.act_on, new.sentence_sha256, new.counts)
+
+
+@lru_cache(maxsize=16)
+def _said(as_of: datetime | None) -> Columns:
+    """Everything that a record ever said by then, oldest first: the digest, then what `Statement` says of it."""
+    return (
+        select(
+            EvidenceFact.sentence_sha256,
+            EvidenceFact.act_on,
+            EvidenceFact.sentence,
+            EvidenceFact.counts,
+            name_of(EvidenceFact.entered_by_id, as_of=as_of).label("stated_by"),
+            EvidenceFact.recorded_at,
+        )
+        .where(EvidenceFact.evidence_id == bindparam("record"), _recorded_by(EvidenceFact, as_of))
+        .order_by(EvidenceFact.id)
+    )
 
 
 def earlier_records(session: Session, duty: Duty, *, actor: Actor, limit: int = 8) -> list[Record]:
@@ -263,8 +329,20 @@ class Served:
     period: str
     occurrence: int
     due_on: date
-    state: Any
+    state: State
     is_changed: bool
+    seat_id: int
+    content_digest: str
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether a signature stands on it, so that its records are not changed."""
+        return self.state not in {State.OPEN, State.RETURNED}
+
+    @property
+    def waits_again(self) -> bool:
+        """Whether it was handed in, changed since, and has to be handed in anew."""
+        return self.is_signed and Standing(self.state, self.is_changed).waits_for_holder
 
 
 def duties_served(session: Session, evidence: Evidence, *, actor: Actor) -> Sequence[Served]:
@@ -280,6 +358,8 @@ def duties_served(session: Session, evidence: Evidence, *, actor: Actor) -> Sequ
             Duty.due_on,
             Duty.state,
             Duty.is_changed,
+            Duty.seat_id,
+            Duty.content_digest,
         )
         .join(EvidenceLink, EvidenceLink.duty_id == Duty.id)
         .join(Organization, Organization.id == Duty.organization_id)
@@ -287,6 +367,27 @@ def duties_served(session: Session, evidence: Evidence, *, actor: Actor) -> Sequ
         .order_by(Duty.due_on, Duty.key)
     )
     return [Served(*row) for row in rows]
+
+
+def bound_beside(session: Session, duty: Duty) -> tuple[list[str], int]:
+    """Which records of a duty serve others that are signed, so that nobody changes them yet, and how many others."""
+    here, there, other = EvidenceLink, aliased(EvidenceLink), aliased(Duty)
+    rows = session.execute(
+        select(Evidence.key, other.id)
+        .join(here, here.evidence_id == Evidence.id)
+        .join(there, there.evidence_id == Evidence.id)
+        .join(other, other.id == there.duty_id)
+        .where(
+            here.duty_id == duty.id,
+            known(here),
+            there.superseded_at.is_(None),
+            Evidence.withdrawn.is_(False),
+            other.id != duty.id,
+            other.state.not_in((State.OPEN, State.RETURNED)),
+        )
+        .order_by(Evidence.id)
+    ).all()
+    return list(dict.fromkeys(key for key, _ in rows)), len({number for _, number in rows})
 
 
 def file_of(session: Session, evidence: Evidence, sha256: str) -> Attached | None:

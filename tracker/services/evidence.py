@@ -128,7 +128,7 @@ def enter(
     _check_preparable(session, served, actor)
     cycle = served[0].cycle
     entry = _checked(act_on, sentence, counts, cycle=cycle, today=_day(now))
-    _check_periods(served, entry.act_on)
+    _check_periods(served, entry.act_on, first=first)
     organization = next(duty for duty in served if first and duty.id == first.id).organization
     check_room(session, organization, files, allowance=allowance)
     evidence = _numbered(session, organization, cycle, actor=actor, now=now)
@@ -366,11 +366,13 @@ def _served(session: Session, evidence: Evidence) -> list[Duty]:
 
 
 def _refuse_if_signed(duties: Iterable[Duty]) -> None:
-    signed = [duty.key for duty in duties if duty.state not in UNSIGNED]
+    signed = [duty for duty in duties if duty.state not in UNSIGNED]
+    titles = dict.fromkeys(_title(duty, checklist_of(duty.cycle.checklist_version)) for duty in signed)
     if signed:
         raise WrongState(
-            _n("这份佐证用于已经提交或确认的任务（%(duties)s），不能改动；请先撤回或由上级退回，也可以另外补充。"),
-            duties="、".join(signed),
+            _n("这份佐证用于 %(count)s 项已经签认的任务（%(duties)s），不能改动；请先逐项撤回或由上级退回，也可补充。"),
+            count=len(signed),
+            duties="、".join(titles),
         )
 
 
@@ -380,10 +382,12 @@ def _checked(act_on: date, sentence: str, counts: Mapping[str, int], *, cycle: C
     return Entry(act_on, checked_sentence(sentence), dict(counts))
 
 
-def _check_periods(duties: Iterable[Duty], act_on: date) -> None:
+def _check_periods(duties: Iterable[Duty], act_on: date, *, first: Duty | None = None) -> None:
+    """Refuse a day before the period of one of them; those beside the `first` were chosen and can be left out."""
     for duty in duties:
         title = _title(duty, checklist_of(duty.cycle.checklist_version))
-        check_period(act_on, starts_on=duty.period_starts_on, title=title)
+        is_chosen = first is not None and duty.id != first.id
+        check_period(act_on, starts_on=duty.period_starts_on, title=title, chosen=is_chosen)
 
 
 def _title(duty: Duty, checklist: Checklist) -> str:

@@ -190,10 +190,21 @@ def tick(
     return written.evidence
 
 
-def submit_all(session: Session, duties: Sequence[Duty], *, actor: Actor, now: datetime, reason: str = "") -> None:
-    """Hand in several duties at once: all of them or none. Raises whatever `submit` raises."""
+def submit_all(
+    session: Session,
+    duties: Sequence[Duty],
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str = "",
+    seen: Mapping[str, str] | None = None,
+) -> None:
+    """Hand in several duties at once: all of them or none. Raises whatever `submit` raises.
+
+    `seen` holds, by the duty's key, the digest of the content that the signer looked at.
+    """
     found = locked(session, {duty.id for duty in duties})
-    _submit(session, found, closed=closed_years(session, found), actor=actor, now=now, reason=reason)
+    _submit(session, found, closed=closed_years(session, found), actor=actor, now=now, reason=reason, seen=seen)
 
 
 def _submit(
@@ -204,12 +215,20 @@ def _submit(
     actor: Actor,
     now: datetime,
     reason: str,
+    seen: Mapping[str, str] | None = None,
     told: Sequence[log.Told] = (),
 ) -> None:
     """Hand in duties that are locked; `closed` are their closed years, `told` is what the log has to tell before."""
-    cases = _cases(session, duties, now=now)
-    asked = _Asked(Action.SUBMIT, reason=reason)
-    ruled = [_ruled(session, case, asked, actor=actor, closed=closed) for case in cases]
+    ruled = [
+        _ruled(
+            session,
+            case,
+            _Asked(Action.SUBMIT, reason=reason, seen=(seen or {}).get(case.duty.key)),
+            actor=actor,
+            closed=closed,
+        )
+        for case in _cases(session, duties, now=now)
+    ]
     _sign(session, ruled, actor=actor, now=now, told=told)
 
 

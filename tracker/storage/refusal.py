@@ -40,7 +40,7 @@ class Refused(Exception):
 SENTENCES: Mapping[Why, str] = {
     Why.EMPTY: _n("《%(name)s》是空文件（0 字节），请检查后重新选择文件。"),
     Why.OTHER_CONTENT: _n(
-        "《%(name)s》的内容不是%(label)s，与扩展名不符；请用原来的软件打开并另存为正确的格式后再上传。"
+        "《%(name)s》的内容不是“%(label)s”，与扩展名不符；请用原来的软件打开并另存为正确的格式后再上传。"
     ),
     Why.DAMAGED: _n("《%(name)s》打不开或不完整；请检查原文件，重新保存或重新传输后再上传。"),
     Why.HIDDEN: _n("《%(name)s》里还夹带了其他文件；请打开后另存一份（或截图）再上传。"),
@@ -48,8 +48,8 @@ SENTENCES: Mapping[Why, str] = {
     Why.PAGES: _n("《%(name)s》共 %(pages)s 页，超过 %(most)s 页；请拆分后再上传。"),
     Why.NO_PAGES: _n("《%(name)s》里没有任何内容页，请检查原文件后重新上传。"),
     Why.PASSWORD: _n("《%(name)s》设有打开密码；请去掉密码、另存一份后再上传。"),
-    Why.OLD: _n("《%(name)s》是旧版格式或设有打开密码；请去掉密码、另存为%(label)s后再上传。"),
-    Why.MACROS: _n("《%(name)s》含宏，请另存为不含宏的%(label)s后再上传。"),
+    Why.OLD: _n("《%(name)s》是旧版格式或设有打开密码；请去掉密码、另存为 %(label)s后再上传。"),
+    Why.MACROS: _n("《%(name)s》含宏，请另存为不含宏的 %(label)s后再上传。"),
     Why.UNPACKED: _n("《%(name)s》解压后过大或结构异常，不能上传；请用原来的软件打开并另存后再试。"),
     Why.ENCODING: _n("《%(name)s》不是可以识别的纯文本；请用记事本另存为 UTF-8 编码的文本文件后再上传。"),
     Why.LOCATION: _n("《%(name)s》里的位置信息无法清除；请截图，或另存为 JPEG 图片后再上传。"),

@@ -170,7 +170,7 @@ def home() -> ResponseReturnValue:
     if not actor.sittings and entries:
         return redirect(url_for(first_page(actor, entries)))
     found = to_do(session, seats=_seats(), today=clock.today(), limit=ON_HOME)
-    signs = {sitting.seat_id for sitting in actor.sittings if sitting.may_sign}
+    signs = _signing_seats()
     waiting = waiting_count(session, seats=signs) if signs else 0
     return render_template(
         "duties/home.html",
@@ -182,6 +182,7 @@ def home() -> ResponseReturnValue:
         practices=waiting_for_consent(session, actor),
         events=_event_links(),
         several=_several(),
+        signs=signs,
     )
 
 
@@ -194,7 +195,12 @@ def section() -> ResponseReturnValue:
     after = request.args.get("after", "")
     listed = section_of(db.session(), chosen, seats=_seats(), today=clock.today(), after=after)
     return render_template(
-        "duties/section.html", section=chosen, listed=listed, name=SECTION_NAMES[chosen], several=_several()
+        "duties/section.html",
+        section=chosen,
+        listed=listed,
+        name=SECTION_NAMES[chosen],
+        several=_several(),
+        signs=_signing_seats(),
     )
 
 
@@ -315,7 +321,8 @@ def tick(duty: Duty) -> ResponseReturnValue:
             message = _ticked(session, duty, form)
         if not form.errors:
             flash(message, "good")
-            return redirect(url_for("duties.home"))
+            to_hand_in = "save" in request.form and can(db.session(), current_actor(), Act.SIGN, duty)
+            return redirect(url_for("duties.show", key=duty.key) if to_hand_in else url_for("duties.home"))
     return _tick_page(duty, form, also)
 
 
@@ -347,12 +354,22 @@ def _ticked(session: Session, duty: Duty, form: TickForm) -> str:
     if can(session, actor, Act.SIGN, duty) and "save" not in request.form:
         made = sign_offs.tick(session, reason=form.reason.data or "", **done)
         told = _("已提交 %(count)s 项任务，佐证编号 %(key)s。", count=len(done["duties"]), key=made.key)
-        return f"{told}{_next_step(session, done['duties'])}"
-    made = evidence.record(session, **done)
-    return str(_("已保存，佐证编号 %(key)s；提交要由岗位任职人员办理。", key=made.key))
+        return f"{told}{next_step(session, done['duties'])}"
+    return _saved(session, duty, evidence.record(session, **done).key, beside=len(done["duties"]) - 1)
 
 
-def _next_step(session: Session, duties: Iterable[Duty]) -> str:
+def _saved(session: Session, duty: Duty, key: str, *, beside: int) -> str:
+    """What to tell of a record that was saved and handed in nowhere, by who it was that saved it."""
+    if not can(session, current_actor(), Act.SIGN, duty):
+        return str(_("已保存，佐证编号 %(key)s；提交要由岗位任职人员办理。", key=key))
+    if duty.state not in UNSIGNED:
+        return str(_("已保存，佐证编号 %(key)s；这项任务已经签认过，需要重新提交。", key=key))
+    told = _("已保存，佐证编号 %(key)s，还没有提交；核对后请在本页“办理”中提交。", key=key)
+    more = _("一并保存的另外 %(n)s 项任务也还没有提交。", n=beside) if beside else ""
+    return f"{told}{more}"
+
+
+def next_step(session: Session, duties: Iterable[Duty]) -> str:
     """Who decides next on what was just handed in; nothing where it stands by itself."""
     deciders: dict[str, None] = {}
     for duty in {one.waiting_seat_id: one for one in duties if one.state is State.SUBMITTED}.values():
@@ -391,10 +408,11 @@ def _tick_page(duty: Duty, form: Form, also: Iterable[Suggestion]) -> ResponseRe
         also_counts={one.key: [kind.id for kind in asked_counts(one.item, checklist)] for one in also},
         also_kinds={one.key: attached_kinds(one.item, checklist) for one in also},
         chosen=set(request.form.getlist("also")),
+        serving=[record for record in records_of(session, duty.id) if not record.withdrawn],
         earlier=earlier_records(session, duty, actor=actor),
         may_sign=can(session, actor, Act.SIGN, duty),
         may_submit=Standing(duty.state, duty.is_changed).waits_for_holder,
-        again=duty.state not in {State.OPEN, State.RETURNED},
+        again=duty.state not in UNSIGNED,
         limits=limits,
         left=evidence.room_left(session, duty.organization, allowance=limits),
         request_limit=settings().request_limit,
@@ -411,9 +429,9 @@ def use(duty: Duty) -> ResponseReturnValue:
     form = UseForm()
     if form.validate_on_submit():
         with form.refusals(), transaction() as session:
-            _used(session, duty, entered(form.evidence))
+            message = _used(session, duty, entered(form.evidence))
         if not form.errors:
-            flash(_("已引用佐证 %(key)s。", key=form.evidence.data), "good")
+            flash(message, "good")
             return redirect(url_for("duties.show", key=duty.key))
     also = suggested_duties(db.session(), duty, seats=_seats(), act_on=clock.today())
     fresh = _tick_form(duty, also, bound=False)
@@ -437,11 +455,16 @@ def unuse(duty: Duty) -> ResponseReturnValue:
     return shown(duty, form)
 
 
-def _used(session: Session, duty: Duty, key: str) -> None:
+def _used(session: Session, duty: Duty, key: str) -> str:
+    """Let the record serve the duty, and hand it in where nothing else is asked. Return what to tell."""
     actor = current_actor()
     evidence.link(session, _record(session, key), [duty], actor=actor, now=clock.now())
-    if can(session, actor, Act.SIGN, duty) and duty.state in {State.OPEN, State.RETURNED}:
-        sign_offs.submit(session, duty, actor=actor, now=clock.now())
+    if not can(session, actor, Act.SIGN, duty):
+        return str(_("已引用佐证 %(key)s，还没有提交；提交要由岗位任职人员办理。", key=key))
+    if duty.state not in UNSIGNED:
+        return str(_("已引用佐证 %(key)s；这项任务已经签认过，需要重新提交。", key=key))
+    sign_offs.submit(session, duty, actor=actor, now=clock.now())
+    return f"{_('已引用佐证 %(key)s 并提交。', key=key)}{next_step(session, [duty])}"
 
 
 def _record(session: Session, key: str) -> Evidence:
@@ -506,6 +529,11 @@ def _likely_day(duty: Duty) -> date:
 
 def _seats() -> set[int]:
     return {sitting.seat_id for sitting in current_actor().sittings}
+
+
+def _signing_seats() -> set[int]:
+    """The seats for which the person signs."""
+    return {sitting.seat_id for sitting in current_actor().sittings if sitting.may_sign}
 
 
 def _several() -> bool:

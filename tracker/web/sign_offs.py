@@ -19,6 +19,7 @@ from tracker.domain.text import _n
 from tracker.models import Duty
 from tracker.policy import Act
 from tracker.queries.duties import duties_named, names_of, with_surroundings
+from tracker.queries.evidence import bound_beside
 from tracker.queries.sign_offs import waiting_for
 from tracker.services import sign_offs
 from tracker.services.sign_offs import Outcome
@@ -27,10 +28,14 @@ from tracker.web.access import current_actor, guard
 from tracker.web.duties import CLAIM_NAMES, ReasonForm, shown
 from tracker.web.errors import sentence_of
 from tracker.web.forms import Form, page
+from tracker.web.language import listed
 
 bp = Blueprint("sign_offs", __name__)
 
 AT_ONCE = 50  # duties on a page of the queue
+_STILL_BOUND = _n(
+    "已撤回，可以重新提交。佐证 %(keys)s 还用于另外 %(n)s 项已经签认的任务，要改它的内容，须先一并撤回，见佐证页面。"
+)
 
 
 class QueueForm(Form):
@@ -93,14 +98,17 @@ def _queue_page(form: QueueForm, outcomes: Sequence[Outcome]) -> ResponseReturnV
     )
 
 
-def _act(duty: Duty, step: Callable[[Session, ReasonForm], None], said: str) -> ResponseReturnValue:
-    """Do one act on one duty; a refusal is shown on the page of the duty as it is now."""
+def _act(duty: Duty, step: Callable[[Session, ReasonForm], str | None], said: str) -> ResponseReturnValue:
+    """Do one act on one duty; a refusal is shown on the page of the duty as it is now.
+
+    What is told is what the step returns, or else `said`.
+    """
     form = ReasonForm()
     if form.validate_on_submit():
         with form.refusals(), transaction() as session:
-            step(session, form)
+            told = step(session, form)
         if not form.errors:
-            flash(said, "good")
+            flash(told or said, "good")
             return redirect(url_for("duties.show", key=duty.key))
     return shown(with_surroundings(db.session(), duty), form)
 
@@ -122,8 +130,10 @@ def submit(duty: Duty) -> ResponseReturnValue:
 def withdraw(duty: Duty) -> ResponseReturnValue:
     """Take one's own submission back."""
 
-    def step(session: Session, _form: ReasonForm) -> None:
+    def step(session: Session, _form: ReasonForm) -> str | None:
         sign_offs.withdraw(session, duty, actor=current_actor(), now=clock.now())
+        records, others = bound_beside(session, duty)
+        return _(_STILL_BOUND, keys=listed(records), n=others) if records else None
 
     return _act(duty, step, _("已撤回，可以修改后重新提交。"))
 
