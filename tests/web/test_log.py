@@ -10,11 +10,12 @@ from sqlalchemy import select
 
 from tests.city import NOW
 from tests.web.conftest import post
+from tests.web.test_duties import MEETING, tick
 from tests.web.test_inspections import FINDING, PLAN, first_to_judge, judge
 from tracker.db import writing
-from tracker.domain.actor import operator
+from tracker.domain.actor import Actor, operator
 from tracker.domain.inspection import InspectionState
-from tracker.models import AccessLog, Inspection, LogChain, LogEntry, Organization
+from tracker.models import AccessLog, Evidence, Inspection, LogChain, LogEntry, Organization
 from tracker.queries.log import Filters, page_of_entries
 from tracker.services import log
 
@@ -76,7 +77,7 @@ def test_an_entry_shows_before_and_after_side_by_side(entries, client_of):
     assert "办理日期" in page
     assert "<td>2026-05-01</td>" in page
     assert "<strong>2026-05-02</strong>" in page
-    assert "数字 › present" in page
+    assert "数字 › 实到" in page
     assert "{" not in page.partition("<h2>")[2]
 
 
@@ -119,10 +120,54 @@ def test_the_list_is_narrowed(entries, client_of, query, found):
     assert ("2026.D1-B1.1</span>" in text_of(client_of("Dong").get(f"/log?{query}"))) is found
 
 
-def test_a_date_that_is_none_is_said_beside_its_field(entries, client_of):
-    answer = client_of("Ada").get("/log?since=yesterday")
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("since=yesterday", "since"),
+        ("since=2026-02-30", "since"),
+        ("chain=ZZZ", "chain"),
+        ("verb=nothing", "verb"),
+        ("since=2026-05-21&until=2026-05-19", "until"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/log", "/log/access"])
+def test_a_wrong_filter_is_said_beside_its_field_and_lists_nothing(entries, client_of, path, query, field):
+    ada = client_of("Ada")
+    ada.get(f"/log/entries/{entry_in(entries, 'D1', '2026.D1-B1.1')}")
+    answer = ada.get(f"{path}?{query}")
+    page = text_of(answer)
     assert answer.status_code == 200
-    assert 'id="since-error"' in text_of(answer)
+    assert f'id="{field}-error"' in page
+    assert "<tbody>" not in page
+    assert "筛选条件有误" in page
+    assert f'href="{path}">清除</a>' in page
+    assert "<tbody>" in text_of(ada.get(path))
+
+
+def test_those_who_are_no_person_are_named_in_words_and_found_by_them(session, city, client_of):
+    with writing(session):
+        for actor in (operator(), Actor(None, "stranger", "")):
+            log.record(session, actor=actor, now=NOW, verb="gc", kind="store", key=f"K-{actor.person_key}")
+    ada = client_of("Ada")
+    for key, words in (("operator", "系统（自动任务或运维命令）"), ("stranger", "未登录的人")):
+        page = text_of(ada.get(f"/log?target=K-{key}"))
+        assert f"{words}\n" in page
+        assert f"K-{key}" in text_of(ada.get(f"/log?target=K-&actor={words}"))
+        assert words in text_of(ada.get(f"/log/entries/{entry_in(session, 'system', f'K-{key}')}"))
+
+
+def test_an_auditor_is_led_to_no_duty_and_no_record_from_the_access_log(session, city, client_of):
+    evidence = tick(client_of("Asha"))
+    assert evidence.status_code == 302
+    record = session.scalars(select(Evidence.key)).one()
+    for page in (f"/duties/{MEETING}", f"/evidence/{record}"):
+        assert client_of("Chen").get(page).status_code == 200
+    session.rollback()
+    ada, dong = (text_of(client_of(who).get("/log/access")) for who in ("Ada", "Dong"))
+    for page, key in ((f"/duties/{MEETING}", MEETING), (f"/evidence/{record}", record)):
+        assert key in ada
+        assert f'href="{page}"' not in ada
+        assert f'href="{page}"' in dong
 
 
 def keys_on_all_pages(client, address):

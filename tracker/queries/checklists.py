@@ -10,7 +10,7 @@ from threading import Lock
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracker.domain.checklist import Checklist
+from tracker.domain.checklist import Checklist, CountKind
 from tracker.domain.checklist_source import load_checklist
 from tracker.domain.errors import NotFound
 from tracker.domain.text import _n
@@ -73,3 +73,11 @@ def version_of(session: Session, key: str, version: str) -> ChecklistVersion:
     if found is None:
         raise NotFound(_n("没有已发布的清单 %(key)s（版本 %(version)s），请核对。"), key=key, version=version)
     return found
+
+
+def count_kinds(session: Session) -> dict[str, CountKind]:
+    """Whatever any published list counts, as the latest one says it."""
+    digests = session.scalars(select(ChecklistVersion.sha256).order_by(ChecklistVersion.id))
+    return {
+        key: kind for digest in digests.all() for key, kind in checklist_digested(session, digest).count_kind.items()
+    }

@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from tracker.domain.actor import Actor
+from tracker.domain.actor import Actor, RoleName
 from tracker.domain.log import MEMBERS, Entry, Stored
-from tracker.models import AccessLog, LogChain, LogEntry, LogPayload, Organization, Person, PersonFact
+from tracker.models import AccessLog, Duty, Evidence, LogChain, LogEntry, LogPayload, Organization, Person, PersonFact
 from tracker.policy import visible
 from tracker.queries.columns import Columns, read
 from tracker.queries.history import SHANGHAI, end_of_day, known
@@ -425,6 +425,21 @@ def page_of_access(
     edge = rows[size - 1].at
     same = session.execute(query.where(AccessLog.at == edge)).all()
     return AccessPage([_access(row) for row in [*(r for r in rows if r.at > edge), *same]], edge)
+
+
+def opened_by(session: Session, actor: Actor, lines: Sequence[Access]) -> frozenset[str]:
+    """The keys of the duties and records among these that this person may open: an auditor reads the log and not them.
+
+    One question for each kind, none to whoever sees nothing of either.
+    """
+    if not actor.is_seated and not actor.has(RoleName.INSPECTOR):
+        return frozenset()
+    opened: set[str] = set()
+    for kind, model in (("duty", Duty), ("evidence", Evidence)):
+        keys = {line.object_key.partition("/")[0] for line in lines if line.object_kind == kind}
+        if keys:
+            opened |= set(session.scalars(select(model.key).where(model.key.in_(keys), visible(actor, model))))
+    return frozenset(opened)
 
 
 def _access(row: Any) -> Access:  # noqa: ANN401  a row of `page_of_access`

@@ -23,7 +23,7 @@ from tracker.queries.history import SHANGHAI
 from tracker.web.access import current_actor
 from tracker.web.addresses import page_here
 from tracker.web.forms import Confirmation
-from tracker.web.log_words import verb_name
+from tracker.web.log_words import actor_name, verb_name
 
 
 @dataclass(frozen=True)
@@ -198,6 +198,7 @@ def init_app(app: Flask) -> None:
         local_time=_local_time,
         duty_prefix=_duty_prefix,
         verb_name=verb_name,
+        actor_name=actor_name,
         action_name=lambda action: _name_of(ACTION_NAMES, action),
         button_form=lambda: Confirmation(formdata=None),  # it must render where the request cannot be read
         config_endpoints=lambda: current_app.view_functions,

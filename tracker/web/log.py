@@ -11,18 +11,28 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import DateField, SelectField, StringField
-from wtforms.validators import Optional
+from wtforms import DateField, Field, SelectField, StringField
+from wtforms.validators import Optional, ValidationError
 
 from tracker.db import db, transaction
 from tracker.models import LogEntry
 from tracker.policy import Act, can
 from tracker.queries import log as queries
+from tracker.queries.checklists import count_kinds
 from tracker.services import log
 from tracker.services.verification import ChainReport, verify_log
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
-from tracker.web.log_words import ACCESSES, VERBS, changes_of, kind_name, verb_name
+from tracker.web.language import named
+from tracker.web.log_words import (
+    ACCESSES,
+    VERBS,
+    actor_called,
+    changes_of,
+    kind_name,
+    tells_counts,
+    verb_name,
+)
 
 bp = Blueprint("log", __name__, url_prefix="/log")
 
@@ -45,6 +55,11 @@ class FilterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF carries no types
     since = DateField(_l("自"), validators=[Optional()])
     until = DateField(_l("至"), validators=[Optional()])
 
+    def validate_until(self, field: Field) -> None:
+        """Refuse a period that ends before it begins."""
+        if field.data and self.since.data and field.data < self.since.data:
+            raise ValidationError(_("“至”早于“自”，请改正其中一个。"))
+
 
 class AccessForm(FilterForm):
     """The same for the access log."""
@@ -57,8 +72,7 @@ def _form(chains: list[queries.Chain]) -> FilterForm:
 
 
 def _offered(form: FilterForm, chains: list[queries.Chain], verbs: Iterable[str]) -> FilterForm:
-    named = [(chain.key, _chain_name(chain)) for chain in chains]
-    form.chain.choices = [("", _l("全部")), *named]
+    form.chain.choices = [("", _l("全部")), *((chain.key, _chain_name(chain)) for chain in chains)]
     form.verb.choices = [("", _l("全部")), *((verb, verb_name(verb)) for verb in verbs)]
     form.validate()
     return form
@@ -69,8 +83,9 @@ def _chain_name(chain: queries.Chain) -> str:
 
 
 def _filters(form: FilterForm) -> queries.Filters:
-    """What fits narrows the list; what does not is shown beside its field."""
-    text = {name: (request.args.get(name) or "").strip() for name in NARROW[:4] if name not in form.errors}
+    """What the list is narrowed to, where all of it fits: what does not is shown beside its field, and no list."""
+    text = {name: (request.args.get(name) or "").strip() for name in NARROW[:4]}
+    text["actor"] = actor_called(text["actor"])
     return queries.Filters(**text, since=_day(form.since), until=_day(form.until), objects=_objects())
 
 
@@ -97,7 +112,9 @@ def index() -> ResponseReturnValue:
     session, actor = db.session(), current_actor()
     chains = queries.chains_seen(session, actor)
     form = _form(chains)
-    found = queries.page_of_entries(session, actor, _filters(form), after=request.args.get("after", ""))
+    found = queries.Page((), None)
+    if not form.errors:
+        found = queries.page_of_entries(session, actor, _filters(form), after=request.args.get("after", ""))
     chosen = next((chain for chain in chains if chain.key == request.args.get("chain")), None)
     return render_template(
         "log/index.html",
@@ -126,11 +143,18 @@ def show(entry: LogEntry) -> ResponseReturnValue:
     page = render_template(
         "log/show.html",
         entry=shown,
-        changes=changes_of(shown.before, shown.after),
+        changes=changes_of(shown.before, shown.after, _counts_named(shown)),
         kind_name=kind_name,
     )
     _note_access(shown.line)
     return page
+
+
+def _counts_named(shown: queries.Shown) -> dict[str, str]:
+    """What the lists call what is counted, where the entry tells of it."""
+    if not tells_counts(shown.before, shown.after):
+        return {}
+    return {key: named(kind) for key, kind in count_kinds(db.session()).items()}
 
 
 def _note_access(line: queries.Line) -> None:
@@ -150,7 +174,9 @@ def access() -> ResponseReturnValue:
     """Who opened or exported what, as far as this person may know."""
     session, actor = db.session(), current_actor()
     form = _offered(AccessForm(request.args), queries.chains_seen(session, actor), ACCESSES)
-    found = queries.page_of_access(session, actor, _filters(form), before=_moment())
+    found = queries.AccessPage((), None)
+    if not form.errors:
+        found = queries.page_of_access(session, actor, _filters(form), before=_moment())
     return render_template(
         "log/access.html",
         form=form,
@@ -158,6 +184,7 @@ def access() -> ResponseReturnValue:
         following=_link(before=found.following.astimezone(UTC).isoformat()) if found.following else "",
         objects=_objects(),
         pages={"duty": "duties.show", "evidence": "evidence.show"},
+        opened=queries.opened_by(session, actor, found.lines),
         kind_name=kind_name,
     )
 
