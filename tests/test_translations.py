@@ -32,7 +32,8 @@ from tracker.domain.checklist_source import load_checklist
 from tracker.models import Base
 from tracker.reporting.compose import compose
 from tracker.reporting.words import long_date
-from tracker.tasks.documents import TEMPLATES, fonts_of, translator
+from tracker.tasks.documents import TEMPLATES, fonts_of
+from tracker.tasks.words import translator
 
 HAN = re.compile(r"[\u3400-\u9fff]")
 PLACE = re.compile(r"%\(\w+\)[sd]|%%")

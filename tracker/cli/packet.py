@@ -23,9 +23,9 @@ from tracker.domain.packet_parts import PacketValues
 from tracker.reporting.demo_keys import make_demo_authority
 from tracker.reporting.packet import Progress, Step
 from tracker.tasks import packets, sealing
-from tracker.tasks.documents import translator
 from tracker.tasks.packet_verification import verify as verify_packet
 from tracker.tasks.packets import Made, Workshop
+from tracker.tasks.words import translator
 
 FINDINGS, WRONG_USE = 1, 2
 STEPS = {

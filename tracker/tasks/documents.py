@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from babel.support import Translations
 from sqlalchemy.orm import Session
 
 from tracker.config import CHECKOUT, Settings
@@ -27,15 +26,10 @@ from tracker.queries.seats import by_key as seat_by_key
 from tracker.queries.self_check import self_check
 from tracker.reporting.fonts import FontSet, load_fonts
 from tracker.reporting.worker import render_in_process
+from tracker.tasks.words import translator
 from tracker.tasks.worker import Progress, Work
 
 TEMPLATES = CHECKOUT / "templates" / "reports"
-TRANSLATIONS = CHECKOUT / "tracker" / "translations"
-
-
-def translator(language: str) -> Callable[[str], str]:
-    """Return what turns the Chinese words of a document into `language` (`zh` or `en`)."""
-    return Translations.load(str(TRANSLATIONS), [language]).gettext if language != "zh" else str
 
 
 def software_version() -> str:

@@ -15,7 +15,7 @@ from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
 from tracker.queries.duty_table import HEADINGS, Taken, duty_rows
 from tracker.reporting.row_files import write_rows
-from tracker.tasks.documents import translator
+from tracker.tasks.words import translator
 
 TITLE = _n("任务")
 YES, NO = _n("是"), _n("否")

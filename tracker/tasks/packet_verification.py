@@ -36,8 +36,8 @@ from tracker.domain.text import _n
 from tracker.reporting.signature import CannotSign, load_certificates
 from tracker.reporting.signature_check import SignatureCheck, Trust, check_signature
 from tracker.storage.child import environment
-from tracker.tasks.documents import translator
 from tracker.tasks.packet_uploads import by_packet, is_zip, marks_of, unpacked
+from tracker.tasks.words import translator
 
 VALIDITY = "validity"
 MEMORY = 1536 * 1024**2

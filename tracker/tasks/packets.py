@@ -41,13 +41,12 @@ from tracker.storage.store import Store
 from tracker.tasks import sealing
 from tracker.tasks.documents import (
     TEMPLATES,
-    TRANSLATIONS,
     fonts_of,
     licensed_fonts,
     software_version,
-    translator,
 )
 from tracker.tasks.stores import evidence_store
+from tracker.tasks.words import TRANSLATIONS, translator
 from tracker.tasks.worker import Progress as JobProgress
 from tracker.tasks.worker import TryLater, Work, kept_folder
 from tracker.tasks.workplace import PART, remove_dead, work_folder

@@ -24,7 +24,8 @@ from tracker.queries.rectification_papers import (
 )
 from tracker.queries.result_papers import circular, problem_list, team_summary, unit_report
 from tracker.queries.sampling_paper import sampling_record
-from tracker.tasks.documents import as_job, software_version, translator
+from tracker.tasks.documents import as_job, software_version
+from tracker.tasks.words import translator
 from tracker.tasks.worker import Work
 
 

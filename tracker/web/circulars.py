@@ -24,7 +24,7 @@ from tracker.queries.people import names_of
 from tracker.services import circulars
 from tracker.services.circulars import PART_LIMIT, Parts
 from tracker.services.ranking import set_ranking
-from tracker.tasks.documents import translator
+from tracker.tasks.words import translator
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.forms import Confirmation, Form, page

@@ -19,8 +19,8 @@ from tracker.queries.inspections import inspection_named, units_of
 from tracker.queries.rectification import checks_with_findings, was_given_notice
 from tracker.reporting.spreadsheet import spreadsheet
 from tracker.services import log
-from tracker.tasks.documents import translator
 from tracker.tasks.papers import KINDS, Kind, paper_values
+from tracker.tasks.words import translator
 from tracker.web import clock
 from tracker.web.access import current_actor, guard
 from tracker.web.jobs import as_of_asked, start, told_apart

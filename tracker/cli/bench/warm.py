@@ -11,7 +11,8 @@ from pathlib import Path
 from tracker.reporting.fonts import load_fonts
 from tracker.reporting.press import Press
 from tracker.reporting.sections import Section
-from tracker.tasks.documents import TEMPLATES, TRANSLATIONS
+from tracker.tasks.documents import TEMPLATES
+from tracker.tasks.words import TRANSLATIONS
 
 
 def main(reports: str, data: str) -> None:
