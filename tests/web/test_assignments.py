@@ -94,3 +94,13 @@ def test_asha_reports_an_event(client_of: ClientOf, session: Session, city: City
     assert post(asha, f"{BRANCH}/event", told).status_code == 409
     assert post(asha, f"{BRANCH}/event", told | {"happened_on": "2026-06-19"}).status_code == 400
     assert client_of("Chen").get(f"{BRANCH}/event").status_code == 403
+
+
+def test_an_event_that_says_too_little_is_sent_back_in_the_words_of_the_page(client_of):
+    answer = post(client_of("Asha"), f"{BRANCH}/event", {"happened_on": "2026-02-30", "what": ""})
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 400
+    assert " novalidate>" in page
+    assert 'id="happened_on-error"' in page
+    assert 'id="what-error"' in page
+    assert "required" not in page.partition('id="what-error"')[2].partition("</p>")[0]
