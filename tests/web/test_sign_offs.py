@@ -14,6 +14,11 @@ from tracker.models import SignOff
 from tracker.queries.assignments import items_of_year
 
 
+def headed(refusal):
+    """What stands above the reasons of a refusal."""
+    return re.search(r'<div class="problems".*?</svg>\s*(.*?)</h2>', text(refusal), re.DOTALL)[1].strip()
+
+
 @pytest.fixture
 def two_submitted(client_of):
     tick(client_of("Asha"), also=[THEME])
@@ -59,6 +64,7 @@ def test_choosing_nothing_is_a_refusal(client_of):
     answer = post(client_of("Chen"), "/sign-offs", {"confirm": "1"})
     assert answer.status_code == 400
     assert "请先勾选" in text(answer)
+    assert headed(answer) == "没有办成"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +86,8 @@ def test_others_do_not_sign(client_of, session, two_submitted, who, verb, status
 
 def test_a_returned_duty_is_fixed_and_confirmed(client_of, session, two_submitted):
     asha, chen = client_of("Asha"), client_of("Chen")
-    assert post(chen, f"/duties/{MEETING}/return", {"reason": ""}).status_code == 400
+    refused = post(chen, f"/duties/{MEETING}/return", {"reason": ""})
+    assert (refused.status_code, headed(refused)) == (400, "有内容需要修改，已填写的都还在")
     assert post(chen, f"/duties/{MEETING}/return", {"reason": "缺一页"}).status_code == 302
     page = text(asha.get(f"/duties/{MEETING}"))
     assert "缺一页" in page
@@ -144,6 +151,7 @@ def test_an_act_on_what_was_taken_back_meanwhile_is_told_so(client_of, session, 
     assert answer.status_code == 409
     assert "没有办理这件事的权限" not in text(answer)
     assert "待提交" in text(answer)
+    assert headed(answer) == "没有办成，情况已经变化"
     for other in (asha, dong):
         assert post(other, f"/duties/{MEETING}/{act}", seen).status_code == 403
     assert duty_of(session, MEETING).state is State.OPEN
