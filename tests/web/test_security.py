@@ -280,6 +280,8 @@ def test_signing_out_ends_the_session_on_the_server(client_of: ClientOf, session
     answer = post(asha, "/auth/logout")
     assert answer.status_code == 302
     assert answer.headers["Clear-Site-Data"] == '"cache", "cookies", "storage"'
+    assert "其他电脑和手机上的登录也已同时结束" in asha.get(answer.location).get_data(as_text=True)
+    assert "同时结束" not in asha.get("/auth/login").get_data(as_text=True)
     assert not is_in(asha)
     assert not is_in(thief), "a copied cookie is worth nothing any more"
     assert verbs(session) == ["account.signed_out"]
@@ -287,6 +289,7 @@ def test_signing_out_ends_the_session_on_the_server(client_of: ClientOf, session
 
 def test_a_link_cannot_sign_anybody_out(client_of: ClientOf):
     asha = client_of("Asha")
+    assert 'title="退出会同时结束' in asha.get("/").get_data(as_text=True)
     assert asha.get("/auth/logout").location == "/"
     assert asha.post("/auth/logout").status_code == 400
     assert is_in(asha)

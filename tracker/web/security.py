@@ -365,6 +365,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "SECURITY_USER_IDENTITY_ATTRIBUTES": [{"username": {"mapper": uia_username_mapper, "case_insensitive": True}}],
         "SECURITY_RETURN_GENERIC_RESPONSES": True,
         "SECURITY_FLASH_MESSAGES": False,
+        "SECURITY_POST_LOGOUT_VIEW": "/auth/login?signed_out=1",  # no message outlives the cookies of the browser
         "SECURITY_CLI_USERS_NAME": "",
         "SECURITY_CLI_ROLES_NAME": "",
         "SECURITY_TWO_FACTOR": True,
