@@ -141,7 +141,7 @@ def test_what_a_clerk_prepared_is_seen_by_whoever_signs(client_of, clerk, sessio
     assert re.search(link, listed)
     assert f'href="/duties/{MEETING}/tick"' in listed
     form = text(asha.get(f"/duties/{MEETING}/tick"))
-    notice = form[form.index("这项任务已经有佐证") : form.index('enctype="multipart/form-data"')]
+    notice = form[form.index("这项任务已经有下列佐证") : form.index('enctype="multipart/form-data"')]
     assert all(said in notice for said in (f'href="/evidence/{key}"', "Omar", f'action="/duties/{MEETING}/submit"'))
     assert f'action="/duties/{MEETING}/submit"' not in text(clerk.get(f"/duties/{MEETING}/tick"))
     assert post(asha, f"/duties/{MEETING}/submit").status_code == 302
@@ -158,7 +158,7 @@ def test_what_was_taken_back_or_returned_says_that_its_record_is_still_there(cli
     assert re.search(link, text(asha.get("/")))
     post(asha, f"/evidence/{session.scalar(select(Evidence.key))}/withdraw", {"reason": "传错"})
     assert not re.search(link, text(asha.get("/")))
-    assert "这项任务已经有佐证" not in text(asha.get(f"/duties/{MEETING}/tick"))
+    assert "这项任务已经有下列佐证" not in text(asha.get(f"/duties/{MEETING}/tick"))
 
 
 def test_the_form_names_the_days_that_the_page_of_the_duty_names(client_of, session):
