@@ -20,6 +20,7 @@ from tracker.policy import Act, can
 from tracker.queries import inspections as queries
 from tracker.queries.assignments import items_of_year
 from tracker.queries.checklists import checklist_of
+from tracker.queries.closing import standing_of
 from tracker.queries.duties import duties_named
 from tracker.queries.inspection_as_of import Place, sample_then, units_then
 from tracker.queries.organizations import names_of as names_of_places
@@ -299,11 +300,22 @@ def _shown_points(scored: queries.ScoredItem) -> Decimal | None:
     return None if overruled is None else Decimal(overruled.numerator) / Decimal(overruled.denominator)
 
 
-@bp.post("/<int:number>/close")
+@bp.route("/<int:number>/close", methods=["GET", "POST"])
 @guard(Act.INSPECT, Inspection, param="number")
 def close(inspection: Inspection) -> ResponseReturnValue:
-    """Close the check; its verdicts stand from now on."""
-    with transaction() as session:
-        inspections.close(session, inspection, actor=current_actor(), now=clock.now())
-    flash(_("本次督查已结束，核查结论不再变动。"), "good")
-    return redirect(url_for("inspections.show", number=inspection.number))
+    """Close the check, after showing what that means and what does not go together; its verdicts stand from then on."""
+    form = Confirmation()
+    if form.validate_on_submit():
+        with form.refusals(), transaction() as session:
+            inspections.close(session, inspection, actor=current_actor(), now=clock.now())
+        if not form.errors:
+            flash(_("本次督查已结束，核查结论不再变动。"), "good")
+            return redirect(url_for("inspections.show", number=inspection.number))
+    return page(
+        "inspections/close.html",
+        form,
+        inspection=inspection,
+        fact=queries.fact_of(db.session(), inspection),
+        standing=standing_of(db.session(), inspection),
+        items=items_of_year(db.session(), inspection.cycle),
+    )
