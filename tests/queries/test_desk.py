@@ -150,7 +150,7 @@ def test_points_that_an_inspector_gave_lapse_with_the_last_verdict_they_were_abo
     item = CHECKLIST.item[fine.item_id]
     branch = {"organization": fine.organization, "item": item}
     inspections.overrule(session, check, **branch, tenths=5, reason="集体研究", **given)
-    inspections.judge(session, check, fine, value=Verdict.NOT_APPLICABLE, **given)
+    inspections.judge(session, check, fine, value=Verdict.NOT_APPLICABLE, note="没有党小组", **given)
 
     assert score_of(session, check, fine, item).value is None
 
@@ -179,7 +179,7 @@ def test_what_is_let_go_or_judged_lies_open_no_more(session, city, check, year):
     desk.renew(session, check, keep=[], drop=[nothing.key], actor=ines, now=NOW)
     assert not lies(session, city, check, nothing)
     desk.hold(session, check, nothing, actor=ines, now=NOW)
-    desk.judge(session, check, nothing, value=Verdict.NOT_APPLICABLE, seen=0, actor=ines, now=NOW)
+    desk.judge(session, check, nothing, value=Verdict.NOT_APPLICABLE, note="没有党小组", seen=0, actor=ines, now=NOW)
     assert not lies(session, city, check, nothing)
 
 
@@ -211,7 +211,7 @@ def tick_more(session, city, one):
 def test_at_a_closed_check_nothing_is_held_and_reading_is_noted(session, city, check, year):
     fine, ines = year[0], city.actor("Ines")
     for one in year:
-        desk.judge(session, check, one, value=Verdict.NOT_APPLICABLE, seen=0, actor=ines, now=NOW)
+        desk.judge(session, check, one, value=Verdict.NOT_APPLICABLE, note="没有党小组", seen=0, actor=ines, now=NOW)
     inspections.close(session, check, actor=ines, now=NOW)
     assert not lies(session, city, check, fine)
     desk.note_reading(session, fine, actor=ines, now=NOW)

@@ -96,12 +96,46 @@ def test_a_check_that_is_not_finished_is_not_closed(ines: FlaskClient, session: 
     assert session.scalars(select(Inspection.state)).one() == "open"
 
 
+def test_before_a_check_is_closed_a_page_says_what_does_not_go_together(ines: FlaskClient, session: Session) -> None:
+    keys = re.findall(r'<li data-key="([^"]+)"', ines.get("/inspections/1/desk").text)
+    there = FINDING | {"organization": keys[2].split(".")[1]}
+    post(ines, f"/inspections/1/findings/new?duty={keys[2]}", there)
+    judge(ines, keys[0], "missing", "没有记录")
+    page = ines.get("/inspections/1/close").text
+    assert f"<dd>{len(keys) - 1}</dd>" in page  # without a verdict
+    assert "确认结束本次督查" not in page
+    for key in keys[1:]:
+        judge(ines, key, "met")
+
+    assert re.search(
+        r'href="/inspections/1/close">\s*<svg.*?</svg>\s*结束本次督查', ines.get("/inspections/1").text, re.S
+    )
+    page = ines.get("/inspections/1/close").text
+    assert "不能撤销" in page
+    assert re.search(r"<dt>没有核查结论的抽查任务</dt>\s*<dd>0</dd>", page)
+    assert re.search(r"<dt>未销号的问题</dt>\s*<dd>1</dd>", page)
+    assert re.search(r"2026-05-29\s*<strong>还有 9 天</strong>", page)
+    without, together = page.index("而没有登记问题的任务（1 项）"), page.index("结论不是部分落实、未落实的任务（1 项）")
+    assert without < page.index(f"duty={keys[0]}") < together < page.index(f"duty={keys[2]}")
+    assert session.scalars(select(Inspection.state)).one() == "open"
+    assert post(ines, "/inspections/1/close").location == "/inspections/1"
+    session.rollback()
+    assert session.scalars(select(Inspection.state)).one() == "closed"
+
+
 def test_the_report_is_asked_for_and_waits_for_a_worker(ines: FlaskClient) -> None:
     answer = post(ines, "/documents/inspections/1")
 
     assert answer.status_code == 302
     assert "排队中" in ines.get(answer.location).text
-    assert "第1号督查报告" in ines.get("/documents").text
+    assert "第1号督查报告（督查未结束）" in ines.get("/documents").text
+
+
+def test_the_report_of_a_closed_check_has_another_name_than_the_interim_one(ines: FlaskClient) -> None:
+    for key in re.findall(r'<li data-key="([^"]+)"', ines.get("/inspections/1/desk").text):
+        judge(ines, key, "met")
+    post(ines, "/inspections/1/close")
+    assert "<h1>第1号督查报告</h1>" in ines.get(post(ines, "/documents/inspections/1").location).text
 
 
 @pytest.mark.parametrize(("who", "status"), [("Asha", 404), ("Ivan", 404), ("Adam", 200), ("Ines", 200)])

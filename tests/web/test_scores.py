@@ -186,7 +186,8 @@ def test_points_lapse_once_nothing_is_judged_any_more(client_of, session, city, 
     with writing(session):
         made = inspection_named(session, check)
         duty = session.scalars(select(Duty).where(Duty.key == "2026.D1-B2.P4-1.L3-10.M01.1")).one()
-        inspections.judge(session, made, duty, value=Verdict.NOT_APPLICABLE, note="", actor=city.actor("Ines"), now=NOW)
+        given = {"note": "支部没有党小组", "actor": city.actor("Ines"), "now": NOW}
+        inspections.judge(session, made, duty, value=Verdict.NOT_APPLICABLE, **given)
     page = page_of(ines, check)
     [row] = page.xpath("//details[@data-organization='D1-B2']//tr[contains(., 'L3-10')]")
     assert "改定" not in row.text_content()

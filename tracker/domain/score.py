@@ -29,6 +29,9 @@ VERDICT_NAMES: Mapping[Verdict, str] = {
     Verdict.NOT_APPLICABLE: _n("不适用"),
 }
 
+FELL_SHORT = frozenset({Verdict.PARTLY, Verdict.MISSING})
+NEEDS_A_REASON = FELL_SHORT | {Verdict.NOT_APPLICABLE}  # which takes a duty out of the score
+
 _HALF = Fraction(1, 2)
 _APART = "\N{NO-BREAK SPACE}" * 2  # one is narrow in print: 7 1/12 would be read as 71/12
 

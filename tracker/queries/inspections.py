@@ -17,7 +17,7 @@ from tracker.domain.actor import Actor, RoleName
 from tracker.domain.checklist import Item
 from tracker.domain.duty import State
 from tracker.domain.errors import NotFound
-from tracker.domain.inspection import MemberRole
+from tracker.domain.inspection import InspectionState, MemberRole
 from tracker.domain.score import ItemScore, LevelScore, level_score, recorded_score
 from tracker.domain.score import Verdict as VerdictValue
 from tracker.domain.text import _n
@@ -133,6 +133,12 @@ def _facts(as_of: datetime | None) -> Select[InspectionFact]:
     return select(InspectionFact).where(
         InspectionFact.inspection_id == bindparam("check"), known(InspectionFact, as_of)
     )
+
+
+def state_then(session: Session, inspection: Inspection, *, as_of: datetime) -> InspectionState | None:
+    """Whether the check was open or closed by then; nothing where there was none yet."""
+    fact = session.scalars(_facts(as_of), {"check": inspection.id}).one_or_none()
+    return fact.state if fact else None
 
 
 def notice_of(session: Session, inspection: Inspection) -> StoredFile | None:

@@ -23,8 +23,8 @@ from tracker.domain.inspection import (
 )
 from tracker.domain.rectification import deadline_on
 from tracker.domain.sampling import Draw
+from tracker.domain.score import NEEDS_A_REASON, item_score
 from tracker.domain.score import Verdict as VerdictValue
-from tracker.domain.score import item_score
 from tracker.domain.text import _n
 from tracker.models import (
     Cycle,
@@ -305,8 +305,8 @@ def judge(
         raise Invalid(_n("这项任务不在本次抽查范围内，请先加入抽查。"))
     if actor.person_id in _doers(session, [duty.id]):
         raise NotAllowed(_n("您提交或录入过这项任务的内容，不能核查它；请由检查组其他成员核查。"))
-    if value in {VerdictValue.PARTLY, VerdictValue.MISSING} and not note.strip():
-        raise Invalid(_n("结论为部分落实或未落实时，请写明理由。"), field="note")
+    if value in NEEDS_A_REASON and not note.strip():
+        raise Invalid(_n("结论为部分落实、未落实或不适用时，请写明理由。"), field="note")
     if len(note) > NOTE_LIMIT:
         raise Invalid(_n("说明超过 %(limit)s 字，请精简。"), field="note", limit=NOTE_LIMIT)
     old = current_verdict(session, inspection, duty)

@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 
 from tracker.db import db, transaction
 from tracker.domain.errors import Invalid, RuleError
+from tracker.domain.inspection import InspectionState
 from tracker.domain.text import _n
 from tracker.models import Cycle, Inspection, Job, JobState, Organization
 from tracker.policy import Act, can
 from tracker.queries.cycles import current_cycle
 from tracker.queries.history import SHANGHAI, end_of_day
-from tracker.queries.inspections import units_of
+from tracker.queries.inspections import state_then, units_of
 from tracker.queries.jobs import jobs_of
 from tracker.queries.packets import quarter_days
 from tracker.services import jobs, log
@@ -234,8 +235,11 @@ def start(kind: str, arguments: dict[str, object], *, title: str, unit: Organiza
 @bp.post("/inspections/<int:number>")
 @guard(Act.VIEW, Inspection, param="number")
 def inspection_report(inspection: Inspection) -> ResponseReturnValue:
-    """Ask for the report of a check."""
+    """Ask for the report of a check; one that was not closed by then is told apart by its name."""
+    then = state_then(db.session(), inspection, as_of=as_of_asked())
     title = _("第%(number)s号督查报告", number=inspection.number)
+    if then is not InspectionState.CLOSED:
+        title = _("第%(number)s号督查报告（督查未结束）", number=inspection.number)
     return start("inspection_report", {"number": inspection.number}, title=title, unit=None)
 
 

@@ -128,7 +128,7 @@ def judge_some(stage: Stage, number: int, part: int, now: datetime) -> None:
 def _verdict(duty: Duty) -> tuple[VerdictValue, str]:
     luck = chance(duty.key, "verdict")
     if duty.state in (State.NOT_APPLICABLE, State.EXCUSED):
-        return VerdictValue.NOT_APPLICABLE, ""
+        return VerdictValue.NOT_APPLICABLE, luck.choice(words.VERDICT_NOTES["not_applicable"])
     if duty.state not in (State.CONFIRMED, State.SUBMITTED):
         return MISSING, luck.choice(words.VERDICT_NOTES["missing"])
     if luck.random() < 0.12:
