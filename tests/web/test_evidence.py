@@ -89,6 +89,25 @@ def test_a_record_is_corrected_and_withdrawn(client_of, session, record):
     assert session.scalars(select(EvidenceFact.sentence)).all() == ["召开五月支委会", "更正后", "更正后"]
 
 
+def test_a_correction_adds_the_counts_that_were_left_out_and_takes_one_away(client_of, session):
+    asha = client_of("Asha")
+    tick(asha, save="1", **{"count-expected": "", "count-present": ""})
+    record = session.scalar(select(Evidence.key))
+    assert "还要填：应到人数、实到人数" in text(post(asha, f"/duties/{MEETING}/submit"))
+    said = {"act_on": "2026-05-18", "sentence": "召开五月支委会", "count-expected": "12"}
+    assert "实到人数" in text(asha.get(f"/evidence/{record}/correct"))
+    assert post(asha, f"/evidence/{record}/correct", said | {"count-present": "11"}).status_code == 302
+    assert post(asha, f"/evidence/{record}/correct", said | {"count-present": ""}).status_code == 302
+    session.rollback()
+    assert session.scalars(select(EvidenceFact.counts).order_by(EvidenceFact.id)).all() == [
+        {},
+        {"expected": 12, "present": 11},
+        {"expected": 12},
+    ]
+    post(asha, f"/evidence/{record}/correct", said | {"count-present": "11"})
+    assert post(asha, f"/duties/{MEETING}/submit").status_code == 302
+
+
 def before(page):
     """The part of the page of a record that says what was there before."""
     found = re.search(r"<summary>以前的内容</summary>.*?</details>", page, re.DOTALL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, redirect, request, send_file, url_for
@@ -14,8 +14,9 @@ from wtforms import DateField, IntegerField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from tracker.db import db, transaction
+from tracker.domain.checklist import CountKind
 from tracker.domain.errors import Conflict
-from tracker.domain.evidence import COUNT_LIMIT, REASON_LIMIT, SENTENCE_LIMIT
+from tracker.domain.evidence import COUNT_LIMIT, REASON_LIMIT, SENTENCE_LIMIT, asked_counts
 from tracker.domain.media import accept_attribute, accepted_endings
 from tracker.domain.text import _n
 from tracker.models import Cycle, Duty, Evidence
@@ -184,22 +185,32 @@ def _chosen(session: Session, found: Evidence) -> dict[str, Duty]:
 def correct(found: Evidence) -> ResponseReturnValue:
     """Say anew what a record says."""
     record = record_of(db.session(), found)
-    form = _correct_form(found, record)
+    kinds = _counted(found, record)
+    form = _correct_form(record, kinds)
     if form.validate_on_submit():
-        counts = {kind: form[f"count-{kind}"].data for kind in record.counts}
+        given = {kind: form[f"count-{kind}"].data for kind in kinds}
+        counts = {kind: number for kind, number in given.items() if number is not None}
         said = {"act_on": entered(form.act_on), "sentence": form.sentence.data or "", "counts": counts}
         with form.refusals(), transaction() as session:
             evidence.correct(session, found, actor=current_actor(), now=clock.now(), **said)
         if not form.errors:
             flash(_("已更正，原内容可在“以前的内容”中查看。"), "good")
             return redirect(url_for("evidence.show", key=found.key))
-    return page("evidence/correct.html", form, found=found, record=record, **_bound(found))
+    return page("evidence/correct.html", form, found=found, record=record, kinds=kinds, **_bound(found))
 
 
-def _correct_form(found: Evidence, record: Record) -> Form:
-    names = checklist_of(db.session().get_one(Cycle, found.cycle_id).checklist_version).count_kind
+def _counted(found: Evidence, record: Record) -> dict[str, CountKind]:
+    """The counts that a record has, and those that the duties ask for which it serves: a correction may add them."""
+    session, cycle = db.session(), db.session().get_one(Cycle, found.cycle_id)
+    checklist, items = checklist_of(cycle.checklist_version), items_of_year(session, cycle)
+    served = duties_served(session, found, actor=current_actor())
+    asked = (kind.id for duty in served for kind in asked_counts(items[duty.item_id], checklist))
+    return {kind: checklist.count_kind[kind] for kind in (*record.counts, *asked)}
+
+
+def _correct_form(record: Record, kinds: Mapping[str, CountKind]) -> Form:
     rules = [Optional(), NumberRange(0, COUNT_LIMIT, _l("应是不小于 0 的整数。"))]
-    fields = {f"count-{kind}": IntegerField(named(names[kind]), validators=rules) for kind in record.counts}
+    fields = {f"count-{kind}": IntegerField(named(known), validators=rules) for kind, known in kinds.items()}
     was = {"act_on": record.act_on, "sentence": record.sentence}
     values = {**was, **{f"count-{kind}": number for kind, number in record.counts.items()}}
     form: Form = type("CorrectFormOfRecord", (CorrectForm,), fields)(data=values)
