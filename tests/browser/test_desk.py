@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from tests.browser.installation import Installation
 from tests.browser.test_accessibility import faults_of, reach, sticking_out
-from tests.browser.visitor import DESKTOP, PASSWORD, PHONE, Visitor, visit
+from tests.browser.visitor import DESKTOP, LOOK, PASSWORD, PHONE, Visitor, visit
 from tests.city import NOW, City
 from tests.scene import play
 from tracker.db import writing
@@ -44,6 +44,7 @@ class Checks:
     long: int
     shared: int
     calm: int
+    pair: int
     states: dict[str, StorageState]
 
 
@@ -102,7 +103,7 @@ def signed_in(browser: Browser, url: str, who: str) -> StorageState:
 
 @pytest.fixture(scope="module")
 def checks(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Checks]:
-    """An installation with three checks of the same branch, and two inspectors who have signed in."""
+    """An installation with checks of the same branches, and two inspectors who have signed in."""
     installation = Installation(tmp_path_factory.mktemp("desk"))
     engine = installation.engine()
     with Session(engine) as session, writing(session):
@@ -117,7 +118,7 @@ def checks(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
         records(session, city, BlobStore(installation.settings.store_dir), own)
         for text in ("佐证只有照片，没有会议记录", "参加人数与名册不一致"):
             desk.add_reason(session, value=VerdictValue.PARTLY, text=text, actor=city.actor("Ines"), now=NOW)
-        numbers = [check_of(session, city, some) for some in (duties, own[:12], own[12:24])]
+        numbers = [check_of(session, city, some) for some in (duties, own[:12], own[12:24], duties[-2:])]
     engine.dispose()
     installation.start()
     states = {who: signed_in(browser, installation.url, who) for who in ("ines", "ivan")}
@@ -135,6 +136,13 @@ def on_desk(page: Page) -> str:
 
 def open_desk(visitor: Visitor, number: int) -> Page:
     visitor.go(f"/inspections/{number}/desk")
+    visitor.page.locator("[data-reasons]:not([hidden])").wait_for(state="attached")
+    return visitor.page
+
+
+def open_judged(visitor: Visitor, checks: Checks) -> Page:
+    """Open a duty of the long check, in which all are judged, by its link."""
+    visitor.go(f"/inspections/{checks.long}/desk?duty={verdicts(checks, checks.long)[0][0]}")
     visitor.page.locator("[data-reasons]:not([hidden])").wait_for(state="attached")
     return visitor.page
 
@@ -188,8 +196,10 @@ def test_a_hundred_duties_take_two_keys_each_and_the_next_evidence_is_there(chec
         for turn in range(DUTIES):
             if turn < PACED:  # as somebody who looks at what is there
                 page.locator("[data-desk]:not([data-ahead='0'])").wait_for()
+                page.wait_for_timeout(LOOK)
             before = on_desk(page)
-            for key in ("1", "p") if turn % 5 == 4 else ("m",):
+            looked = ("m",) if turn < PACED else ("1", "m")  # whoever writes has looked, however fast
+            for key in ("1", "p") if turn % 5 == 4 else looked:
                 page.keyboard.press(key)
                 keys += 1
             if turn < DUTIES - 1:
@@ -230,6 +240,18 @@ def test_two_inspectors_never_have_the_same_duty_and_judge_none_twice(checks, br
     assert len(found) == len({key for key, _, _ in found}) == 12
 
 
+def test_where_the_other_has_all_open_nothing_is_said_to_have_changed(checks, browser):
+    with at_desk(browser, checks, "ines") as ines, at_desk(browser, checks, "ivan") as ivan:
+        key = on_desk(open_desk(ines, checks.pair))
+        ines.page.locator("[data-desk][data-ahead='1']").wait_for()
+        ivan.go(f"/inspections/{checks.pair}/desk")
+        ivan.reads("没有待核查的任务了", "还有 2 项正由其他成员核查")
+        ivan.page.locator(f'[data-key="{key}"] a').click()
+        ivan.page.get_by_role("status").get_by_text("Ines正在核查这一项，请稍后再来").wait_for()
+        assert ivan.page.locator("[data-duty]").count() == 0
+        ivan.troubles.clear()  # 409 is what was to be answered
+
+
 def test_a_verdict_that_another_gave_meanwhile_is_not_passed_over(checks, browser):
     with at_desk(browser, checks, "ines") as ines, at_desk(browser, checks, "ines") as other_tab:
         key = open_desk(ines, checks.calm) and on_desk(ines.page)
@@ -237,6 +259,7 @@ def test_a_verdict_that_another_gave_meanwhile_is_not_passed_over(checks, browse
         other_tab.page.locator("[data-reasons]:not([hidden])").wait_for(state="attached")
         other_tab.page.keyboard.press("m")
         saved(other_tab.page, 1, 12)
+        ines.page.keyboard.press("1")
         ines.page.keyboard.press("a")
         ines.page.get_by_role("alert").get_by_text("在别的页面对这项任务作出结论").wait_for()
         ines.page.keyboard.press("b")
@@ -275,8 +298,42 @@ def test_a_verdict_that_finds_no_network_is_kept_and_saved_later(checks, browser
         assert on_desk(page) != key  # work goes on
         page.context.set_offline(False)
         saved(page, before + 1, 12)
+        turn_on(page, "j")
+        used = page.locator("[data-parts] use, [data-mark] use").evaluate_all("all => all.map(use => use.href.baseVal)")
+        assert used
+        assert [one for one in used if not page.locator(one).count()] == []  # no icon waits for a file of its own
         ines.troubles.clear()  # a lost network is written to the console
     assert verdicts(checks, checks.calm)[-1][:2] == (key, "met")
+
+
+# What the status line says, one after the other.
+LISTEN = """() => {
+  window.told = [];
+  const line = document.querySelector("[data-said]");
+  new MutationObserver(() => window.told.push(line.textContent)).observe(line, { childList: true });
+}"""
+
+
+@pytest.mark.parametrize("twice", ["click", "key"])
+def test_what_is_pressed_twice_judges_one_duty(checks, browser, twice):
+    before = len(verdicts(checks, checks.calm))
+    with at_desk(browser, checks, "ines") as ines:
+        page = open_desk(ines, checks.calm)
+        page.locator("[data-desk]:not([data-ahead='0'])").wait_for()
+        page.wait_for_timeout(LOOK)
+        page.evaluate(LISTEN)
+        key = on_desk(page)
+        for _ in range(2):
+            if twice == "click":
+                page.locator("button.verdict-met").click()
+            else:
+                page.keyboard.press("m")
+        saved(page, before + 1, 12)
+        assert on_desk(page) != key
+        assert "请看过后再按" in "".join(page.evaluate("window.told"))
+        page.wait_for_timeout(LOOK)
+        assert page.locator("li[aria-current][data-verdict='']").count() == 1
+    assert [one[:2] for one in verdicts(checks, checks.calm)[before:]] == [(key, "met")]
 
 
 def test_a_verdict_that_stands_is_not_overwritten_by_one_key(checks, browser):
@@ -289,6 +346,7 @@ def test_a_verdict_that_stands_is_not_overwritten_by_one_key(checks, browser):
         page.locator("[data-reasons]:not([hidden])").wait_for(state="attached")
         page.keyboard.press("m")
         page.get_by_role("status").get_by_text("已经是这个结论").wait_for()
+        page.keyboard.press("1")
         page.keyboard.press("a")
         page.get_by_role("status").get_by_text("再按一次就改判").wait_for()
         assert verdicts(checks, checks.calm) == before
@@ -304,16 +362,17 @@ def test_a_reason_is_asked_for_where_one_is_needed(checks, browser):
         page.wait_for_timeout(500)
         key = on_desk(page)
         page.get_by_label("说明").fill("")
-        page.locator("#duty-head").focus()
-        page.keyboard.press("x")
-        page.get_by_role("status").get_by_text("须写明理由").wait_for()
-        assert on_desk(page) == key
+        for letter in ("x", "p", "a"):
+            page.locator("#duty-head").focus()
+            page.keyboard.press(letter)
+            page.get_by_role("status").get_by_text("须写明理由").wait_for()
+            assert on_desk(page) == key
     assert len(verdicts(checks, checks.calm)) == before
 
 
 def test_the_evidence_is_turned_enlarged_and_leafed_through_by_keys(checks, browser):
     with at_desk(browser, checks, "ines") as ines:
-        page = open_desk(ines, checks.long)
+        page = open_judged(ines, checks)
         for _ in range(30):
             if page.locator("figure[data-file]").count() > 1 and page.locator('figure[data-file="1"] img').count():
                 break
@@ -337,7 +396,7 @@ def test_the_evidence_is_turned_enlarged_and_leafed_through_by_keys(checks, brow
 
 def test_the_keyboard_alone_notes_a_finding_and_changes_points_and_comes_back(checks, browser):
     with at_desk(browser, checks, "ines") as ines:
-        page = open_desk(ines, checks.long)
+        page = open_judged(ines, checks)
         turn_on(page, "j")
         key = on_desk(page)
         with page.expect_navigation():
@@ -365,7 +424,7 @@ def test_the_keyboard_alone_notes_a_finding_and_changes_points_and_comes_back(ch
 
 def test_the_keys_can_be_switched_off(checks, browser):
     with at_desk(browser, checks, "ines") as ines:
-        page = open_desk(ines, checks.long)
+        page = open_judged(ines, checks)
         key = on_desk(page)
         page.get_by_label("单键操作").uncheck()
         page.keyboard.press("j")
@@ -391,16 +450,65 @@ def test_the_desk_has_no_grave_fault_with_its_scripts_at_either_width(checks, br
     assert found == []
 
 
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (390, 844)])
+def test_what_the_unit_wrote_and_its_files_are_seen_before_the_verdict(checks, browser, width, height):
+    with at_desk(browser, checks, "ines", viewport={"width": width, "height": height}) as ines:
+        page = open_desk(ines, checks.calm)
+        page.wait_for_timeout(LOOK)
+        places = ("[data-desk] .desk-score", ".desk-read .record .meta", ".desk-view", "button.verdict-not_applicable")
+        boxes = [page.locator(place).first.bounding_box() for place in places]
+        if width > 992:
+            ends = [box["y"] + box["height"] for box in boxes]
+            assert max(ends) <= height
+            assert ends[1] <= page.locator(".desk-judge").bounding_box()["y"]  # it is not scrolled out of sight
+        else:
+            assert [box["y"] for box in boxes] == sorted(box["y"] for box in boxes)
+
+
 def test_without_scripts_the_desk_judges_by_its_buttons(checks, browser):
     before = len(verdicts(checks, checks.calm))
     with at_desk(browser, checks, "ivan", java_script_enabled=False) as ivan:
         ivan.speak("zh")
         ivan.go(f"/inspections/{checks.calm}/desk")
         key = on_desk(ivan.page)
+        ivan.fill("说明", "支部没有党小组")
         ivan.press("不适用")
         ivan.reads("已保存")
         assert on_desk(ivan.page) != key
     assert len(verdicts(checks, checks.calm)) == before + 1
+
+
+def test_a_session_that_ended_elsewhere_keeps_the_verdict_until_somebody_signs_in_again(checks, browser):
+    """The last story of Ines: to sign out ends all her sessions."""
+    before = verdicts(checks, checks.calm)
+    judged = len({key for key, _, _ in before})
+    with visit(browser, checks.installation.url) as ines:
+        ines.sign_in("ines")
+        ines.page.get_by_role("button", name="退出").wait_for()
+        page = open_desk(ines, checks.calm)
+        page.wait_for_timeout(1500)  # the next one is there
+        key = on_desk(page)
+        elsewhere = Visitor(page.context, checks.installation.url)
+        elsewhere.go("/duties")
+        elsewhere.page.get_by_role("button", name="退出").click()
+        elsewhere.page.get_by_label("账号").wait_for()
+        page.keyboard.press("m")
+        page.get_by_role("status").get_by_text("核查结果已留在本页").wait_for()
+        page.wait_for_timeout(300)
+        assert page.locator("[data-parts][aria-busy]").count() == 0
+        assert verdicts(checks, checks.calm) == before
+        elsewhere.sign_in("ivan")
+        elsewhere.page.get_by_role("button", name="退出").wait_for()
+        page.wait_for_timeout(6000)  # it was tried once more
+        assert verdicts(checks, checks.calm) == before  # what she gave is not his
+        elsewhere.page.get_by_role("button", name="退出").click()
+        elsewhere.page.get_by_label("账号").wait_for()
+        elsewhere.sign_in("ines")
+        elsewhere.page.get_by_role("button", name="退出").wait_for()
+        saved(page, judged + 1, 12)
+        for visitor in (ines, elsewhere):
+            visitor.troubles.clear()  # 401 is what was to be answered
+    assert verdicts(checks, checks.calm)[-1][:2] == (key, "met")
 
 
 def test_what_is_judged_is_counted_once(checks):

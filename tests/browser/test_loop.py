@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.browser.installation import Installation
-from tests.browser.visitor import PASSWORD, Visitor, visit
+from tests.browser.visitor import LOOK, PASSWORD, Visitor, visit
 from tests.city import City
 from tests.prepared import lend
 from tests.scene import play
@@ -173,11 +173,15 @@ def hand_in_the_self_check(leader: Visitor) -> None:
 
 def at_desk(inspector: Visitor) -> str:
     inspector.go(f"/inspections/{CHECK}/desk")
-    inspector.page.locator("[data-reasons]:not([hidden])").wait_for(state="attached")
+    inspector.page.locator("[data-reasons]:not([hidden]), .desk-nothing").first.wait_for(state="attached")
+    inspector.page.wait_for_timeout(LOOK)
     return on_desk(inspector)
 
 
 def on_desk(inspector: Visitor) -> str:
+    """The duty on the desk, or nothing where none is free."""
+    if inspector.page.locator(".desk-nothing").count():
+        return ""
     return str(inspector.page.locator("[data-duty]").get_attribute("data-duty"))
 
 
@@ -187,11 +191,11 @@ def judge_by_turns(finder: Visitor, second: Visitor) -> str:
     assert at_desk(second) != begun
     for _ in range(12):
         for inspector in (finder, second):
-            line = inspector.page.locator(f"[data-key='{at_desk(inspector)}']")
+            found = at_desk(inspector)
             if everything_judged(inspector):
                 forget_what_was_held(finder, second)
                 return begun
-            if not line.get_attribute("data-verdict"):  # else the other one has open what is left
+            if found:  # else the other one has open what is left
                 done = int(str(inspector.page.locator("progress").get_attribute("value")))
                 inspector.page.keyboard.press("m")
                 inspector.page.wait_for_function("(done) => document.querySelector('progress').value > done", arg=done)
@@ -386,7 +390,8 @@ def look_back_a_day(planner: Visitor) -> None:
 def close(finder: Visitor, judged: str) -> None:
     """The check is closed, and what was judged stands."""
     finder.go(f"/inspections/{CHECK}")
-    finder.press("结束本次督查")
+    finder.follow("结束本次督查")
+    finder.press("确认结束本次督查")
     finder.reads("本次督查已结束")
     finder.go(f"/inspections/{CHECK}/desk?duty={judged}")
     assert finder.page.get_by_role("button", name="未落实").count() == 0

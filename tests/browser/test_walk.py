@@ -246,7 +246,9 @@ def judge_and_note_a_finding(ines: Visitor) -> None:
 
 
 def close_the_check(ines: Visitor) -> None:
-    ines.press("结束本次督查")
+    ines.follow("结束本次督查")
+    ines.reads("部分落实、未落实而没有登记问题")
+    ines.press("确认结束本次督查")
     ines.reads("本次督查已结束")
 
 

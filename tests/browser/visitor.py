@@ -11,6 +11,7 @@ from playwright.sync_api import TimeoutError as TookTooLong
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {"viewport": {"width": 360, "height": 780}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 PASSWORD = "Qinghe-2026!"
+LOOK = 700  # milliseconds: a verdict that is given sooner, after another duty lies on the desk, is ignored
 FLAGS = (
     "--headless",
     "--no-sandbox",

@@ -128,7 +128,7 @@ def test_a_verdict_of_another_meanwhile_is_409_and_stays(
 def test_ones_own_verdict_in_another_tab_is_409_too(ines: FlaskClient, session: Session) -> None:
     key = queue(ines)[0]
     judge(ines, key)
-    answer = judge(ines, key, value="not_applicable")
+    answer = judge(ines, key, value="not_applicable", note="没有支委会")
     assert (answer.status_code, "您已于" in answer.json["error"]) == (409, True)
     assert given(session) == ["met"]
 
@@ -270,13 +270,49 @@ def test_after_closing_the_desk_shows_and_the_verdict_is_refused_with_the_reason
     for key in keys:
         assert judge(ines, key).status_code == 200
     assert post(ines, "/inspections/1/close").status_code == 302
-    answer = judge(ines, keys[0], seen=1, value="not_applicable")
+    answer = judge(ines, keys[0], seen=1, value="not_applicable", note="没有支委会")
     assert (answer.status_code, "已经结束" in answer.json["error"]) == (409, True)
     shown = ines.get("/inspections/1/desk").text
     assert "本次督查已经结束" in shown
     assert "data-verdict-form" not in shown
     assert set(given(session)) == {"met"}
     assert session.scalar(select(Duty.state).where(Duty.key == keys[0])) is State.OPEN  # a verdict changes no duty
+
+
+def test_where_nothing_waits_the_desk_says_so_and_holds_nothing(ines: FlaskClient, session: Session) -> None:
+    keys = queue(ines)
+    for key in keys:
+        assert judge(ines, key, value="not_applicable", note="没有支委会").status_code == 200
+    session.execute(text("DELETE FROM desk_hold"))
+    session.commit()
+    page = ines.get("/inspections/1/desk").text
+    assert "没有待核查的任务了" in page
+    assert "data-duty=" not in page
+    assert 'href="/inspections/1/duties"' in page
+    assert len(queue(ines)) == len(keys)
+    assert session.scalar(select(DeskHold.id)) is None
+    assert f'data-duty="{keys[0]}"' in ines.get(f"/inspections/1/desk?duty={keys[0]}").text  # by its link, as before
+
+
+def test_the_given_verdict_is_the_one_that_is_pressed(ines: FlaskClient) -> None:
+    key = queue(ines)[0]
+    pressed = r'name="value" value="(\w+)" aria-pressed="true"'
+    assert re.findall(pressed, ines.get(f"/inspections/1/desk?duty={key}").text) == []
+    judge(ines, key, value="partly", note="缺签到表")
+    assert re.findall(pressed, ines.get(f"/inspections/1/desk?duty={key}").text) == ["partly"]
+
+
+def test_what_does_not_apply_needs_a_reason(ines: FlaskClient, session: Session) -> None:
+    answer = judge(ines, queue(ines)[0], value="not_applicable")
+    assert (answer.status_code, "请写明理由" in answer.json["error"]) == (400, True)
+    assert given(session) == []
+
+
+def test_after_signing_in_again_the_desk_gets_a_token_of_the_new_session(ines: FlaskClient) -> None:
+    told = ines.get("/inspections/1/desk/token", headers=JSON).json
+    assert told["me"] == "ines"
+    assert post(ines, "/auth/logout").status_code == 302
+    assert ines.get("/inspections/1/desk/token", headers=JSON).status_code == 401
 
 
 def test_points_and_findings_come_back_to_the_duty_on_the_desk(ines: FlaskClient) -> None:

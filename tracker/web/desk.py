@@ -13,6 +13,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_wtf.csrf import generate_csrf
 from wtforms import IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import AnyOf, InputRequired, Length
 from wtforms.widgets import HiddenInput
@@ -95,9 +96,8 @@ def show(inspection: Inspection) -> ResponseReturnValue:
 
 
 def _free(queue: list[queries.Queued]) -> list[str]:
-    """The duties to begin with: the first ones that are free, or else whatever stands in front."""
-    free = [line.key for line in queue if line.verdict is None and line.held_by is None]
-    return free[:TRIES] or [line.key for line in queue[:1]]
+    """The duties to begin with: the first ones that are free, or none; what is judged is opened by its link alone."""
+    return [line.key for line in queue if line.verdict is None and line.held_by is None][:TRIES]
 
 
 def _take(inspection: Inspection, keys: list[str], queue: list[queries.Queued]) -> tuple[Duty | None, str | None]:
@@ -270,6 +270,13 @@ def _refused(inspection: Inspection, duty: Duty, form: VerdictForm) -> ResponseR
         return render_template("errors/refusal.html", status=form.status, sentence=sentence), form.status
     _, refusal = _take(inspection, [duty.key], [])
     return _desk(inspection, duty, _queue(inspection), form, refusal)
+
+
+@bp.get("/<int:number>/desk/token")
+@guard(Act.REPORT, Inspection, param="number")
+def token(inspection: Inspection) -> ResponseReturnValue:  # noqa: ARG001  as the guard hands it over
+    """What a desk needs to go on after somebody signed in again elsewhere: who that was, and the token of now."""
+    return {"me": current_actor().person_key, "token": generate_csrf()}
 
 
 @bp.post("/<int:number>/desk/pulse")

@@ -4,7 +4,9 @@ const desk = document.querySelector("[data-desk]");
 const parts = document.querySelector("[data-parts]");
 const lines = [...desk.querySelectorAll(".queue-list > li")];
 const say = desk.dataset;
-const NEEDS_A_REASON = ["partly", "missing"];
+const NEEDS_A_REASON = ["partly", "missing", "not_applicable"];
+const LOOK = 600; // the second click of a double click, or a key that bounced, is not a look at the next duty
+const NARROW = "(max-width: 61.99rem)";
 const AHEAD = 2; // duties that are held and loaded before they are asked for
 const PULSE = 45_000;
 const RETRY = 5_000;
@@ -30,7 +32,7 @@ const shelf = {
 const lineOf = (key) => lines.find((line) => line.dataset.key === key);
 const isFree = (line) => !line.dataset.verdict && !line.dataset.held;
 const address = (name, key) => say[name].replace("KEY", key);
-const token = () => desk.querySelector("[data-token] input[name=csrf_token]").value;
+const token = () => desk.querySelector("[data-token-form] input[name=csrf_token]").value;
 const form = () => parts.querySelector("[data-verdict-form]");
 const note = () => parts.querySelector("#note");
 const tell = (sentence, isSaved = false) => {
@@ -39,9 +41,31 @@ const tell = (sentence, isSaved = false) => {
   place.classList.toggle("is-saved", isSaved);
 };
 
-const send = (url, fields) => {
+const JSON_PLEASE = { Accept: "application/json" };
+let isOut = false; // the session has ended: nothing more is loaded, verdicts are kept
+
+const post = (url, fields) => {
   const body = new URLSearchParams([["csrf_token", token()], ...fields]);
-  return fetch(url, { method: "POST", body, headers: { Accept: "application/json" } });
+  return fetch(url, { method: "POST", body, headers: JSON_PLEASE });
+};
+
+// A session that was begun in another tab has a token of its own; whoever else signed in there sends nothing of ours.
+const renewToken = async () => {
+  const told = await fetch(say.token, { headers: JSON_PLEASE }).then((answer) => answer.json()).catch(() => ({}));
+  if (told.me !== say.me) return false;
+  desk.querySelector("[data-token-form] input[name=csrf_token]").value = told.token;
+  return true;
+};
+
+// The answer, or nothing where nobody is signed in, or somebody else.
+const send = async (url, fields) => {
+  let answer = await post(url, fields);
+  if ([400, 401].includes(answer.status)) answer = (await renewToken()) ? await post(url, fields) : null;
+  if (answer?.status === 401) answer = null;
+  if (isOut && answer?.ok) tell("");
+  isOut = !answer;
+  if (isOut) tell(say.saySignedOut);
+  return answer;
 };
 
 const mark = (line, badge) => {
@@ -60,6 +84,31 @@ const show = (line) => {
   else mark(line, line.dataset.held ? held(line.dataset.held) : null);
 };
 
+// ---- icons: their file is read once and kept in the page; a browser that lost the network once would draw them no more
+
+const SVG = "http://www.w3.org/2000/svg";
+const outside = desk.querySelector("use")?.getAttribute("href") ?? document.querySelector("use").getAttribute("href");
+const sprite = fetch(outside.split("#")[0])
+  .then((answer) => answer.text())
+  .then((text) => new DOMParser().parseFromString(text, "image/svg+xml"));
+const own = document.body.appendChild(document.createElementNS(SVG, "svg"));
+own.setAttribute("hidden", "");
+own.setAttribute("aria-hidden", "true");
+
+const ownIcons = async (roots) => {
+  const symbols = await sprite.catch(() => null);
+  if (!symbols) return;
+  for (const use of roots.flatMap((root) => [...root.querySelectorAll("use[href*='.svg#']")])) {
+    const name = use.getAttribute("href").split("#")[1];
+    const symbol = symbols.getElementById(name);
+    if (symbol && !own.querySelector(`#icon-${name}`)) {
+      own.append(document.importNode(symbol, true));
+      own.lastChild.id = `icon-${name}`;
+    }
+    if (symbol) use.setAttribute("href", `#icon-${name}`);
+  }
+};
+
 // ---- the next duties, ready before they are wanted
 
 let current = parts.querySelector("[data-duty]")?.dataset.duty ?? null;
@@ -73,7 +122,8 @@ const countAhead = () => { desk.dataset.ahead = [...ready.values()].filter((sect
 const read = (html) => {
   const page = new DOMParser().parseFromString(html, "text/html");
   const sections = [...page.body.children].map((section) => document.importNode(section, true));
-  const first = sections[1].querySelector("img");
+  ownIcons(sections);
+  const first = sections.map((section) => section.querySelector("[data-page] img")).find(Boolean);
   const drawn = first ? first.decode().catch(() => {}) : Promise.resolve(); // it is drawn before it is shown
   drawn.then(() => { sections.drawn = true; countAhead(); });
   return sections;
@@ -87,6 +137,7 @@ const ask = (key) => {
 const fetchDuty = async (key) => {
   if (outbox().some((one) => one.key === key)) await sending;
   const answer = await send(address("open", key), []);
+  if (!answer) throw new Error("signed out");
   if (answer.status === 409) { // somebody was faster, or the check is closed: the queue knows
     await pulse();
     return null;
@@ -104,7 +155,7 @@ const following = (key, count = 1) => {
 };
 
 const askAhead = () => {
-  if (!say.judging || !current) return;
+  if (!say.judging || !current || isOut) return;
   const wanted = following(current, AHEAD);
   const over = [...ready.keys()].filter((key) => !wanted.includes(key) && key !== current);
   over.forEach((key) => ready.delete(key));
@@ -112,8 +163,11 @@ const askAhead = () => {
   for (const key of wanted) if (!ready.has(key)) ask(key).catch(() => {});
 };
 
+let shownAt = -Infinity; // since when the duty on the desk can be seen
+
 const place = (key, sections) => {
   current = key;
+  shownAt = performance.now();
   revising = "";
   ready.delete(key);
   countAhead();
@@ -125,12 +179,13 @@ const place = (key, sections) => {
   furnish();
   parts.querySelector("#duty-head").focus({ preventScroll: true });
   requestAnimationFrame(() => {
+    if (shownAt > 0) shownAt = performance.now();
     const line = lineOf(key);
     const list = line.parentElement;
     if (line.offsetTop < list.scrollTop || line.offsetTop + line.offsetHeight > list.scrollTop + list.clientHeight) {
       list.scrollTop = line.offsetTop - list.clientHeight / 3;
     }
-    if (matchMedia("(max-width: 61.99rem)").matches) parts.scrollIntoView();
+    if (matchMedia(NARROW).matches) parts.querySelector("[data-duty]").scrollIntoView();
     window.setTimeout(settle, 0);
   });
 };
@@ -143,32 +198,46 @@ const settle = async () => {
   history.replaceState(null, "", url);
   shelf.write("at", key);
   askAhead();
-  const answer = await fetch(address("hints", key), { headers: { Accept: "application/json" } }).catch(() => null);
+  if (isOut) return;
+  const answer = await fetch(address("hints", key), { headers: JSON_PLEASE }).catch(() => null);
   if (!answer?.ok) return;
   const { html } = await answer.json();
   const box = parts.querySelector(`[data-hints-of="${key}"]`);
-  if (box) box.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
+  if (!box) return;
+  box.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
+  ownIcons([box]);
 };
 
 const open = async (key) => {
   let sections = ready.get(key);
   if (!sections) {
     parts.setAttribute("aria-busy", "true");
-    sections = await ask(key).catch(() => { tell(say.sayOffline); });
+    sections = await ask(key).catch(() => { tell(isOut ? say.saySignedOut : say.sayOffline); });
     parts.removeAttribute("aria-busy");
   }
   if (sections) place(key, sections);
   else if (sections === null && lineOf(key).dataset.held) {
-    tell(say.sayHeld.replace("WHO", lineOf(key).dataset.held));
     const [next] = following(key);
-    if (next && next !== current) await open(next);
+    const moves = next && next !== current;
+    tell((moves ? say.sayHeldNext : say.sayHeld).replace("WHO", lineOf(key).dataset.held));
+    if (moves) await open(next);
   }
 };
 
 // ---- verdicts: noted here, sent at once, one after the other
 
-const outbox = () => shelf.read("outbox", []);
-const forget = (key) => shelf.write("outbox", outbox().filter((one) => one.key !== key));
+const pending = new Map(); // the same by duty, as this page gave them: to sign out clears the shelf, and takes no verdict
+
+const outbox = () => {
+  if (shelf.read("here")) return shelf.read("outbox", []);
+  shelf.write("here", true);
+  shelf.write("outbox", [...pending.values()]);
+  return [...pending.values()];
+};
+const forget = (key) => {
+  pending.delete(key);
+  shelf.write("outbox", outbox().filter((one) => one.key !== key));
+};
 const troubles = new Map(); // key → why its verdict was refused
 
 const showTroubles = () => {
@@ -222,8 +291,8 @@ const deliverNow = async (one) => {
     tell(say.sayUnsaved);
     return;
   }
-  if (answer.status === 401) tell(say.saySignedOut);
-  else if (answer.status >= 500) tell(say.sayUnsaved);
+  if (!answer) return; // kept, as `send` has said
+  if (answer.status >= 500) tell(say.sayUnsaved);
   else if (!answer.ok) refuse(one, (await answer.json().catch(() => ({}))).error ?? "");
   else {
     const told = await answer.json();
@@ -263,12 +332,17 @@ const judge = (value) => {
     form().classList.add("wants-reason");
     return;
   }
+  if (performance.now() - shownAt < LOOK) {
+    tell(say.sayTooSoon);
+    return;
+  }
   const line = lineOf(current);
   if (line?.dataset.verdict && !mayRevise(value, line.dataset.verdict)) return;
   const seen = parts.querySelector("[data-duty]").dataset.seen;
   const one = { key: current, value, note: note().value, seen, before: line?.dataset.verdict ?? "", at: Date.now() };
   forget(current);
   shelf.write("outbox", [...outbox(), one]);
+  pending.set(current, one);
   if (line) {
     line.dataset.verdict = value;
     line.classList.add("saving");
@@ -472,6 +546,7 @@ parts.addEventListener("click", (event) => {
 parts.addEventListener("input", (event) => {
   if (event.target !== note()) return;
   form().classList.remove("wants-reason");
+  shownAt = -Infinity; // whoever writes has looked
   shelf.write(`note/${current}`, event.target.value);
 });
 parts.addEventListener("load", (event) => { if (event.target.matches("[data-page] img")) lay(); }, true);
@@ -491,8 +566,10 @@ single.addEventListener("change", () => shelf.write("single", single.checked));
 
 // ---- begin: the place of last time, what was not sent, the next ones
 
-desk.querySelector("[data-keys]").hidden = false;
-if (matchMedia("(max-width: 61.99rem)").matches) desk.querySelector("[data-keys]").open = false;
+const legend = desk.querySelector("[data-keys]");
+legend.hidden = false;
+legend.open = shelf.read("legend", !matchMedia(`${NARROW}, (max-height: 56rem)`).matches);
+legend.addEventListener("toggle", () => shelf.write("legend", legend.open));
 single.checked = shelf.read("single", true);
 window.addEventListener("resize", lay);
 window.addEventListener("online", deliverAll);
@@ -502,14 +579,19 @@ for (const kind of ["keydown", "pointerdown", "wheel"]) {
   document.addEventListener(kind, () => { stirred = Date.now(); }, { passive: true });
 }
 window.setInterval(() => { if (!document.hidden && Date.now() - stirred < AWAY) pulse(); }, PULSE);
-window.setInterval(() => { if (outbox().length && navigator.onLine) deliverAll(); }, RETRY);
+window.setInterval(() => {
+  if (!navigator.onLine) return;
+  if (outbox().length) deliverAll();
+  else if (isOut && !document.hidden) pulse();
+}, RETRY);
+ownIcons([document.body, ...desk.querySelectorAll("template")].map((root) => root.content ?? root));
 if (current) {
   furnish();
+  lineOf(current)?.scrollIntoView({ block: "nearest" });
+}
+deliverAll().then(() => {
   const at = shelf.read("at");
   const named = new URLSearchParams(location.search).has("duty");
-  lineOf(current)?.scrollIntoView({ block: "nearest" });
-  deliverAll().then(() => {
-    if (!named && at && at !== current && lineOf(at) && isFree(lineOf(at))) open(at);
-    else askAhead();
-  });
-}
+  if (current && !named && at && at !== current && lineOf(at) && isFree(lineOf(at))) open(at);
+  else askAhead();
+});
