@@ -142,8 +142,10 @@ def test_what_a_clerk_prepared_is_seen_by_whoever_signs(client_of, clerk, sessio
     assert f'href="/duties/{MEETING}/tick"' in listed
     form = text(asha.get(f"/duties/{MEETING}/tick"))
     notice = form[form.index("这项任务已经有下列佐证") : form.index('enctype="multipart/form-data"')]
-    assert all(said in notice for said in (f'href="/evidence/{key}"', "Omar", f'action="/duties/{MEETING}/submit"'))
-    assert f'action="/duties/{MEETING}/submit"' not in text(clerk.get(f"/duties/{MEETING}/tick"))
+    assert all(said in notice for said in (f'href="/evidence/{key}"', "Omar", f'href="/duties/{MEETING}"'))
+    assert f'action="/duties/{MEETING}/submit"' in text(asha.get(f"/duties/{MEETING}"))
+    assert "不再补充，核对并提交" in notice
+    assert "不再补充，核对并提交" not in text(clerk.get(f"/duties/{MEETING}/tick"))
     assert post(asha, f"/duties/{MEETING}/submit").status_code == 302
     assert not re.search(link, text(asha.get("/")))
 
