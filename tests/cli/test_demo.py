@@ -32,7 +32,7 @@ from tracker.domain.good_practice import GoodPracticeState
 from tracker.domain.inspection import InspectionState, RectificationAction, RectificationState
 from tracker.domain.media import KINDS
 from tracker.domain.password import PROFILES, check_password
-from tracker.domain.score import Verdict as VerdictValue
+from tracker.domain.score import NEEDS_A_REASON
 from tracker.models import (
     AccessLog,
     Account,
@@ -246,7 +246,7 @@ def test_the_second_check_is_drawn_and_one_unit_has_handed_its_table_in(session:
 
 
 def test_the_desk_has_frequent_reasons(session: Session) -> None:
-    assert set(session.scalars(select(FrequentReason.value))) == {VerdictValue.PARTLY, VerdictValue.MISSING}
+    assert set(session.scalars(select(FrequentReason.value))) == NEEDS_A_REASON
 
 
 def test_one_good_practice_is_agreed_to_and_one_waits(session: Session) -> None:
