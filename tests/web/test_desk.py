@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 import time_machine
+from flask import Flask, render_template
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from tests.city import NOW, City
 from tests.web.conftest import ClientOf, post
 from tracker.db import writing
 from tracker.domain.duty import State
+from tracker.domain.hints import Hint, HintKind
 from tracker.models import AccessLog, DeskHold, Duty, FrequentReason, LogEntry, Verdict
 from tracker.services import evidence
 
@@ -313,6 +315,14 @@ def test_after_signing_in_again_the_desk_gets_a_token_of_the_new_session(ines: F
     assert told["me"] == "ines"
     assert post(ines, "/auth/logout").status_code == 302
     assert ines.get("/inspections/1/desk/token", headers=JSON).status_code == 401
+
+
+def test_of_many_hints_a_few_are_seen_and_the_rest_is_folded(app: Flask) -> None:
+    hints = [Hint(HintKind.SAME_FILE, "佐证 %(key)s", {"key": f"2026.D1-B1.{n}"}) for n in range(17)]
+    with app.test_request_context():
+        seen, _, folded = render_template("desk/_hints_of.html", hints=hints).partition("<details>")
+    assert (seen.count("<li>"), folded.count("<li>")) == (4, 13)
+    assert "其余 13 条" in folded
 
 
 def test_points_and_findings_come_back_to_the_duty_on_the_desk(ines: FlaskClient) -> None:
