@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from tests.city import City
 from tests.web import conftest as web
-from tests.web.conftest import app, clock, filled_database  # noqa: F401  fixtures
+from tests.web.conftest import app, clock, filled_database, made_once  # noqa: F401  fixtures
 from tests.web.test_health import job
 from tracker import logs
 from tracker.app import create_app

@@ -21,9 +21,12 @@ from tracker.reporting.fonts import FontSet
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests; every person gets a context of their own."""
+    """One browser for all tests; every person gets a context of their own.
+
+    It is closed behind the last of them: while it is there an event loop runs, and whoever signs a file wants his own.
+    """
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield found
@@ -54,7 +57,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory, prepared_fonts: FontSet) 
     installation.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_out(lived_in: tuple[Installation, Scene], browser: Browser) -> Rounds:
     """Everybody signed in, and every page given to somebody who may see it."""
     installation, scene = lived_in
