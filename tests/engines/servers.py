@@ -15,12 +15,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from tests.databases import free_port
+from tracker.cli.bench.measure import tree_of
 from tracker.config import CHECKOUT
 from tracker.storage.s3 import client_of
 
@@ -55,12 +56,16 @@ def running(
     try:
         yield Server(url, process)
     finally:
+        below = tree_of(process.pid)[1:]
         process.terminate()
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        for pid in below:  # one that outlived the program that began it
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def wait_for(url: str, log: Path) -> None:
