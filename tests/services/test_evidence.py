@@ -88,6 +88,13 @@ def test_what_cannot_be_right_is_refused_at_its_field(session, meeting, asha, wr
     assert refusal.value.field == field
 
 
+@pytest.mark.parametrize("act", [evidence.record, sign_offs.tick], ids=["record", "tick"])
+def test_what_serves_nothing_is_refused_with_what_to_do(session, city, asha, act):
+    with pytest.raises(Invalid, match="请至少选择一项任务") as refused:
+        act(session, duties=[], actor=asha, **SAID)
+    assert refused.value.field == "duties"
+
+
 def test_the_same_bytes_are_kept_once(session, record, meeting, asha):
     again = evidence.record(session, duties=[meeting], files=[file(name="另一个名字.pdf")], actor=asha, **SAID)
     evidence.add_files(session, again, files=[file()], actor=asha, now=LATER)

@@ -86,7 +86,7 @@ def record(
     entered = enter(
         session,
         served,
-        first=duties[0] if duties else None,
+        first=next(iter(duties), None),
         act_on=act_on,
         sentence=sentence,
         counts=counts,

@@ -177,7 +177,7 @@ def tick(
     written = records.enter(
         session,
         served,
-        first=duties[0],
+        first=next(iter(duties), None),
         act_on=act_on,
         sentence=sentence,
         counts=counts,
@@ -186,6 +186,7 @@ def tick(
         now=now,
         allowance=allowance,
     )
+    # no year is closed: `enter` refuses that, and none is closed before this is committed
     _submit(session, served, closed={}, actor=actor, now=now, reason=reason, told=[written.told])
     return written.evidence
 
